@@ -1,0 +1,145 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef VIRTNET_CONTROLLER_H
+#define VIRTNET_CONTROLLER_H 1
+
+/* The controller: the registry of emulated devices and everything that
+ * happens to them as a whole.
+ *
+ * There is one controller in the process.  It belongs to the main thread:
+ * every function here must be called from it.
+ *
+ * Start and stop
+ * ==============
+ *
+ * virtnet_controller_configure() is called with the settings of the database
+ * whenever they may have changed.  Once they are known, and the backend can be
+ * opened, the controller is "running": recorded devices are back, commands
+ * work.  Until then, and when the backend cannot be opened, commands answer
+ * with the reason, and the controller tries again when the settings change or
+ * the backend says that it should.
+ *
+ * Observers
+ * =========
+ *
+ * The netdev class and the module that writes ports into the database follow
+ * the devices by virtnet_controller_add_observer().  Observers are called from
+ * the main thread, in order of their registration, for each device. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "openvswitch/hmap.h"
+#include "virtnet-backend-provider.h"
+#include "virtnet-device.h"
+#include "virtnet-settings.h"
+
+struct simap;
+
+enum virtnet_event {
+    VIRTNET_EVENT_ADDED,        /* Plugged: has identity and representor. */
+    VIRTNET_EVENT_CHANGED,      /* Driver, configuration or port changed. */
+    VIRTNET_EVENT_REMOVED,      /* About to be unplugged: let go of it now. */
+    VIRTNET_EVENT_STARTED,      /* The controller is running (dev is NULL). */
+};
+
+typedef void virtnet_observer_cb(enum virtnet_event, struct virtnet_device *,
+                                 void *aux);
+
+void virtnet_controller_init(void);
+void virtnet_controller_configure(const struct smap *other_config);
+void virtnet_controller_run(void);
+void virtnet_controller_wait(void);
+
+/* The process is ending: closes the backend and keeps the records. */
+void virtnet_controller_exit(void);
+
+/* Has virtnet_controller_exit() been called?  Then nothing that disappears
+ * disappears for good. */
+bool virtnet_controller_exiting(void);
+
+/* Is the backend open?  If not, '*reason' (if nonnull) is one line, owned by
+ * the controller, that says why. */
+bool virtnet_controller_is_running(const char **reason);
+
+const struct virtnet_settings *virtnet_controller_settings(void);
+
+/* The open backend; NULL unless running. */
+struct virtnet_backend *virtnet_controller_backend(void);
+
+/* Number of times that any device, or the set of them, has changed. */
+uint64_t virtnet_controller_seqno(void);
+
+void virtnet_controller_add_observer(virtnet_observer_cb *, void *aux);
+
+/* Tells the observers that 'dev' has changed. */
+void virtnet_controller_device_changed(struct virtnet_device *);
+
+/* ## Looking devices up. ## */
+
+/* In order of birth.  DEV may be unplugged within the loop. */
+struct ovs_list *virtnet_controller_devices__(void);
+#define VIRTNET_FOR_EACH_DEVICE(DEV) \
+    LIST_FOR_EACH_SAFE (DEV, list_node, virtnet_controller_devices__())
+
+size_t virtnet_controller_n_devices(void);
+struct virtnet_device *virtnet_device_by_vuid(const char *vuid);
+struct virtnet_device *virtnet_device_by_pf(unsigned int pf_id);
+struct virtnet_device *virtnet_device_by_vf(unsigned int pf_id,
+                                            unsigned int vf_id);
+struct virtnet_device *virtnet_device_by_rep(const char *rep_name);
+struct virtnet_device *virtnet_device_by_owner(const char *port_name);
+
+/* ## Hotplug. ## */
+
+/* What is asked of a new device.  Text members are borrowed. */
+struct virtnet_hotplug_request {
+    const char *ib_device;      /* Mandatory. */
+    const char *mac;            /* Mandatory: 17 characters. */
+    unsigned long long mtu;
+    bool has_queues;            /* Exactly one of 'queues' (with control */
+    unsigned long long queues;  /* queue) and 'queue_pairs' must be given. */
+    bool has_queue_pairs;
+    unsigned long long queue_pairs;
+    unsigned long long queue_size;
+    bool has_sf_num;
+    unsigned long long sf_num;
+    uint64_t features;          /* 0: the default set. */
+    bool transitional;
+    const char *bridge;         /* NULL: by the settings. */
+    const char *owner_port;     /* NULL unless made by an Interface row. */
+    const char *vhost_path;     /* NULL: <socket dir>/<representor>.sock. */
+    const char *vhost_mode;     /* NULL: by the settings. */
+};
+
+/* Creates and plugs a hotplug PF.  On success stores it in '*devp' and returns
+ * 0.  On failure returns the number that the operator shall see, stores one
+ * line of explanation in '*errp' (owned by the caller, possibly NULL), and
+ * everything is as it was. */
+int virtnet_controller_hotplug(const struct virtnet_hotplug_request *,
+                               struct virtnet_device **devp, char **errp);
+
+/* Unplugs 'dev' and forgets it.  Without 'force', refuses while a driver holds
+ * it.  Invalidates the caller's pointer on success. */
+int virtnet_controller_unplug(struct virtnet_device *dev, bool force,
+                              char **errp);
+
+/* For memory/show. */
+void virtnet_controller_get_memory_usage(struct simap *);
+
+#endif /* virtnet-controller.h */

@@ -1,0 +1,274 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef VIRTNET_DEVICE_H
+#define VIRTNET_DEVICE_H 1
+
+/* The device model: one emulated virtio-net PCIe function.
+ *
+ * What it is
+ * ==========
+ *
+ * A "struct virtnet_device" is everything that the controller knows about one
+ * function: who it is (VUID, ids, PCI address), which scalable function (SF)
+ * and representor carry its packets, what the operator configured, and what
+ * the driver on the other side has told.  It contains no DevX, no vhost, no
+ * OVSDB and no JSON: backends derive from it, the command tables and the
+ * netdev class read it.
+ *
+ * Life cycle
+ * ==========
+ *
+ *          virtnet_device_new()          driver writes the status register
+ *                  |                      +-----------------------------+
+ *                  v                      |                             |
+ *              CREATED --> DRIVER_FOUND --> FEATURES_OK --> DRIVER_OK --+
+ *                  ^             |                |              |      |
+ *                  |             +-------- RESET <+--------------+      |
+ *                  |                         |                          |
+ *                  +-------------------------+ (driver gone)            |
+ *                                                                       |
+ *          any state --> UNPLUGGED (final) <----------------------------+
+ *
+ * A device is born CREATED.  The states up to DRIVER_OK follow the device
+ * status field of VIRTIO 1.2, section 2.1, as far as the attachment shows it.
+ * RESET is seen between a driver's reset (status 0 after another state) and
+ * its next sign of life.
+ *
+ * Threads and ownership
+ * =====================
+ *
+ * The main thread owns devices: only it creates, changes or destroys one, and
+ * only it may read the members below, with the exception of those that a
+ * backend documents for its own data path.  Packet threads reach a device
+ * through a pointer published with RCU by the netdev, and use it only with the
+ * representor operations of the backend class.
+ *
+ * A device is reference counted, because a port of the datapath may outlive
+ * the function: the controller has one reference from birth to unplug, each
+ * bound netdev has another.  Memory is returned when the last one is gone and
+ * a grace period has passed. */
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "openvswitch/types.h"
+#include "ovs-atomic.h"
+#include "smap.h"
+
+struct virtnet_backend;
+
+/* Bounds.  Sources: VIRTIO 1.2, sections 2.7 and 5.1 (queue size, number of
+ * pairs), and the command reference of the controller (SF numbers, MTU). */
+#define VIRTNET_QUEUE_SIZE_MIN 4
+#define VIRTNET_QUEUE_SIZE_MAX 32768
+#define VIRTNET_MTU_MIN 68
+#define VIRTNET_MTU_MAX 9216
+#define VIRTNET_MAX_QUEUE_PAIRS 128
+#define VIRTNET_SF_STATIC_MIN 1000
+#define VIRTNET_SF_STATIC_MAX 1999
+#define VIRTNET_SF_HOTPLUG_MIN 2000
+#define VIRTNET_SF_HOTPLUG_MAX 2999
+#define VIRTNET_SF_VF_MIN 3000
+
+/* Defaults of a device whose creator does not say. */
+#define VIRTNET_DEFAULT_MTU 1500
+#define VIRTNET_DEFAULT_QUEUE_SIZE 256
+#define VIRTNET_DEFAULT_QUEUE_PAIRS 1
+#define VIRTNET_DEFAULT_SPEED 100000
+
+enum virtnet_function_type {
+    VIRTNET_STATIC_PF,          /* Made by the firmware configuration. */
+    VIRTNET_HOTPLUG_PF,         /* Made by a command. */
+    VIRTNET_VF,                 /* Made by SR-IOV of a static PF. */
+};
+
+enum virtnet_device_state {
+    VIRTNET_STATE_CREATED,      /* No driver has been seen. */
+    VIRTNET_STATE_DRIVER_FOUND, /* ACKNOWLEDGE and DRIVER. */
+    VIRTNET_STATE_FEATURES_OK,  /* Features are negotiated. */
+    VIRTNET_STATE_DRIVER_OK,    /* The driver is ready, queues run. */
+    VIRTNET_STATE_RESET,        /* The driver has reset the device. */
+    VIRTNET_STATE_UNPLUGGED,    /* The function is gone, or is going. */
+};
+
+/* Device status bits, VIRTIO 1.2, section 2.1. */
+#define VIRTNET_STATUS_ACKNOWLEDGE  0x01
+#define VIRTNET_STATUS_DRIVER       0x02
+#define VIRTNET_STATUS_DRIVER_OK    0x04
+#define VIRTNET_STATUS_FEATURES_OK  0x08
+#define VIRTNET_STATUS_NEEDS_RESET  0x40
+#define VIRTNET_STATUS_FAILED       0x80
+
+/* PCI address without domain, as the host sees it: bus << 8 | dev << 3 | fn. */
+#define VIRTNET_BDF(BUS, DEV, FN) ((uint16_t) ((BUS) << 8 | (DEV) << 3 | (FN)))
+#define VIRTNET_BDF_BUS(BDF) ((BDF) >> 8)
+#define VIRTNET_BDF_DEV(BDF) (((BDF) >> 3) & 0x1f)
+#define VIRTNET_BDF_FN(BDF) ((BDF) & 7)
+#define VIRTNET_BDF_FMT "%02x:%02x.%x"
+#define VIRTNET_BDF_ARGS(BDF) \
+    VIRTNET_BDF_BUS(BDF), VIRTNET_BDF_DEV(BDF), VIRTNET_BDF_FN(BDF)
+
+#define VIRTNET_NO_MSIX_VECTOR 0xffff
+
+/* What an operator asks of a device, at birth or by modification. */
+struct virtnet_device_config {
+    struct eth_addr mac;        /* Permanent MAC address. */
+    uint16_t mtu;               /* Bytes, as VIRTIO_NET_F_MTU gives it. */
+    uint64_t features;          /* Offered: "device_feature". */
+    uint16_t max_queue_pairs;   /* Data queue pairs, >= 1. */
+    uint16_t max_queue_size;    /* Descriptors of each queue. */
+    uint16_t num_msix;          /* MSI-X vectors. */
+    uint32_t speed;             /* Mb/s. */
+    bool link_up;               /* Link that the driver is to see. */
+    bool transitional;          /* Also usable by virtio 0.9.5 drivers. */
+};
+
+/* What the driver has said, as the backend last heard it. */
+struct virtnet_driver_info {
+    uint8_t status;             /* VIRTNET_STATUS_* bits. */
+    uint64_t features;          /* Negotiated, valid from FEATURES_OK. */
+    uint16_t enabled_pairs;     /* Data queue pairs that the driver runs. */
+    uint16_t msix_config_vector; /* VIRTNET_NO_MSIX_VECTOR if none. */
+    struct eth_addr ctrl_mac;   /* Set through the control queue, or zero. */
+    bool attached;              /* Is a front end (or a host) connected? */
+};
+
+/* One virtqueue, for "query" and "stats".  Numbers are since the queue was
+ * last enabled. */
+struct virtnet_queue_info {
+    uint16_t index;             /* VIRTIO number: 0 = RX0, 1 = TX0, ... */
+    uint16_t size;              /* Driver's number of descriptors. */
+    uint16_t msix_vector;
+    bool enabled;
+    uint16_t notify_offset;
+    uint64_t desc_addr;         /* Guest physical address of each area, as */
+    uint64_t driver_addr;       /* far as the attachment tells; else zero. */
+    uint64_t device_addr;
+    uint64_t received_desc;     /* Descriptors taken from the driver. */
+    uint64_t completed_desc;    /* Descriptors given back. */
+    uint64_t bad_desc_errors;   /* Malformed descriptors. */
+    uint64_t error_cqes;        /* Completions in error. */
+    uint64_t exceed_max_chain;  /* Chains longer than allowed. */
+    uint64_t invalid_buffer;    /* Buffers outside of guest memory. */
+    uint64_t packets;           /* Whole packets moved. */
+    uint64_t total_bytes;       /* Bytes of those packets. */
+    uint64_t drops;             /* Packets dropped at this queue. */
+    unsigned int core_id;       /* Packet thread that last served it. */
+    uint32_t cq_period;         /* RQ interrupt moderation: microseconds, */
+    uint32_t cq_max_count;      /* packets, */
+    uint8_t cq_period_mode;     /* 0 default, 1 upon event, 2 upon cqe. */
+};
+
+struct virtnet_device {
+    /* Set by virtnet_device_init(), constant. */
+    struct virtnet_backend *backend; /* Its class has the operations. */
+    enum virtnet_function_type type;
+    struct ovs_refcount refcount;
+
+    /* Registry of the controller. */
+    struct hmap_node vuid_node; /* By VUID. */
+    struct hmap_node pf_node;   /* By pf_id (PFs only). */
+    struct hmap_node rep_node;  /* By representor name. */
+    struct ovs_list list_node;  /* In order of birth: what "list" shows. */
+
+    /* Identity.  pf_id is chosen by the controller, the rest by the backend's
+     * "construct", since on hardware it is the firmware that knows. */
+    char *vuid;                 /* "MT0000X00000VNETS1D0F0", owned. */
+    unsigned int pf_id;         /* For a VF: its parent's. */
+    unsigned int vf_id;         /* VFs only. */
+    uint16_t bdf;               /* VIRTNET_BDF(). */
+    uint16_t vhca_id;           /* For debugging. */
+
+    /* Scalable function and representor. */
+    char *ib_device;            /* Parent: "mlx5_0", ..., owned. */
+    uint32_t sf_num;            /* Chosen by the controller. */
+    char rep_name[IFNAMSIZ];    /* "en3f0pf0sf2000"; also the port's name. */
+    struct eth_addr rep_mac;    /* Of the switch's side: never the guest's. */
+    int rep_ifindex;            /* Stable and non-zero, or 0 if none. */
+    uint16_t sf_vhca_id;        /* For debugging. */
+
+    /* Configuration in force. */
+    struct virtnet_device_config config;
+
+    /* The driver, kept up to date by virtnet_device_driver_changed(). */
+    enum virtnet_device_state state;
+    struct virtnet_driver_info driver;
+
+    /* How a guest reaches the device: "vhost-user", "vfio-user", "pci"; and
+     * where: for a socket, its path.  Set by the backend's "plug". */
+    const char *attachment;
+    char *attachment_path;      /* Owned, or NULL. */
+    const char *attachment_mode; /* "client", "server", or NULL. */
+
+    /* Who asked for it, for automatic ports and recovery.  Main thread. */
+    char *bridge;               /* Bridge asked for at birth, or NULL. */
+    char *owner_port;           /* Name of the Interface whose
+                                 * options:hotplug made it, or NULL. */
+    bool port_detached;         /* An operator deleted its automatic port. */
+    const char *port_status;    /* Static text: why it has no port, or NULL. */
+};
+
+/* For backends. */
+
+/* Initializes the members that every device has.  Called by a backend's
+ * "device_alloc" on zeroed memory.  'dev' starts with one reference. */
+void virtnet_device_init(struct virtnet_device *, struct virtnet_backend *,
+                         enum virtnet_function_type);
+
+/* Frees what virtnet_device_init() and the controller have put into 'dev', not
+ * 'dev' itself.  Called by a backend's "device_dealloc".  Any thread. */
+void virtnet_device_uninit(struct virtnet_device *);
+
+/* Tells the model what the driver has done: moves the state machine, logs the
+ * transition and informs the observers of the controller.  Main thread, from
+ * a backend's "run". */
+void virtnet_device_driver_changed(struct virtnet_device *,
+                                   const struct virtnet_driver_info *);
+
+/* For everybody. */
+
+struct virtnet_device *virtnet_device_ref(const struct virtnet_device *);
+
+/* Drops a reference.  The last one deallocates 'dev' after an RCU grace
+ * period.  NULL is accepted.  Main thread. */
+void virtnet_device_unref(struct virtnet_device *);
+
+/* "static PF", "hotplug PF", "VF". */
+const char *virtnet_function_type_name(enum virtnet_function_type);
+
+/* "created", "driver found", "features ok", "driver ok", "reset",
+ * "unplugged". */
+const char *virtnet_device_state_name(enum virtnet_device_state);
+
+/* Is a driver bound, i.e. must attributes be left alone? */
+bool virtnet_device_has_driver(const struct virtnet_device *);
+
+/* Virtqueues, with the control queue, that the device has and that the driver
+ * has enabled. */
+unsigned int virtnet_device_num_queues(const struct virtnet_device *);
+unsigned int virtnet_device_enabled_queues(const struct virtnet_device *);
+
+/* Carrier as the switch sees it: configured up, and a driver is ready. */
+bool virtnet_device_carrier(const struct virtnet_device *);
+
+/* Can packets go both ways, i.e. are queues of a ready driver polled? */
+unsigned int virtnet_device_active_rxqs(const struct virtnet_device *);
+
+#endif /* virtnet-device.h */

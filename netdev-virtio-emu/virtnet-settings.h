@@ -1,0 +1,85 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef VIRTNET_SETTINGS_H
+#define VIRTNET_SETTINGS_H 1
+
+/* Settings of the controller: other_config:virtnet-* of Open_vSwitch.
+ *
+ * VIRTNET_SETTINGS, in virtnet-settings.c, is the only place where the keys,
+ * their defaults and their ranges are written down.  A value that is out of
+ * range or malformed is named in the log, once for each value, and the default
+ * is used: bad settings never stop the switch.
+ *
+ * Those marked "start" are read when the controller starts, as the
+ * configuration of a card's firmware is. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct smap;
+
+struct virtnet_settings {
+    bool enable;                /* start: virtnet-enable. */
+    char *backend;              /* start: virtnet-backend: "soft". */
+    char *serial;               /* start: virtnet-serial, head of VUIDs. */
+
+    /* Stand for the firmware configuration (mlxconfig); start. */
+    bool emulation_enable;      /* virtnet-emulation-enable. */
+    unsigned int num_pf;        /* virtnet-num-pf: static PFs. */
+    unsigned int num_vf;        /* virtnet-num-vf: VFs for each PF. */
+    unsigned int num_msix;      /* virtnet-num-msix: vectors for each PF. */
+    unsigned int num_vf_msix;   /* virtnet-num-vf-msix. */
+    unsigned int switch_num_port; /* virtnet-switch-num-port: hotplug PFs. */
+    unsigned int pf_total_sf;   /* virtnet-pf-total-sf. */
+
+    /* Stand for virtnet.conf; start. */
+    bool packed_vq;             /* virtnet-packed-vq. */
+    bool mrg_rxbuf;             /* virtnet-mrg-rxbuf. */
+    bool recovery;              /* virtnet-recovery. */
+    char *ib_dev_p0;            /* virtnet-ib-dev-p0. */
+    char *ib_dev_p1;            /* virtnet-ib-dev-p1. */
+    char *ib_dev_lag;           /* virtnet-ib-dev-lag. */
+    bool is_lag;                /* virtnet-is-lag. */
+    bool single_port;           /* virtnet-single-port. */
+    char *recovery_dir;         /* virtnet-recovery-dir. */
+
+    /* Soft backend; start. */
+    char *socket_dir;           /* virtnet-socket-dir. */
+    bool vhost_server;          /* virtnet-vhost-mode=server. */
+    unsigned int mempool_size;  /* virtnet-mempool-size: packet buffers. */
+
+    /* Ports; take effect at once. */
+    bool auto_port;             /* virtnet-auto-port. */
+    char *bridge;               /* virtnet-bridge, or NULL. */
+    char *bridge_p0;            /* virtnet-bridge-p0: for ib_dev_p0's. */
+    char *bridge_p1;            /* virtnet-bridge-p1. */
+    char *bridge_lag;           /* virtnet-bridge-lag. */
+    char *uplink_p0;            /* virtnet-uplink-p0: "p0". */
+    char *uplink_p1;            /* virtnet-uplink-p1: "p1". */
+    char *uplink_lag;           /* virtnet-uplink-lag: "bond0". */
+    bool queue_stats;           /* virtnet-queue-stats. */
+};
+
+/* Sets '*settings', which must be zeroed or have been set before, from
+ * 'other_config' (NULL for defaults alone).  With 'ports_only', members that
+ * are read at start are left alone.  Main thread. */
+void virtnet_settings_from_smap(struct virtnet_settings *settings,
+                                const struct smap *other_config,
+                                bool ports_only);
+void virtnet_settings_destroy(struct virtnet_settings *settings);
+
+#endif /* virtnet-settings.h */
