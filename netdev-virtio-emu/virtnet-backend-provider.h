@@ -184,9 +184,14 @@ struct virtnet_backend_class {
     int (*open)(const struct virtnet_settings *settings,
                 struct virtnet_backend **backendp, char **errp);
 
-    /* Closes 'backend', which has no devices any more.  With 'keep', the
-     * process is ending and guests are to be left as they are as far as that
-     * depends on it.  Mandatory. */
+    /* Closes 'backend', which has no devices any more, and frees it.
+     *
+     * With 'keep', the process is ending instead.  The devices have not been
+     * unplugged, and will be brought back by the next process: guests are to
+     * be left as they are as far as that depends on the backend (what a guest
+     * owns, such as a socket that it listens on, stays), 'backend' and the
+     * devices stay in memory, and nothing but the "Packets" group and the
+     * rep_* functions is called any more.  Mandatory. */
     void (*close)(struct virtnet_backend *backend, bool keep);
 
     /* Does what is to be done and arranges to be woken.  Here a backend calls

@@ -72,6 +72,7 @@
 #include "ovs-atomic.h"
 #include "smap.h"
 
+struct netdev;
 struct virtnet_backend;
 
 /* Bounds.  Sources: VIRTIO 1.2, sections 2.7 and 5.1 (queue size, number of
@@ -148,6 +149,7 @@ struct virtnet_driver_info {
     uint16_t msix_config_vector; /* VIRTNET_NO_MSIX_VECTOR if none. */
     struct eth_addr ctrl_mac;   /* Set through the control queue, or zero. */
     bool attached;              /* Is a front end (or a host) connected? */
+    int numa_id;                /* Node of the driver's memory, or -1. */
 };
 
 /* One virtqueue, for "query" and "stats".  Numbers are since the queue was
@@ -222,7 +224,11 @@ struct virtnet_device {
     char *owner_port;           /* Name of the Interface whose
                                  * options:hotplug made it, or NULL. */
     bool port_detached;         /* An operator deleted its automatic port. */
-    const char *port_status;    /* Static text: why it has no port, or NULL. */
+    char *port_status;          /* Why it has no port, owned, or NULL. */
+
+    /* The netdev that is bound to the device, or NULL.  Belongs to
+     * netdev-virtio-emu.c. */
+    struct netdev *netdev;
 };
 
 /* For backends. */
@@ -243,6 +249,11 @@ void virtnet_device_driver_changed(struct virtnet_device *,
                                    const struct virtnet_driver_info *);
 
 /* For everybody. */
+
+/* Sets dev->port_status to a copy of 'status', or to nothing if it is NULL,
+ * and informs the observers if that is a change.  Main thread. */
+void virtnet_device_set_port_status(struct virtnet_device *,
+                                    const char *status);
 
 struct virtnet_device *virtnet_device_ref(const struct virtnet_device *);
 
