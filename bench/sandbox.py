@@ -1,0 +1,209 @@
+# Copyright (c) 2026 The ovs-virtio-emu authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A private ovsdb-server and ovs-vswitchd for a bench, and a probe that tells
+how long the main loop of ovs-vswitchd was away."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+
+class Unixctl:
+    """A connection to a unixctl socket that stays open: one request costs no
+    process."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(path)
+        self.id = 0
+        self.decoder = json.JSONDecoder()
+
+    def call(self, method, *args):
+        self.id += 1
+        self.sock.sendall(json.dumps({"id": self.id, "method": method,
+                                      "params": list(args)}).encode())
+        buf = b""
+        while True:
+            data = self.sock.recv(1 << 20)
+            if not data:
+                raise ConnectionError("ovs-vswitchd closed the connection")
+            buf += data
+            try:
+                reply, _ = self.decoder.raw_decode(buf.decode())
+            except (ValueError, UnicodeDecodeError):
+                continue
+            if reply["error"]:
+                raise RuntimeError(reply["error"].strip())
+            return reply["result"]
+
+    def close(self):
+        self.sock.close()
+
+
+class LoopProbe(threading.Thread):
+    """Asks ovs-vswitchd for something that costs nothing, again and again.
+    The longest answer is the longest time that its main loop was away."""
+
+    def __init__(self, path, interval=0.002):
+        super().__init__(daemon=True)
+        self.path = path
+        self.interval = interval
+        self.worst = 0.0
+        self.stop_event = threading.Event()
+
+    def run(self):
+        try:
+            ctl = Unixctl(self.path)
+            while not self.stop_event.is_set():
+                start = time.monotonic()
+                ctl.call("version")
+                self.worst = max(self.worst, time.monotonic() - start)
+                time.sleep(self.interval)
+            ctl.close()
+        except OSError:
+            pass
+
+    def stop(self):
+        self.stop_event.set()
+        self.join()
+        return self.worst
+
+
+class Sandbox:
+    """'ovs' is the directory of a built Open vSwitch, 'vswitchd' and 'virtnet'
+    are programs."""
+
+    def __init__(self, ovs, vswitchd, virtnet, memory=2048, pmd_mask="2",
+                 other_config=()):
+        self.ovs = os.path.abspath(ovs)
+        self.vswitchd_program = os.path.abspath(vswitchd)
+        self.virtnet_program = os.path.abspath(virtnet)
+        self.dir = tempfile.mkdtemp(prefix="vb-")
+        self.pids = {}
+        self.env = dict(os.environ,
+                        OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir,
+                        OVS_DBDIR=self.dir, OVS_SYSCONFDIR=self.dir,
+                        OVS_PKGDATADIR=self.ovs + "/vswitchd",
+                        PATH=":".join([self.ovs + "/utilities",
+                                       self.ovs + "/ovsdb",
+                                       os.environ["PATH"]]))
+        self.run("ovsdb-tool", "create", self.dir + "/conf.db",
+                 self.ovs + "/vswitchd/vswitch.ovsschema")
+        self.start_ovsdb()
+        self.run("ovs-vsctl", "--no-wait", "init")
+        self.run("ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".",
+                 "other_config:dpdk-init=true",
+                 "other_config:pmd-cpu-mask=" + pmd_mask,
+                 "other_config:dpdk-lcore-mask=1",
+                 'other_config:dpdk-extra="--no-huge --legacy-mem -m %d '
+                 '--no-pci --no-telemetry --file-prefix=vb%d"'
+                 % (memory, os.getpid()),
+                 *["other_config:" + x for x in other_config])
+
+    def run(self, *args, check=True, **kwargs):
+        return subprocess.run(args, env=self.env, check=check,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, **kwargs)
+
+    def out(self, *args):
+        return self.run(*args).stdout.strip()
+
+    def vsctl(self, *args):
+        return self.out("ovs-vsctl", *args)
+
+    def virtnet(self, *args):
+        return self.out(self.virtnet_program, *args)
+
+    def _daemon(self, name, *args):
+        self.run(*args, "--detach", "--no-chdir", "--pidfile", "--log-file")
+        with open("%s/%s.pid" % (self.dir, name)) as f:
+            self.pids[name] = int(f.read())
+
+    def start_ovsdb(self):
+        self._daemon("ovsdb-server", "ovsdb-server", self.dir + "/conf.db",
+                     "--remote=punix:" + self.dir + "/db.sock")
+
+    def start_vswitchd(self):
+        # Its tap interfaces would meet those of another switch otherwise.
+        self._daemon("ovs-vswitchd", "unshare", "--net",
+                     self.vswitchd_program, "unix:" + self.dir + "/db.sock")
+
+    def kill(self, name):
+        pid = self.pids.pop(name, None)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            while True:
+                try:
+                    os.kill(pid, 0)
+                except ProcessLookupError:
+                    return
+                time.sleep(0.001)
+
+    def ctl_path(self):
+        return "%s/ovs-vswitchd.%d.ctl" % (self.dir, self.pids["ovs-vswitchd"])
+
+    def rss_kb(self):
+        with open("/proc/%d/status" % self.pids["ovs-vswitchd"]) as f:
+            for line in f:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1])
+
+    def n_ports(self):
+        """Number of ports of type virtio-emu or dpdkvhostuserclient that the
+        datapath has."""
+        ctl = Unixctl(self.ctl_path())
+        try:
+            return sum("virtio-emu" in x or "dpdkvhostuser" in x
+                       for x in ctl.call("dpif/show").splitlines())
+        finally:
+            ctl.close()
+
+    def wait_ports(self, n, timeout=120):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                if self.n_ports() == n:
+                    return
+            except (OSError, RuntimeError):
+                pass
+            time.sleep(0.005)
+        raise TimeoutError("the datapath has not %d ports" % n)
+
+    def long_polls(self):
+        """Poll intervals that ovs-vswitchd itself complained about, ms."""
+        result = []
+        with open(self.dir + "/ovs-vswitchd.log") as f:
+            for line in f:
+                if "Unreasonably long" in line:
+                    result.append(line.split("Unreasonably long ")[1].split(
+                        "ms")[0])
+        return [int(x) for x in result]
+
+    def close(self):
+        for name in list(self.pids):
+            self.kill(name)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+#
+# Copyright (c) 2026 The ovs-virtio-emu authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Many devices: what the first and the last of them cost, a batch, a restart,
+the deletion of their bridge, and memory; beside as many dpdkvhostuserclient
+ports of the same ovs-vswitchd in the same run."""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+from sandbox import LoopProbe, Sandbox
+
+
+def mac(i):
+    return "0C:C4:7A:%02X:%02X:%02X" % (i >> 16 & 255, i >> 8 & 255, i & 255)
+
+
+class Ours:
+    name = "virtio-emu"
+    config = ("virtnet-bridge=br0", "virtnet-switch-num-port=1000")
+
+    @staticmethod
+    def add_one(sb, i):
+        sb.virtnet("hotplug", "-i", "mlx5_0", "-m", mac(i), "-t", "1500",
+                   "-qp", "1", "-s", "256")
+
+    @staticmethod
+    def add_batch(sb, n):
+        sb.virtnet("hotplug", "-i", "mlx5_0", "-m", mac(0), "-t", "1500",
+                   "-qp", "1", "-s", "256", "--count", str(n))
+
+
+class Peer:
+    name = "dpdkvhostuserclient"
+    config = ()
+
+    @staticmethod
+    def _args(sb, i):
+        return ["add-port", "br0", "p%d" % i, "--", "set", "Interface",
+                "p%d" % i, "type=dpdkvhostuserclient",
+                "options:vhost-server-path=%s/s%d" % (sb.dir, i)]
+
+    @staticmethod
+    def add_one(sb, i):
+        sb.vsctl(*Peer._args(sb, i))
+
+    @staticmethod
+    def add_batch(sb, n):
+        args = []
+        for i in range(n):
+            args += ["--"] + Peer._args(sb, i)
+        sb.vsctl(*args[1:])
+
+
+class Clock:
+    def __init__(self):
+        self.start = time.monotonic()
+
+    def ms(self):
+        return (time.monotonic() - self.start) * 1000
+
+
+def start(opts, side):
+    sb = Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
+                 other_config=side.config)
+    sb.start_vswitchd()
+    sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
+             "datapath_type=netdev")
+    return sb
+
+
+def one_by_one(opts, side):
+    n = opts.devices
+    result = {}
+    with start(opts, side) as sb:
+        side.add_one(sb, 0)     # Brings packet threads and buffers to life.
+        sb.wait_ports(1)
+        rss = sb.rss_kb()
+        probe = LoopProbe(sb.ctl_path())
+        probe.start()
+        times = []
+        clock = Clock()
+        for i in range(1, n):
+            c = Clock()
+            side.add_one(sb, i)
+            times.append(c.ms())
+        result["commands_ms"] = clock.ms()
+        sb.wait_ports(n)
+        result["all_ports_ms"] = clock.ms()
+        result["loop_away_ms"] = probe.stop() * 1000
+        w = max(len(times) // 25, 1)
+        result["tenth_ms"] = statistics.median(times[10 - w // 2:10 + w // 2]
+                                               if n > 40 else times[:w])
+        result["last_ms"] = statistics.median(times[-w:])
+        result["rss_per_device_kb"] = (sb.rss_kb() - rss) / (n - 1)
+
+        sb.kill("ovs-vswitchd")
+        clock = Clock()
+        sb.start_vswitchd()
+        probe = LoopProbe(sb.ctl_path())
+        probe.start()
+        sb.wait_ports(n)
+        result["restart_ms"] = clock.ms()
+        result["restart_loop_away_ms"] = probe.stop() * 1000
+
+        probe = LoopProbe(sb.ctl_path())
+        probe.start()
+        clock = Clock()
+        sb.vsctl("del-br", "br0")
+        sb.wait_ports(0)
+        result["del_br_ms"] = clock.ms()
+        result["del_br_loop_away_ms"] = probe.stop() * 1000
+        result["long_polls"] = sb.long_polls()
+    return result
+
+
+def batch(opts, side):
+    with start(opts, side) as sb:
+        probe = LoopProbe(sb.ctl_path())
+        probe.start()
+        clock = Clock()
+        side.add_batch(sb, opts.devices)
+        sb.wait_ports(opts.devices)
+        return {"batch_ms": clock.ms(),
+                "batch_loop_away_ms": probe.stop() * 1000,
+                "batch_long_polls": sb.long_polls()}
+
+
+ROWS = [
+    ("commands_ms", "N-1 commands, one after another, ms"),
+    ("all_ports_ms", "... until all are ports of the datapath, ms"),
+    ("tenth_ms", "one command, around the 10th, ms"),
+    ("last_ms", "one command, the last ones, ms"),
+    ("loop_away_ms", "longest absence of the main loop meanwhile, ms"),
+    ("batch_ms", "N in one command, until all are ports, ms"),
+    ("batch_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
+    ("restart_ms", "kill -9, start, until all are ports again, ms"),
+    ("restart_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
+    ("del_br_ms", "deletion of the bridge, ms"),
+    ("del_br_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
+    ("rss_per_device_kb", "resident memory of an idle device, kB"),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ovs", required=True,
+                        help="directory of the built Open vSwitch")
+    parser.add_argument("--vswitchd", required=True)
+    parser.add_argument("--virtnet", required=True)
+    parser.add_argument("-n", "--devices", type=int, default=500)
+    parser.add_argument("-r", "--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["ours", "peer"])
+    parser.add_argument("--json", metavar="FILE")
+    opts = parser.parse_args()
+
+    sides = [s for s in (Ours, Peer)
+             if opts.only is None or (opts.only == "ours") == (s is Ours)]
+    results = {s.name: [] for s in sides}
+    for r in range(opts.rounds):
+        for side in sides:
+            print("# round %d of %d: %s" % (r + 1, opts.rounds, side.name),
+                  file=sys.stderr)
+            row = one_by_one(opts, side)
+            row.update(batch(opts, side))
+            results[side.name].append(row)
+
+    def median(side, key):
+        return statistics.median(row[key] for row in results[side.name])
+
+    print("N = %d, medians of %d rounds" % (opts.devices, opts.rounds))
+    print()
+    print("| | " + " | ".join(s.name for s in sides) + " | ratio |")
+    print("| --- |" + " ---: |" * (len(sides) + 1))
+    for key, title in ROWS:
+        values = [median(s, key) for s in sides]
+        ratio = ("%.3f" % (values[0] / values[1])
+                 if len(values) == 2 and values[1] else "")
+        print("| %s | %s | %s |" % (title, " | ".join("%.1f" % v
+                                                      for v in values),
+                                    ratio))
+    for side in sides:
+        polls = [p for row in results[side.name]
+                 for p in row["long_polls"] + row["batch_long_polls"]]
+        print("\n%s: \"Unreasonably long poll interval\" lines: %s"
+              % (side.name, polls or "none"))
+    if opts.json:
+        with open(opts.json, "w") as f:
+            for side in sides:
+                for row in results[side.name]:
+                    f.write(json.dumps(dict(row, case="scale",
+                                            side=side.name,
+                                            devices=opts.devices)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
