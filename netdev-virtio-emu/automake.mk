@@ -1,0 +1,36 @@
+# Copyright (c) 2026 The ovs-virtio-emu authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# Tables that the daemon and the "virtnet" command share.  They depend on Open
+# vSwitch's lib/ alone.
+noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet-tables.la
+netdev_virtio_emu_libvirtnet_tables_la_SOURCES = \
+	netdev-virtio-emu/virtnet-error.h
+
+# The controller, the device model, the netdev class and the backends.
+noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet.la
+netdev_virtio_emu_libvirtnet_la_SOURCES = \
+	netdev-virtio-emu/netdev-virtio-emu.c \
+	netdev-virtio-emu/netdev-virtio-emu.h \
+	netdev-virtio-emu/virtnet-backend-provider.h \
+	netdev-virtio-emu/virtnet-backend.c \
+	netdev-virtio-emu/virtnet-compat.h \
+	netdev-virtio-emu/virtnet-controller.c \
+	netdev-virtio-emu/virtnet-controller.h \
+	netdev-virtio-emu/virtnet-device.c \
+	netdev-virtio-emu/virtnet-device.h \
+	netdev-virtio-emu/virtnet-settings.c \
+	netdev-virtio-emu/virtnet-settings.h
+netdev_virtio_emu_libvirtnet_la_LIBADD = \
+	netdev-virtio-emu/libvirtnet-tables.la

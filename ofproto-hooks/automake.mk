@@ -1,0 +1,35 @@
+# Copyright (c) 2026 The ovs-virtio-emu authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# ovs-vswitchd, linked from the objects of the patched tree and the plugin.
+sbin_PROGRAMS += vswitchd/ovs-vswitchd
+vswitchd_ovs_vswitchd_SOURCES = \
+	ofproto-hooks/auto-port.c \
+	ofproto-hooks/auto-port.h \
+	ofproto-hooks/virtnet-hooks.c \
+	ofproto-hooks/virtnet-hooks.h
+OVS_LIBS = \
+	$(OVS_DIR)/ofproto/libofproto.la \
+	$(OVS_DIR)/lib/libsflow.la \
+	$(OVS_DIR)/lib/libopenvswitch.la
+vswitchd_ovs_vswitchd_LDADD = \
+	$(OVS_DIR)/vswitchd/bridge.$(OBJEXT) \
+	$(OVS_DIR)/vswitchd/ovs-vswitchd.$(OBJEXT) \
+	$(OVS_DIR)/vswitchd/system-stats.$(OBJEXT) \
+	netdev-virtio-emu/libvirtnet.la \
+	$(OVS_LIBS) \
+	$(DPDK_LIBS)
+vswitchd_ovs_vswitchd_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The ovs-virtio-emu authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# Unit tests: programs that exit with status 0 when all is well.
+UNIT_TESTS = tests/test-virtnet-controller
+check_PROGRAMS += $(UNIT_TESTS)
+TEST_LIBS = \
+	netdev-virtio-emu/libvirtnet.la \
+	$(OVS_LIBS) \
+	$(DPDK_LIBS)
+tests_test_virtnet_controller_SOURCES = tests/test-virtnet-controller.c
+tests_test_virtnet_controller_LDADD = $(TEST_LIBS)
+tests_test_virtnet_controller_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+
+# The autotest suite.
+TESTSUITE_AT = \
+	tests/testsuite.at \
+	tests/virtnet-macros.at \
+	tests/units.at
+TESTSUITE = $(srcdir)/tests/testsuite
+EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in
+CLEANFILES += tests/atconfig
+
+check-local: $(check_PROGRAMS) tests/atconfig tests/atlocal
+	$(SHELL) '$(TESTSUITE)' -C tests $(TESTSUITEFLAGS)
+
+clean-tests:
+	test ! -f '$(TESTSUITE)' || $(SHELL) '$(TESTSUITE)' -C tests --clean
+
+AUTOTEST = $(AUTOM4TE) --language=autotest
+$(TESTSUITE): $(srcdir)/tests/package.m4 $(TESTSUITE_AT:%=$(srcdir)/%)
+	$(AM_V_GEN)$(AUTOTEST) -I '$(srcdir)/tests' -o $@.tmp \
+	    '$(srcdir)/tests/testsuite.at'
+	$(AM_V_at)mv $@.tmp $@
+
+EXTRA_DIST += tests/package.m4
+$(srcdir)/tests/package.m4: $(top_srcdir)/configure.ac
+	$(AM_V_GEN){ \
+	  echo 'm4_define([AT_PACKAGE_NAME], [$(PACKAGE_NAME)])'; \
+	  echo 'm4_define([AT_PACKAGE_TARNAME], [$(PACKAGE_TARNAME)])'; \
+	  echo 'm4_define([AT_PACKAGE_VERSION], [$(PACKAGE_VERSION)])'; \
+	  echo 'm4_define([AT_PACKAGE_STRING], [$(PACKAGE_STRING)])'; \
+	  echo 'm4_define([AT_PACKAGE_BUGREPORT], [$(PACKAGE_BUGREPORT)])'; \
+	} > $@.tmp && mv $@.tmp $@

@@ -1,0 +1,657 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Unit test of the controller and the device model, against a backend that
+ * exists only here.  It is written from virtnet-backend-provider.h alone, can
+ * be told to fail at any step, and counts what is alive, so that every failure
+ * can be shown to leave nothing behind. */
+
+#include <config.h>
+#undef NDEBUG
+
+#include "virtnet-controller.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dp-packet.h"
+#include "fatal-signal.h"
+#include "netdev.h"
+#include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "smap.h"
+#include "timeval.h"
+#include "util.h"
+
+#define CHECK(EXPR)                                                         \
+    do {                                                                    \
+        if (!(EXPR)) {                                                      \
+            fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__,      \
+                    #EXPR);                                                 \
+            exit(1);                                                        \
+        }                                                                   \
+        n_checks++;                                                         \
+    } while (0)
+
+static unsigned int n_checks;
+
+/* The backend. */
+
+enum step {
+    STEP_NONE,
+    STEP_CONSTRUCT,
+    STEP_SF,
+    STEP_PLUG,
+};
+
+struct fake_backend {
+    struct virtnet_backend up;
+    struct virtnet_ib_device ib[2];
+};
+
+static enum step fail_at;       /* Next device fails here. */
+static bool not_ready;          /* "open" answers -EAGAIN. */
+static atomic_count n_alive = ATOMIC_COUNT_INIT(0); /* Allocated devices. */
+static int n_constructed;
+static int n_sfs;
+static int n_plugged;
+
+static const struct virtnet_backend_caps fake_caps = {
+    .emulation_manager = "mlx5_0",
+    .max_hotplug_devices = 31,
+    .max_devices = 31,
+    .max_virt_queues = 63,
+    .supported_features = UINT64_C(0x23006ff82f) | 1 << 7,
+    .default_features = UINT64_C(0x230047082b),
+    .required_features = UINT64_C(1) << 32,
+    .virt_queue_types = 1,
+};
+
+static int
+fake_open(const struct virtnet_settings *settings,
+          struct virtnet_backend **backendp, char **errp)
+{
+    struct fake_backend *b;
+
+    if (not_ready) {
+        *errp = xstrdup("the fake is not ready");
+        return -EAGAIN;
+    }
+    b = xzalloc(sizeof *b);
+    b->up.class = virtnet_backend_lookup_class("fake");
+    b->ib[0] = (struct virtnet_ib_device) { settings->ib_dev_p0,
+                                            "0000:03:00.0", "p0", 0 };
+    b->ib[1] = (struct virtnet_ib_device) { settings->ib_dev_p1,
+                                            "0000:03:00.1", "p1", 1 };
+    *backendp = &b->up;
+    return 0;
+}
+
+static void
+fake_close(struct virtnet_backend *backend OVS_UNUSED, bool keep OVS_UNUSED)
+{
+}
+
+static const struct virtnet_backend_caps *
+fake_get_caps(const struct virtnet_backend *backend OVS_UNUSED)
+{
+    return &fake_caps;
+}
+
+static size_t
+fake_get_ib_devices(const struct virtnet_backend *backend,
+                    const struct virtnet_ib_device **devs)
+{
+    *devs = CONTAINER_OF(backend, struct fake_backend, up)->ib;
+    return 2;
+}
+
+static struct virtnet_device *
+fake_device_alloc(struct virtnet_backend *backend,
+                  enum virtnet_function_type type)
+{
+    struct virtnet_device *dev = xzalloc(sizeof *dev);
+
+    virtnet_device_init(dev, backend, type);
+    atomic_count_inc(&n_alive);
+    return dev;
+}
+
+static void
+fake_device_dealloc(struct virtnet_device *dev)
+{
+    virtnet_device_uninit(dev);
+    free(dev);
+    atomic_count_dec(&n_alive);
+}
+
+static int
+fake_fail(enum step step, char **errp)
+{
+    if (fail_at == step) {
+        *errp = xstrdup("told to fail");
+        return VIRTNET_E_BACKEND_HOTPLUG;
+    }
+    return 0;
+}
+
+static int
+fake_device_construct(struct virtnet_device *dev, char **errp)
+{
+    int error = fake_fail(STEP_CONSTRUCT, errp);
+
+    if (!error) {
+        n_constructed++;
+        if (!dev->vuid) {
+            dev->vuid = xasprintf("FAKE%uVNETS%uD0F0", 0, dev->pf_id + 1);
+            dev->bdf = VIRTNET_BDF(0x15 + dev->pf_id, 0, 0);
+        }
+    }
+    return error;
+}
+
+static void
+fake_device_destruct(struct virtnet_device *dev OVS_UNUSED)
+{
+    n_constructed--;
+}
+
+static int
+fake_sf_create(struct virtnet_device *dev, char **errp)
+{
+    int error = fake_fail(STEP_SF, errp);
+
+    if (!error) {
+        n_sfs++;
+        snprintf(dev->rep_name, sizeof dev->rep_name, "en3f0pf0sf%u",
+                 (unsigned int) dev->sf_num);
+    }
+    return error;
+}
+
+static void
+fake_sf_destroy(struct virtnet_device *dev OVS_UNUSED)
+{
+    n_sfs--;
+}
+
+static int
+fake_device_plug(struct virtnet_device *dev, char **errp)
+{
+    int error = fake_fail(STEP_PLUG, errp);
+
+    if (!error) {
+        n_plugged++;
+        dev->attachment = "fake";
+    }
+    return error;
+}
+
+static int
+fake_device_unplug(struct virtnet_device *dev, bool force,
+                   char **errp OVS_UNUSED)
+{
+    if (!force && virtnet_device_has_driver(dev)) {
+        return VIRTNET_E_UNPLUG_NOT_READY;
+    }
+    n_plugged--;
+    return 0;
+}
+
+static int
+fake_get_queue_info(const struct virtnet_device *dev OVS_UNUSED,
+                    unsigned int index OVS_UNUSED,
+                    struct virtnet_queue_info *info OVS_UNUSED)
+{
+    return VIRTNET_E_QUEUE_INDEX;
+}
+
+static int
+fake_rep_set_mtu(struct virtnet_device *dev OVS_UNUSED, int mtu OVS_UNUSED)
+{
+    return 0;
+}
+
+static void
+fake_rep_set_up(struct virtnet_device *dev OVS_UNUSED, bool up OVS_UNUSED)
+{
+}
+
+static void
+fake_rep_get_stats(const struct virtnet_device *dev OVS_UNUSED,
+                   struct netdev_stats *stats OVS_UNUSED)
+{
+}
+
+static int
+fake_rep_recv(struct virtnet_device *dev OVS_UNUSED, int qid OVS_UNUSED,
+              struct dp_packet_batch *batch OVS_UNUSED,
+              int *qfill OVS_UNUSED)
+{
+    return EAGAIN;
+}
+
+static void
+fake_rep_send(struct virtnet_device *dev OVS_UNUSED, int qid OVS_UNUSED,
+              struct dp_packet_batch *batch)
+{
+    dp_packet_delete_batch(batch, true);
+}
+
+static bool
+fake_rep_rxq_enabled(const struct virtnet_device *dev OVS_UNUSED,
+                     int qid OVS_UNUSED)
+{
+    return false;
+}
+
+static const struct virtnet_backend_class fake_class = {
+    .type = "fake",
+    .open = fake_open,
+    .close = fake_close,
+    .get_caps = fake_get_caps,
+    .get_ib_devices = fake_get_ib_devices,
+    .device_alloc = fake_device_alloc,
+    .device_construct = fake_device_construct,
+    .device_destruct = fake_device_destruct,
+    .device_dealloc = fake_device_dealloc,
+    .sf_create = fake_sf_create,
+    .sf_destroy = fake_sf_destroy,
+    .device_plug = fake_device_plug,
+    .device_unplug = fake_device_unplug,
+    .get_queue_info = fake_get_queue_info,
+    .rep_set_mtu = fake_rep_set_mtu,
+    .rep_set_up = fake_rep_set_up,
+    .rep_get_stats = fake_rep_get_stats,
+    .rep_recv = fake_rep_recv,
+    .rep_send = fake_rep_send,
+    .rep_rxq_enabled = fake_rep_rxq_enabled,
+};
+
+/* Events. */
+
+static int n_events[4];
+
+static void
+observe(enum virtnet_event event, struct virtnet_device *dev OVS_UNUSED,
+        void *aux OVS_UNUSED)
+{
+    n_events[event]++;
+}
+
+/* Helpers. */
+
+static struct virtnet_hotplug_request
+good_request(char mac[18], unsigned int i)
+{
+    snprintf(mac, 18, "0C:C4:7A:00:%02X:%02X", (i >> 8) & 0xff, i & 0xff);
+    return (struct virtnet_hotplug_request) {
+        .ib_device = "mlx5_0",
+        .mac = mac,
+        .mtu = 1500,
+        .has_queue_pairs = true,
+        .queue_pairs = 1,
+        .queue_size = 256,
+    };
+}
+
+static struct virtnet_device *
+plug(const struct virtnet_hotplug_request *req)
+{
+    struct virtnet_device *dev;
+    char *detail;
+    int error = virtnet_controller_hotplug(req, &dev, &detail);
+
+    if (error) {
+        fprintf(stderr, "unexpected error %d: %s\n", error, detail);
+        exit(1);
+    }
+    CHECK(!detail);
+    return dev;
+}
+
+/* 'req' must be refused with 'expected', and leave no trace. */
+static void
+plug_fails(const struct virtnet_hotplug_request *req, int expected)
+{
+    size_t n = virtnet_controller_n_devices();
+    int constructed = n_constructed;
+    int sfs = n_sfs;
+    int plugged = n_plugged;
+    int added = n_events[VIRTNET_EVENT_ADDED];
+    struct virtnet_device *dev;
+    char *detail;
+    int error = virtnet_controller_hotplug(req, &dev, &detail);
+
+    if (error != expected) {
+        fprintf(stderr, "error %d (%s) instead of %d\n", error,
+                detail ? detail : "", expected);
+        exit(1);
+    }
+    CHECK(detail && !strchr(detail, '\n'));
+    CHECK(!dev);
+    CHECK(virtnet_controller_n_devices() == n);
+    CHECK(n_constructed == constructed);
+    CHECK(n_sfs == sfs);
+    CHECK(n_plugged == plugged);
+    CHECK(n_events[VIRTNET_EVENT_ADDED] == added);
+    free(detail);
+}
+
+static void
+unplug(struct virtnet_device *dev, bool force, int expected)
+{
+    char *detail;
+    int error = virtnet_controller_unplug(dev, force, &detail);
+
+    CHECK(error == expected);
+    free(detail);
+}
+
+static void
+unplug_all(void)
+{
+    struct virtnet_device *dev;
+
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        unplug(dev, true, 0);
+    }
+    CHECK(!virtnet_controller_n_devices());
+    CHECK(!n_constructed && !n_sfs && !n_plugged);
+}
+
+/* The tests. */
+
+static void
+test_start(void)
+{
+    struct smap config = SMAP_INITIALIZER(&config);
+    const char *reason;
+    struct virtnet_device *dev;
+    struct virtnet_hotplug_request req;
+    char *detail;
+    char mac[18];
+
+    CHECK(!virtnet_controller_is_running(&reason) && !reason);
+    req = good_request(mac, 0);
+    CHECK(virtnet_controller_hotplug(&req, &dev, &detail) == -ENODEV);
+    free(detail);
+
+    smap_add(&config, "virtnet-backend", "nonesuch");
+    smap_add(&config, "virtnet-recovery", "false");
+    virtnet_controller_configure(&config);
+    virtnet_controller_run();
+    CHECK(!virtnet_controller_is_running(&reason));
+    CHECK(reason && strstr(reason, "nonesuch"));
+    CHECK(n_events[VIRTNET_EVENT_STARTED] == 1);
+
+    /* A backend that is not ready is asked again. */
+    not_ready = true;
+    smap_replace(&config, "virtnet-backend", "fake");
+    virtnet_controller_configure(&config);
+    virtnet_controller_run();
+    CHECK(!virtnet_controller_is_running(&reason));
+    CHECK(reason && strstr(reason, "not ready"));
+
+    not_ready = false;
+    while (!virtnet_controller_is_running(NULL)) {
+        xnanosleep(1000 * 1000);
+        virtnet_controller_run();
+    }
+    CHECK(virtnet_controller_backend());
+    smap_destroy(&config);
+}
+
+static void
+test_identity(void)
+{
+    struct virtnet_hotplug_request req;
+    struct virtnet_device *a, *b, *c;
+    char mac[18];
+
+    req = good_request(mac, 1);
+    a = plug(&req);
+    CHECK(a->pf_id == 0 && a->sf_num == 2000);
+    CHECK(!strcmp(a->rep_name, "en3f0pf0sf2000"));
+    CHECK(a->config.num_msix == 4);
+    CHECK(virtnet_device_num_queues(a) == 3);
+    req = good_request(mac, 2);
+    b = plug(&req);
+    CHECK(b->pf_id == 1 && b->sf_num == 2001);
+
+    CHECK(virtnet_device_by_vuid(a->vuid) == a);
+    CHECK(virtnet_device_by_pf(1) == b);
+    CHECK(virtnet_device_by_rep("en3f0pf0sf2001") == b);
+    CHECK(!virtnet_device_by_vuid("x") && !virtnet_device_by_pf(7));
+
+    /* Numbers are used again, the lowest first. */
+    unplug(a, false, 0);
+    req = good_request(mac, 3);
+    c = plug(&req);
+    CHECK(c->pf_id == 0 && c->sf_num == 2000);
+
+    /* Three queues are one pair and the control queue. */
+    req = good_request(mac, 4);
+    req.has_queue_pairs = false;
+    req.has_queues = true;
+    req.queues = 3;
+    a = plug(&req);
+    CHECK(a->config.max_queue_pairs == 1);
+
+    req = good_request(mac, 5);
+    req.has_sf_num = true;
+    req.sf_num = 2999;
+    req.queue_size = 4;
+    CHECK(plug(&req)->sf_num == 2999);
+    req = good_request(mac, 6);
+    req.queue_size = 32768;
+    plug(&req);
+    unplug_all();
+}
+
+static void
+test_bad_input(void)
+{
+    struct virtnet_hotplug_request good, req;
+    struct virtnet_device *dev;
+    char mac[18];
+
+    good = good_request(mac, 1);
+    dev = plug(&good);
+    plug_fails(&good, VIRTNET_E_MAC_INVALID); /* Duplicate MAC. */
+
+#define BAD(ERROR, ...)                         \
+    do {                                        \
+        char mac2[18];                          \
+        req = good_request(mac2, 2);            \
+        __VA_ARGS__;                            \
+        plug_fails(&req, ERROR);                \
+    } while (0)
+
+    BAD(-EINVAL, req.ib_device = NULL);
+    BAD(VIRTNET_E_PORT_CTX, req.ib_device = "mlx5_7");
+    BAD(-EINVAL, req.mac = NULL);
+    BAD(VIRTNET_E_MAC_INVALID, req.mac = "0C:C4:7A");
+    BAD(VIRTNET_E_MAC_INVALID, req.mac = "0C:C4:7A:FF:22:9Z");
+    BAD(VIRTNET_E_MAC_INVALID, req.mac = "00:00:00:00:00:00");
+    BAD(VIRTNET_E_MAC_INVALID, req.mac = "01:00:00:00:00:00");
+    BAD(VIRTNET_E_MTU_INVALID, req.mtu = 67);
+    BAD(VIRTNET_E_MTU_INVALID, req.mtu = 9217);
+    BAD(-EINVAL, req.has_queues = true; req.queues = 3);
+    BAD(-EINVAL, req.has_queue_pairs = false);
+    BAD(VIRTNET_E_QUEUES_INVALID, req.queue_pairs = 0);
+    BAD(VIRTNET_E_QUEUES_INVALID, req.queue_pairs = 32);
+    BAD(VIRTNET_E_QUEUES_INVALID, req.queue_pairs = ULLONG_MAX);
+    BAD(VIRTNET_E_QUEUES_INVALID,
+        req.has_queue_pairs = false; req.has_queues = true; req.queues = 4);
+    BAD(VIRTNET_E_QUEUE_SIZE_POW2, req.queue_size = 0);
+    BAD(VIRTNET_E_QUEUE_SIZE_POW2, req.queue_size = 2);
+    BAD(VIRTNET_E_QUEUE_SIZE_POW2, req.queue_size = 3);
+    BAD(VIRTNET_E_QUEUE_SIZE_POW2, req.queue_size = 1000);
+    BAD(VIRTNET_E_QUEUE_SIZE, req.queue_size = 65536);
+    BAD(VIRTNET_E_SF_NUM_RANGE, req.has_sf_num = true; req.sf_num = 1999);
+    BAD(VIRTNET_E_SF_NUM_RANGE, req.has_sf_num = true; req.sf_num = 3000);
+    BAD(VIRTNET_E_SF_NUM_IN_USE, req.has_sf_num = true; req.sf_num = 2000);
+    BAD(VIRTNET_E_FEATURE_VALIDATE, req.features = UINT64_C(1) << 62);
+    BAD(VIRTNET_E_FEATURE_VALIDATE, req.features = 1 << 7);
+    BAD(VIRTNET_E_FEATURE_VALIDATE, req.features = 1 << 18);
+    BAD(-EINVAL, req.vhost_mode = "both");
+#undef BAD
+
+    for (enum step step = STEP_CONSTRUCT; step <= STEP_PLUG; step++) {
+        char mac2[18];
+
+        fail_at = step;
+        req = good_request(mac2, 2);
+        plug_fails(&req, VIRTNET_E_BACKEND_HOTPLUG);
+        fail_at = STEP_NONE;
+        /* What the failure touched is free again. */
+        dev = plug(&req);
+        CHECK(dev->pf_id == 1 && dev->sf_num == 2001);
+        unplug(dev, false, 0);
+    }
+    unplug_all();
+}
+
+static void
+test_limit(void)
+{
+    struct virtnet_hotplug_request req;
+    char mac[18];
+
+    for (int i = 0; i < 31; i++) {
+        req = good_request(mac, i);
+        plug(&req);
+    }
+    req = good_request(mac, 31);
+    plug_fails(&req, VIRTNET_E_ID_RANGE);
+    unplug_all();
+}
+
+static void
+driver(struct virtnet_device *dev, uint8_t status, bool attached,
+       enum virtnet_device_state expected)
+{
+    struct virtnet_driver_info info = {
+        .status = status,
+        .features = UINT64_C(0x100020001),
+        .enabled_pairs = 1,
+        .attached = attached,
+        .numa_id = -1,
+    };
+
+    virtnet_device_driver_changed(dev, &info);
+    CHECK(dev->state == expected);
+    CHECK(!!dev->driver.features
+          == !!(status & VIRTNET_STATUS_FEATURES_OK));
+    CHECK(virtnet_device_carrier(dev)
+          == (expected == VIRTNET_STATE_DRIVER_OK));
+    CHECK(virtnet_device_active_rxqs(dev)
+          == (expected == VIRTNET_STATE_DRIVER_OK));
+}
+
+static void
+test_states(void)
+{
+    struct virtnet_hotplug_request req;
+    struct virtnet_device *dev;
+    char mac[18];
+    int changes;
+
+    req = good_request(mac, 1);
+    dev = plug(&req);
+    changes = n_events[VIRTNET_EVENT_CHANGED];
+    CHECK(dev->state == VIRTNET_STATE_CREATED);
+    driver(dev, 0x00, true, VIRTNET_STATE_CREATED);
+    driver(dev, 0x01, true, VIRTNET_STATE_CREATED);
+    driver(dev, 0x03, true, VIRTNET_STATE_DRIVER_FOUND);
+    unplug(dev, false, VIRTNET_E_UNPLUG_NOT_READY);
+    driver(dev, 0x0b, true, VIRTNET_STATE_FEATURES_OK);
+    driver(dev, 0x0f, true, VIRTNET_STATE_DRIVER_OK);
+    CHECK(virtnet_device_enabled_queues(dev) == 3);
+    unplug(dev, false, VIRTNET_E_UNPLUG_NOT_READY);
+    driver(dev, 0x00, true, VIRTNET_STATE_RESET);
+    CHECK(virtnet_device_enabled_queues(dev) == 0);
+    driver(dev, 0x00, true, VIRTNET_STATE_RESET);
+    driver(dev, 0x0f, true, VIRTNET_STATE_DRIVER_OK);
+    driver(dev, 0x00, false, VIRTNET_STATE_CREATED);
+    CHECK(n_events[VIRTNET_EVENT_CHANGED] == changes + 8);
+
+    /* A driver that says it has more pairs than there are. */
+    dev->driver.enabled_pairs = 100;
+    dev->state = VIRTNET_STATE_DRIVER_OK;
+    CHECK(virtnet_device_active_rxqs(dev) == 1);
+
+    /* By force, under the driver. */
+    driver(dev, 0x0f, true, VIRTNET_STATE_DRIVER_OK);
+    unplug(dev, true, 0);
+    CHECK(n_events[VIRTNET_EVENT_REMOVED] > 0);
+    unplug_all();
+}
+
+static void
+test_rounds(void)
+{
+    struct virtnet_hotplug_request req;
+    struct virtnet_device *kept;
+    char mac[18];
+
+    for (int i = 0; i < 1000; i++) {
+        req = good_request(mac, i);
+        unplug(plug(&req), false, 0);
+    }
+
+    /* A reference, as a port has one, outlives the unplugging. */
+    req = good_request(mac, 1);
+    kept = virtnet_device_ref(plug(&req));
+    unplug(kept, false, 0);
+    CHECK(kept->state == VIRTNET_STATE_UNPLUGGED);
+    virtnet_device_unref(kept);
+
+    /* Deallocation waits for a grace period, in a thread of its own. */
+    ovsrcu_quiesce();
+    while (atomic_count_get(&n_alive)) {
+        ovsrcu_quiesce();
+        xnanosleep(1000 * 1000);
+    }
+    CHECK(!n_constructed && !n_sfs && !n_plugged);
+}
+
+int
+main(int argc OVS_UNUSED, char *argv[])
+{
+    set_program_name(argv[0]);
+    ovsthread_id_init();
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+
+    virtnet_backend_register_class(&fake_class);
+    virtnet_controller_init();
+    virtnet_controller_add_observer(observe, NULL);
+
+    test_start();
+    test_identity();
+    test_bad_input();
+    test_limit();
+    test_states();
+    test_rounds();
+    printf("%u checks passed\n", n_checks);
+    return 0;
+}

@@ -1,0 +1,26 @@
+# Copyright (c) 2026 The ovs-virtio-emu authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+EXTRA_DIST += \
+	vswitchd-patches/3.1.0/series \
+	vswitchd-patches/3.1.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
+	vswitchd-patches/3.5.0/series \
+	vswitchd-patches/3.5.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
+	vswitchd-patches/3.5.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
+	vswitchd-patches/4.0.0/series \
+	vswitchd-patches/4.0.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
+	vswitchd-patches/4.0.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch
+
+# A change of any patch builds Open vSwitch again.
+$(OVS_STAMP): $(wildcard $(OVS_PATCHES)/*.patch)
