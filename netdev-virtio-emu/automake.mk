@@ -30,6 +30,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-controller.h \
 	netdev-virtio-emu/virtnet-device.c \
 	netdev-virtio-emu/virtnet-device.h \
+	netdev-virtio-emu/virtnet-recovery.c \
+	netdev-virtio-emu/virtnet-recovery.h \
 	netdev-virtio-emu/virtnet-settings.c \
 	netdev-virtio-emu/virtnet-settings.h
 netdev_virtio_emu_libvirtnet_la_LIBADD = \

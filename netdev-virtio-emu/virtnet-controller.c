@@ -548,8 +548,8 @@ virtnet_controller_hotplug(const struct virtnet_hotplug_request *req,
     struct virtnet_device_config config = { .mtu = 0 };
     struct virtnet_device *dev;
     const char *reason;
-    unsigned int pf_id;
-    uint32_t sf_num;
+    unsigned int pf_id = 0;
+    uint32_t sf_num = 0;
     int error;
 
     *devp = NULL;
@@ -860,7 +860,6 @@ virtnet_controller_exit(void)
          * They stay in the registry for the ports that are about to close. */
         ctl.backend->class->close(ctl.backend, true);
     }
-    virtnet_recovery_flush();
 }
 
 bool

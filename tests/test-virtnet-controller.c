@@ -593,7 +593,7 @@ test_states(void)
     driver(dev, 0x00, true, VIRTNET_STATE_RESET);
     driver(dev, 0x0f, true, VIRTNET_STATE_DRIVER_OK);
     driver(dev, 0x00, false, VIRTNET_STATE_CREATED);
-    CHECK(n_events[VIRTNET_EVENT_CHANGED] == changes + 8);
+    CHECK(n_events[VIRTNET_EVENT_CHANGED] == changes + 9);
 
     /* A driver that says it has more pairs than there are. */
     dev->driver.enabled_pairs = 100;

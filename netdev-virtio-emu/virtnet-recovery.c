@@ -1,0 +1,672 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Records of devices.  See virtnet-recovery.h.
+ *
+ * Security model
+ * ==============
+ *
+ * Whoever may write to the directory can bring devices into being, as can
+ * whoever may write to the database.  But no content of a file may crash,
+ * stall or confuse the switch: size, type, name, JSON type and range are
+ * checked before anything is used, and links are not followed. */
+
+#include <config.h>
+
+#include "virtnet-recovery.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "coverage.h"
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "socket-util.h"
+#include "util.h"
+#include "virtnet-backend-provider.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_recovery);
+
+COVERAGE_DEFINE(virtnet_record_saved);
+COVERAGE_DEFINE(virtnet_record_bad);
+
+/* Far above what virtnet_recovery_save() writes. */
+#define RECORD_MAX_SIZE (64 * 1024)
+#define VUID_MAX_LEN 64
+#define TEXT_MAX_LEN 1024
+
+#define TEMP_SUFFIX ".tmp"
+#define BAD_SUFFIX ".bad"
+
+/* A VUID comes to be a file name, so letters and digits are all that it may
+ * have. */
+static bool
+vuid_is_sane(const char *vuid)
+{
+    size_t n = strspn(vuid, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                      "abcdefghijklmnopqrstuvwxyz0123456789");
+
+    return n > 0 && n <= VUID_MAX_LEN && !vuid[n];
+}
+
+/* Writing. */
+
+/* Creates 'dir' and the directories above it that are missing. */
+static int
+make_directories(const char *dir)
+{
+    char *path = xstrdup(dir);
+    int error = 0;
+
+    for (char *p = path + 1; !error; p++) {
+        if (*p == '/' || !*p) {
+            char c = *p;
+
+            *p = '\0';
+            if (mkdir(path, 0755) && errno != EEXIST) {
+                error = errno;
+            }
+            *p = c;
+            if (!c) {
+                break;
+            }
+        }
+    }
+    free(path);
+    return error;
+}
+
+static int
+fsync_directory(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = 0;
+
+    if (fd < 0) {
+        return errno;
+    }
+    if (fsync(fd)) {
+        error = errno;
+    }
+    close(fd);
+    return error;
+}
+
+/* Replaces 'dir'/'name' by 'text'.  Returns 0 or a positive errno. */
+static int
+replace_file(const char *dir, const char *name, const char *text)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    char *temp = xasprintf("%s/%s"TEMP_SUFFIX, dir, name);
+    size_t n_written;
+    int error = 0;
+    int fd;
+
+    /* Whatever has this name, a link perhaps, is not to be written through. */
+    unlink(temp);
+    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+              0600);
+    if (fd < 0) {
+        error = errno;
+        goto exit;
+    }
+    error = write_fully(fd, text, strlen(text), &n_written);
+    if (!error && fsync(fd)) {
+        error = errno;
+    }
+    if (close(fd) && !error) {
+        error = errno;
+    }
+    if (!error && rename(temp, path)) {
+        error = errno;
+    }
+    if (error) {
+        unlink(temp);
+    } else {
+        error = fsync_directory(dir);
+    }
+
+exit:
+    free(path);
+    free(temp);
+    return error;
+}
+
+static void
+put_integer(struct json *json, const char *key, long long int value)
+{
+    json_object_put(json, key, json_integer_create(value));
+}
+
+static void
+put_string(struct json *json, const char *key, const char *value)
+{
+    if (value) {
+        json_object_put_string(json, key, value);
+    }
+}
+
+static struct json *
+record_to_json(const struct virtnet_device *dev)
+{
+    const struct virtnet_device_config *c = &dev->config;
+    struct json *json = json_object_create();
+    struct smap backend = SMAP_INITIALIZER(&backend);
+
+    put_string(json, "port_ib_dev", dev->ib_device);
+    put_integer(json, "pf_id", dev->pf_id);
+    if (dev->type == VIRTNET_VF) {
+        put_integer(json, "vf_id", dev->vf_id);
+    }
+    put_string(json, "function_type", dev->type == VIRTNET_VF ? "vf" : "pf");
+    put_integer(json, "bdf_raw", dev->bdf);
+    if (dev->type != VIRTNET_VF) {
+        put_string(json, "device_type",
+                   dev->type == VIRTNET_STATIC_PF ? "static" : "hotplug");
+    }
+    json_object_put_format(json, "mac", ETH_ADDR_FMT, ETH_ADDR_ARGS(c->mac));
+    put_integer(json, "pf_num", VIRTNET_BDF_FN(dev->bdf));
+    put_integer(json, "sf_num", dev->sf_num);
+    put_integer(json, "mq", c->max_queue_pairs);
+
+    put_integer(json, "mtu", c->mtu);
+    json_object_put_format(json, "features", "0x%"PRIx64, c->features);
+    put_integer(json, "max_queue_size", c->max_queue_size);
+    put_integer(json, "num_msix", c->num_msix);
+    put_integer(json, "speed", c->speed);
+    put_integer(json, "link", c->link_up);
+    put_integer(json, "transitional", c->transitional);
+    put_string(json, "bridge", dev->bridge);
+    put_string(json, "owner_port", dev->owner_port);
+    put_integer(json, "port_detached", dev->port_detached);
+    put_string(json, "attachment_path", dev->attachment_path);
+    put_string(json, "attachment_mode", dev->attachment_mode);
+    if (dev->backend->class->save) {
+        dev->backend->class->save(dev, &backend);
+    }
+    json_object_put(json, "backend", smap_to_json(&backend));
+    smap_destroy(&backend);
+    return json;
+}
+
+int
+virtnet_recovery_save(const struct virtnet_device *dev, const char *dir)
+{
+    struct json *json;
+    char *text;
+    int error;
+
+    if (!vuid_is_sane(dev->vuid)) {
+        VLOG_ERR("%s: no name for a record", dev->vuid);
+        return VIRTNET_E_REC_CREATE;
+    }
+    json = record_to_json(dev);
+    text = json_to_string(json, JSSF_PRETTY | JSSF_SORT);
+    json_destroy(json);
+    error = replace_file(dir, dev->vuid, text);
+    if (error == ENOENT && !make_directories(dir)) {
+        error = replace_file(dir, dev->vuid, text);
+    }
+    free(text);
+    if (error) {
+        VLOG_ERR("%s/%s: record not written: %s", dir, dev->vuid,
+                 ovs_strerror(error));
+        return (error == ENOENT || error == EACCES || error == EROFS
+                ? VIRTNET_E_REC_CREATE : VIRTNET_E_REC_CFG_SAVE);
+    }
+    COVERAGE_INC(virtnet_record_saved);
+    return 0;
+}
+
+void
+virtnet_recovery_delete(const char *vuid, const char *dir)
+{
+    char *path = xasprintf("%s/%s", dir, vuid);
+
+    if (unlink(path) && errno != ENOENT) {
+        VLOG_ERR("%s: record not deleted: %s", path, ovs_strerror(errno));
+    }
+    free(path);
+}
+
+/* Reading. */
+
+static char *
+read_file(const char *path, size_t *size, char **errp)
+{
+    struct stat s;
+    char *text = NULL;
+    int error;
+    int fd;
+
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        *errp = xstrdup(errno == ELOOP ? "a link" : ovs_strerror(errno));
+        return NULL;
+    }
+    if (fstat(fd, &s)) {
+        *errp = xstrdup(ovs_strerror(errno));
+    } else if (!S_ISREG(s.st_mode)) {
+        *errp = xstrdup("not a regular file");
+    } else if (s.st_size > RECORD_MAX_SIZE) {
+        *errp = xstrdup("too large");
+    } else {
+        text = xmalloc(s.st_size + 1);
+        error = read_fully(fd, text, s.st_size, size);
+        if (error && error != EOF) {
+            *errp = xstrdup(ovs_strerror(error));
+            free(text);
+            text = NULL;
+        } else {
+            text[*size] = '\0';
+        }
+    }
+    close(fd);
+    return text;
+}
+
+static const struct json *
+get_member(const struct json *json, const char *key)
+{
+    return shash_find_data(json_object(json), key);
+}
+
+/* Stores member 'key', a number from 'min' to 'max', in '*value'.  If it is
+ * not there and 'def' is not negative, 'def'. */
+static bool
+get_integer(const struct json *json, const char *key, long long int min,
+            long long int max, long long int def, long long int *value,
+            char **errp)
+{
+    const struct json *m = get_member(json, key);
+
+    if (!m && def >= 0) {
+        *value = def;
+        return true;
+    }
+    if (!m || m->type != JSON_INTEGER || m->integer < min
+        || m->integer > max) {
+        *errp = xasprintf("\"%s\" is not a number from %lld to %lld", key,
+                          min, max);
+        return false;
+    }
+    *value = m->integer;
+    return true;
+}
+
+/* Stores a copy of member 'key' in '*value'; NULL if it is not there, which
+ * 'required' forbids. */
+static bool
+get_text(const struct json *json, const char *key, bool required,
+         char **value, char **errp)
+{
+    const struct json *m = get_member(json, key);
+
+    *value = NULL;
+    if (!m && !required) {
+        return true;
+    }
+    if (!m || m->type != JSON_STRING || !*json_string(m)
+        || strlen(json_string(m)) > TEXT_MAX_LEN) {
+        *errp = xasprintf("\"%s\" is not a text", key);
+        return false;
+    }
+    *value = xstrdup(json_string(m));
+    return true;
+}
+
+static bool
+get_type(const struct json *json, enum virtnet_function_type *type,
+         char **errp)
+{
+    char *function = NULL;
+    char *device = NULL;
+    bool ok = false;
+
+    if (get_text(json, "function_type", true, &function, errp)
+        && get_text(json, "device_type", false, &device, errp)) {
+        ok = true;
+        if (!strcmp(function, "vf") && !device) {
+            *type = VIRTNET_VF;
+        } else if (!strcmp(function, "pf") && device
+                   && !strcmp(device, "static")) {
+            *type = VIRTNET_STATIC_PF;
+        } else if (!strcmp(function, "pf") && device
+                   && !strcmp(device, "hotplug")) {
+            *type = VIRTNET_HOTPLUG_PF;
+        } else {
+            *errp = xstrdup("\"function_type\" and \"device_type\" make no "
+                            "device");
+            ok = false;
+        }
+    }
+    free(function);
+    free(device);
+    return ok;
+}
+
+static bool
+get_config(const struct json *json, struct virtnet_device_config *c,
+           char **errp)
+{
+    long long int mtu, pairs, size, msix, speed, link, transitional;
+    unsigned long long int features;
+    char *text;
+    bool ok;
+
+    if (!get_integer(json, "mtu", VIRTNET_MTU_MIN, VIRTNET_MTU_MAX,
+                     VIRTNET_DEFAULT_MTU, &mtu, errp)
+        || !get_integer(json, "mq", 1, VIRTNET_MAX_QUEUE_PAIRS, -1, &pairs,
+                        errp)
+        || !get_integer(json, "max_queue_size", VIRTNET_QUEUE_SIZE_MIN,
+                        VIRTNET_QUEUE_SIZE_MAX, VIRTNET_DEFAULT_QUEUE_SIZE,
+                        &size, errp)
+        || !get_integer(json, "num_msix", 0, UINT16_MAX, 2 * pairs + 2, &msix,
+                        errp)
+        || !get_integer(json, "speed", 0, UINT32_MAX, VIRTNET_DEFAULT_SPEED,
+                        &speed, errp)
+        || !get_integer(json, "link", 0, 1, 1, &link, errp)
+        || !get_integer(json, "transitional", 0, 1, 0, &transitional, errp)) {
+        return false;
+    }
+    if (!IS_POW2(size)) {
+        *errp = xstrdup("\"max_queue_size\" is not a power of two");
+        return false;
+    }
+    c->mtu = mtu;
+    c->max_queue_pairs = pairs;
+    c->max_queue_size = size;
+    c->num_msix = msix;
+    c->speed = speed;
+    c->link_up = link;
+    c->transitional = transitional;
+
+    if (!get_text(json, "mac", true, &text, errp)) {
+        return false;
+    }
+    ok = (eth_addr_from_string(text, &c->mac) && !eth_addr_is_zero(c->mac)
+          && !eth_addr_is_multicast(c->mac));
+    free(text);
+    if (!ok) {
+        *errp = xstrdup("\"mac\" is not a unicast MAC address");
+        return false;
+    }
+
+    if (!get_text(json, "features", true, &text, errp)) {
+        return false;
+    }
+    ok = str_to_ullong(text, 16, &features);
+    free(text);
+    if (!ok) {
+        *errp = xstrdup("\"features\" is not a hexadecimal number");
+        return false;
+    }
+    c->features = features;
+    return true;
+}
+
+static bool
+get_backend(const struct json *json, struct smap *backend, char **errp)
+{
+    const struct json *m = get_member(json, "backend");
+    struct shash_node *node;
+
+    if (!m) {
+        return true;
+    } else if (m->type != JSON_OBJECT) {
+        *errp = xstrdup("\"backend\" is not an object");
+        return false;
+    }
+    SHASH_FOR_EACH (node, json_object(m)) {
+        const struct json *value = node->data;
+
+        if (value->type != JSON_STRING) {
+            *errp = xasprintf("\"%s\" is not a text", node->name);
+            return false;
+        }
+        smap_add(backend, node->name, json_string(value));
+    }
+    return true;
+}
+
+static void
+virtnet_record_destroy(struct virtnet_record *r)
+{
+    if (r) {
+        free(r->vuid);
+        free(r->ib_device);
+        free(r->bridge);
+        free(r->owner_port);
+        free(r->attachment_path);
+        smap_destroy(&r->backend);
+        free(r);
+    }
+}
+
+static struct virtnet_record *
+record_from_json(const char *vuid, const struct json *json, char **errp)
+{
+    long long int pf_id, vf_id, bdf, sf_num, detached;
+    struct virtnet_record *r;
+    char *mode = NULL;
+
+    if (json->type != JSON_OBJECT) {
+        *errp = xstrdup("not a JSON object");
+        return NULL;
+    }
+    r = xzalloc(sizeof *r);
+    smap_init(&r->backend);
+    r->vuid = xstrdup(vuid);
+    if (!get_type(json, &r->type, errp)
+        || !get_config(json, &r->config, errp)
+        || !get_integer(json, "pf_id", 0, UINT16_MAX, -1, &pf_id, errp)
+        || !get_integer(json, "vf_id", 0, UINT16_MAX,
+                        r->type == VIRTNET_VF ? -1 : 0, &vf_id, errp)
+        || !get_integer(json, "bdf_raw", 0, UINT16_MAX, -1, &bdf, errp)
+        || !get_integer(json, "sf_num",
+                        r->type == VIRTNET_HOTPLUG_PF ? VIRTNET_SF_HOTPLUG_MIN
+                        : r->type == VIRTNET_STATIC_PF ? VIRTNET_SF_STATIC_MIN
+                        : VIRTNET_SF_VF_MIN,
+                        r->type == VIRTNET_HOTPLUG_PF ? VIRTNET_SF_HOTPLUG_MAX
+                        : r->type == VIRTNET_STATIC_PF ? VIRTNET_SF_STATIC_MAX
+                        : UINT16_MAX, -1, &sf_num, errp)
+        || !get_integer(json, "port_detached", 0, 1, 0, &detached, errp)
+        || !get_text(json, "port_ib_dev", true, &r->ib_device, errp)
+        || !get_text(json, "bridge", false, &r->bridge, errp)
+        || !get_text(json, "owner_port", false, &r->owner_port, errp)
+        || !get_text(json, "attachment_path", false, &r->attachment_path,
+                     errp)
+        || !get_text(json, "attachment_mode", false, &mode, errp)
+        || !get_backend(json, &r->backend, errp)) {
+        goto error;
+    }
+    r->pf_id = pf_id;
+    r->vf_id = vf_id;
+    r->bdf = bdf;
+    r->sf_num = sf_num;
+    r->port_detached = detached;
+    if (mode) {
+        r->has_attachment_mode = true;
+        r->attachment_server = !strcmp(mode, "server");
+        if (!r->attachment_server && strcmp(mode, "client")) {
+            *errp = xstrdup("\"attachment_mode\" is neither \"client\" nor "
+                            "\"server\"");
+            goto error;
+        }
+    }
+    free(mode);
+    return r;
+
+error:
+    free(mode);
+    virtnet_record_destroy(r);
+    return NULL;
+}
+
+/* Puts the file 'path' out of the way. */
+static void
+set_aside(const char *path, const char *why)
+{
+    char *bad = xasprintf("%s"BAD_SUFFIX, path);
+
+    COVERAGE_INC(virtnet_record_bad);
+    if (rename(path, bad)) {
+        VLOG_ERR("%s: bad record (%s), and it cannot be renamed: %s", path,
+                 why, ovs_strerror(errno));
+    } else {
+        VLOG_ERR("%s: bad record, renamed to %s: %s", path, bad, why);
+    }
+    free(bad);
+}
+
+static struct virtnet_record *
+record_load(const char *dir, const char *name)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    struct virtnet_record *record = NULL;
+    char *why = NULL;
+    size_t size = 0;
+    char *text;
+
+    if (!vuid_is_sane(name)) {
+        why = xstrdup("its name is not a VUID");
+    } else {
+        text = read_file(path, &size, &why);
+        if (text) {
+            struct json *json = NULL;
+
+            if (memchr(text, '\0', size)) {
+                why = xstrdup("it has a null byte");
+            } else {
+                json = json_from_string(text);
+                if (json->type == JSON_STRING) {
+                    /* What went wrong in parsing. */
+                    why = xstrdup(json_string(json));
+                } else {
+                    record = record_from_json(name, json, &why);
+                }
+            }
+            json_destroy(json);
+            free(text);
+        }
+    }
+    if (!record) {
+        set_aside(path, why);
+    }
+    free(why);
+    free(path);
+    return record;
+}
+
+static int
+compare_records(const void *a_, const void *b_)
+{
+    const struct virtnet_record *a = *(const struct virtnet_record *const *) a_;
+    const struct virtnet_record *b = *(const struct virtnet_record *const *) b_;
+    bool a_vf = a->type == VIRTNET_VF;
+    bool b_vf = b->type == VIRTNET_VF;
+
+    if (a_vf != b_vf) {
+        return a_vf - b_vf;
+    } else if (a->pf_id != b->pf_id) {
+        return a->pf_id < b->pf_id ? -1 : 1;
+    } else if (a->vf_id != b->vf_id) {
+        return a->vf_id < b->vf_id ? -1 : 1;
+    }
+    return strcmp(a->vuid, b->vuid);
+}
+
+size_t
+virtnet_recovery_load_all(const char *dir, struct virtnet_record ***recordsp)
+{
+    struct virtnet_record **records = NULL;
+    size_t n = 0, allocated = 0;
+    struct dirent *de;
+    DIR *stream;
+
+    *recordsp = NULL;
+    stream = opendir(dir);
+    if (!stream) {
+        if (errno != ENOENT) {
+            VLOG_ERR("%s: records cannot be read: %s", dir,
+                     ovs_strerror(errno));
+        }
+        return 0;
+    }
+    while ((de = readdir(stream)) != NULL) {
+        struct virtnet_record *record;
+
+        if (de->d_name[0] == '.' || string_ends_with(de->d_name, BAD_SUFFIX)) {
+            continue;
+        } else if (string_ends_with(de->d_name, TEMP_SUFFIX)) {
+            /* A write that did not come to an end; the old file is whole. */
+            char *path = xasprintf("%s/%s", dir, de->d_name);
+
+            unlink(path);
+            free(path);
+            continue;
+        }
+        record = record_load(dir, de->d_name);
+        if (record) {
+            if (n >= allocated) {
+                records = x2nrealloc(records, &allocated, sizeof *records);
+            }
+            records[n++] = record;
+        }
+    }
+    closedir(stream);
+    if (n) {
+        qsort(records, n, sizeof *records, compare_records);
+    }
+    *recordsp = records;
+    return n;
+}
+
+void
+virtnet_records_destroy(struct virtnet_record **records, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        virtnet_record_destroy(records[i]);
+    }
+    free(records);
+}
+
+void
+virtnet_record_to_device(const struct virtnet_record *r,
+                         struct virtnet_device *dev)
+{
+    dev->vuid = xstrdup(r->vuid);
+    dev->pf_id = r->pf_id;
+    dev->vf_id = r->vf_id;
+    dev->bdf = r->bdf;
+    dev->ib_device = xstrdup(r->ib_device);
+    dev->sf_num = r->sf_num;
+    dev->config = r->config;
+    dev->bridge = nullable_xstrdup(r->bridge);
+    dev->owner_port = nullable_xstrdup(r->owner_port);
+    dev->port_detached = r->port_detached;
+    dev->attachment_path = nullable_xstrdup(r->attachment_path);
+    dev->attachment_mode = (!r->has_attachment_mode ? NULL
+                            : r->attachment_server ? "server" : "client");
+}

@@ -1,0 +1,80 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef VIRTNET_RECOVERY_H
+#define VIRTNET_RECOVERY_H 1
+
+/* Records of devices, that outlive the process.
+ *
+ * One JSON file for each device, named by its VUID, in
+ * other_config:virtnet-recovery-dir.  The keys that the recovery files of the
+ * known controller have come first and mean the same; those after them are
+ * what it takes to bring the very same device back.
+ *
+ * A file is replaced as a whole: written beside, synchronized, renamed, and
+ * the directory synchronized, before virtnet_recovery_save() returns.  So a
+ * device that an operator was told of is there after a crash.
+ *
+ * A file is read as if an enemy had written it.  One that is not what it
+ * should be is renamed to "<name>.bad", named in the log, and costs no other
+ * device.
+ *
+ * Main thread. */
+
+#include <stddef.h>
+
+#include "smap.h"
+#include "virtnet-device.h"
+
+/* What is known of a device from its file.  Text members are owned, and NULL
+ * where there is nothing. */
+struct virtnet_record {
+    char *vuid;
+    enum virtnet_function_type type;
+    unsigned int pf_id;
+    unsigned int vf_id;         /* VFs only. */
+    uint16_t bdf;
+    char *ib_device;
+    uint32_t sf_num;
+    struct virtnet_device_config config;
+    char *bridge;
+    char *owner_port;
+    bool port_detached;
+    char *attachment_path;
+    bool has_attachment_mode;
+    bool attachment_server;     /* Valid if 'has_attachment_mode'. */
+    struct smap backend;        /* What the backend's "save" added. */
+};
+
+/* Writes the record of 'dev' to 'dir', which is created if need be.  Returns
+ * 0, VIRTNET_E_REC_CREATE or VIRTNET_E_REC_CFG_SAVE; the reason is logged. */
+int virtnet_recovery_save(const struct virtnet_device *dev, const char *dir);
+
+/* Deletes the record of 'vuid' from 'dir', if there is one. */
+void virtnet_recovery_delete(const char *vuid, const char *dir);
+
+/* Reads all records of 'dir', PFs before VFs and in order of 'pf_id', so that
+ * ids and SF numbers come back as they were.  Stores an array in '*recordsp'
+ * and returns its size; the caller frees it with virtnet_records_destroy(). */
+size_t virtnet_recovery_load_all(const char *dir,
+                                 struct virtnet_record ***recordsp);
+void virtnet_records_destroy(struct virtnet_record **records, size_t n);
+
+/* Copies 'record' into 'dev', which is fresh from "device_alloc". */
+void virtnet_record_to_device(const struct virtnet_record *record,
+                              struct virtnet_device *dev);
+
+#endif /* virtnet-recovery.h */
