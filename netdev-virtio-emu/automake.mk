@@ -34,5 +34,19 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-recovery.h \
 	netdev-virtio-emu/virtnet-settings.c \
 	netdev-virtio-emu/virtnet-settings.h
+
+# The soft backend.
+netdev_virtio_emu_libvirtnet_la_SOURCES += \
+	netdev-virtio-emu/soft/soft-backend.c \
+	netdev-virtio-emu/soft/soft-backend.h \
+	netdev-virtio-emu/soft/soft-mempool.c \
+	netdev-virtio-emu/soft/soft-mempool.h \
+	netdev-virtio-emu/soft/soft-packet.c \
+	netdev-virtio-emu/soft/soft-packet.h \
+	netdev-virtio-emu/soft/soft-rep.c \
+	netdev-virtio-emu/soft/soft-rep.h \
+	netdev-virtio-emu/soft/soft-vhost-user.c \
+	netdev-virtio-emu/soft/soft-vhost-user.h
+
 netdev_virtio_emu_libvirtnet_la_LIBADD = \
 	netdev-virtio-emu/libvirtnet-tables.la

@@ -1,0 +1,588 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The soft backend: its class, and what firmware would do.  See
+ * soft-backend.h. */
+
+#include <config.h>
+
+#include "soft-backend.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <rte_vhost.h>
+
+#include "dpdk.h"
+#include "hash.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "smap.h"
+#include "soft-mempool.h"
+#include "soft-packet.h"
+#include "util.h"
+#include "virtnet-backend-provider.h"
+#include "virtnet-settings.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_soft);
+
+/* Bits of VIRTIO features. */
+#define F(BIT) (UINT64_C(1) << (BIT))
+#define F_MRG_RXBUF F(15)
+#define F_CTRL_VQ F(17)
+#define F_VERSION_1 F(32)
+#define F_RING_PACKED F(34)
+
+/* The emulated switch has one bus behind each port, the first of which is this
+ * one.  With more ports than busses the rest are further devices on the same
+ * busses. */
+#define FIRST_BUS 0x15
+#define N_BUSSES 200
+#define MAX_PORTS (32 * N_BUSSES)
+
+/* Interface indices of representors begin here, out of the kernel's way. */
+#define FIRST_IFINDEX 0x10000
+
+/* Identities of the functions and SFs for debugging: this plus a port, twice
+ * and once more. */
+#define FIRST_VHCA_ID 0x100
+
+/* Most descriptors in one chain that librte_vhost follows. */
+#define MAX_CHAIN 256
+
+struct soft_backend {
+    struct virtnet_backend up;
+    const struct virtnet_settings *settings;
+    struct virtnet_backend_caps caps;
+    struct virtnet_ib_device ib_devices[2];
+    size_t n_ib_devices;
+
+    /* Devices on the ports of the emulated switch, 1 ... settings->
+     * switch_num_port. */
+    struct soft_device **ports;
+    unsigned int free_hint;     /* All ports below are taken. */
+};
+
+static struct soft_backend *
+soft_backend_cast(const struct virtnet_backend *backend)
+{
+    return CONTAINER_OF(backend, struct soft_backend, up);
+}
+
+const struct virtnet_settings *
+soft_device_settings(const struct virtnet_device *dev)
+{
+    return soft_backend_cast(dev->backend)->settings;
+}
+
+static int OVS_PRINTF_FORMAT(3, 4)
+fail(int error, char **errp, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    *errp = xvasprintf(format, args);
+    va_end(args);
+    return error;
+}
+
+/* Backend. */
+
+static int
+soft_open(const struct virtnet_settings *settings,
+          struct virtnet_backend **backendp, char **errp)
+{
+    struct virtnet_backend_caps *caps;
+    struct soft_backend *sb;
+
+    if (!dpdk_available()) {
+        return fail(-EAGAIN, errp, "DPDK is not initialised: set "
+                    "other_config:dpdk-init=true");
+    }
+
+    sb = xzalloc(sizeof *sb);
+    sb->up.class = &virtnet_soft_backend_class;
+    sb->settings = settings;
+    sb->ports = xcalloc(settings->switch_num_port + 1, sizeof *sb->ports);
+    sb->free_hint = 1;
+
+    if (settings->is_lag) {
+        sb->ib_devices[sb->n_ib_devices++] = (struct virtnet_ib_device) {
+            .name = settings->ib_dev_lag,
+            .pci_addr = "0000:03:00.0",
+            .uplink = settings->uplink_lag,
+        };
+    } else {
+        sb->ib_devices[sb->n_ib_devices++] = (struct virtnet_ib_device) {
+            .name = settings->ib_dev_p0,
+            .pci_addr = "0000:03:00.0",
+            .uplink = settings->uplink_p0,
+        };
+        if (!settings->single_port) {
+            sb->ib_devices[sb->n_ib_devices++] = (struct virtnet_ib_device) {
+                .name = settings->ib_dev_p1,
+                .pci_addr = "0000:03:00.1",
+                .uplink = settings->uplink_p1,
+                .port = 1,
+            };
+        }
+    }
+
+    caps = &sb->caps;
+    caps->emulation_manager = sb->ib_devices[0].name;
+    caps->max_hotplug_devices = MIN(settings->switch_num_port, MAX_PORTS);
+    caps->max_devices = caps->max_hotplug_devices;
+    caps->max_vfs_per_pf = 0;
+    caps->max_virt_queues = 2 * VIRTNET_MAX_QUEUE_PAIRS;
+    caps->max_tunnel_descriptors = MAX_CHAIN;
+    caps->supported_features = soft_vhost_user_features();
+    caps->default_features = caps->supported_features;
+    if (!settings->packed_vq) {
+        caps->default_features &= ~F_RING_PACKED;
+    }
+    if (!settings->mrg_rxbuf) {
+        caps->default_features &= ~F_MRG_RXBUF;
+    }
+    caps->required_features = F_VERSION_1;
+    caps->virt_queue_types = 0x3;
+    caps->event_modes = 0x5;
+
+    *backendp = &sb->up;
+    return 0;
+}
+
+static void
+soft_close(struct virtnet_backend *backend, bool keep)
+{
+    struct soft_backend *sb = soft_backend_cast(backend);
+
+    if (keep) {
+        /* Front ends see their sockets close when the process ends, and not
+         * before the ports are gone.  The devices still refer to 'sb'. */
+        return;
+    }
+    free(sb->ports);
+    free(sb);
+}
+
+static void
+soft_run(struct virtnet_backend *backend OVS_UNUSED)
+{
+    struct virtnet_driver_info info;
+    struct soft_vhost_user *vu;
+
+    while ((vu = soft_vhost_user_poll(&info)) != NULL) {
+        virtnet_device_driver_changed(vu->dev, &info);
+    }
+    soft_mempool_run();
+}
+
+static void
+soft_wait(struct virtnet_backend *backend OVS_UNUSED)
+{
+    soft_vhost_user_wait();
+    soft_mempool_wait();
+}
+
+static const struct virtnet_backend_caps *
+soft_get_caps(const struct virtnet_backend *backend)
+{
+    return &soft_backend_cast(backend)->caps;
+}
+
+static size_t
+soft_get_ib_devices(const struct virtnet_backend *backend,
+                    const struct virtnet_ib_device **devs)
+{
+    const struct soft_backend *sb = soft_backend_cast(backend);
+
+    *devs = sb->ib_devices;
+    return sb->n_ib_devices;
+}
+
+/* Devices. */
+
+static struct virtnet_device *
+soft_device_alloc(struct virtnet_backend *backend,
+                  enum virtnet_function_type type)
+{
+    struct soft_device *sd = xzalloc_cacheline(sizeof *sd);
+
+    virtnet_device_init(&sd->up, backend, type);
+    ovsrcu_index_init(&sd->rep.vid, -1);
+    soft_vhost_user_init(&sd->vhost, &sd->rep, &sd->up);
+    return &sd->up;
+}
+
+static void
+soft_device_dealloc(struct virtnet_device *dev)
+{
+    struct soft_device *sd = soft_device_cast(dev);
+
+    soft_rep_uninit(&sd->rep);
+    virtnet_device_uninit(dev);
+    free_cacheline(sd);
+}
+
+/* Returns the port of the emulated switch that 'vuid' names, or 0. */
+static unsigned int
+vuid_to_port(const char *vuid)
+{
+    const char *p = strstr(vuid, "VNETS");
+    unsigned int port;
+    int n = 0;
+
+    return (p && ovs_scan(p, "VNETS%uD0F0%n", &port, &n) && !p[n]
+            ? port : 0);
+}
+
+static uint16_t
+port_to_bdf(unsigned int port)
+{
+    return VIRTNET_BDF(FIRST_BUS + (port - 1) % N_BUSSES,
+                       (port - 1) / N_BUSSES, 0);
+}
+
+/* Takes a port of the emulated switch for 'dev': the one that its VUID names,
+ * if it has one already, otherwise the first free one. */
+static int
+claim_port(struct soft_backend *sb, const struct virtnet_device *dev,
+           unsigned int *portp, char **errp)
+{
+    unsigned int max = sb->caps.max_hotplug_devices;
+    unsigned int port;
+
+    *portp = 0;
+    if (dev->vuid) {
+        port = vuid_to_port(dev->vuid);
+        if (!port || port > max) {
+            return fail(VIRTNET_E_VUID_INVALID, errp,
+                        "%s does not name one of the %u ports of the emulated "
+                        "switch", dev->vuid, max);
+        } else if (sb->ports[port]) {
+            return fail(-EEXIST, errp, "port %u of the emulated switch is "
+                        "taken by %s", port, sb->ports[port]->up.vuid);
+        } else if (dev->bdf && dev->bdf != port_to_bdf(port)) {
+            return fail(-EEXIST, errp, "%s cannot be at PCI address "
+                        VIRTNET_BDF_FMT, dev->vuid,
+                        VIRTNET_BDF_ARGS(dev->bdf));
+        }
+    } else {
+        for (port = sb->free_hint; port <= max && sb->ports[port]; port++) {
+            continue;
+        }
+        sb->free_hint = port;
+        if (port > max) {
+            return fail(VIRTNET_E_BACKEND_HOTPLUG, errp,
+                        "all %u ports of the emulated switch are taken "
+                        "(other_config:virtnet-switch-num-port)", max);
+        }
+    }
+    *portp = port;
+    return 0;
+}
+
+static int
+soft_device_construct(struct virtnet_device *dev, char **errp)
+{
+    struct soft_backend *sb = soft_backend_cast(dev->backend);
+    struct soft_device *sd = soft_device_cast(dev);
+    unsigned int port;
+    int error;
+
+    if (dev->type != VIRTNET_HOTPLUG_PF) {
+        return fail(VIRTNET_E_NOT_SUPPORTED, errp,
+                    "the soft backend has hotplug PFs only");
+    }
+    error = claim_port(sb, dev, &port, errp);
+    if (error) {
+        return error;
+    }
+    error = soft_rep_init(&sd->rep, dev->config.mtu,
+                          sb->settings->mempool_size,
+                          dev->config.max_queue_pairs, errp);
+    if (error) {
+        return error;
+    }
+
+    sd->port = port;
+    sb->ports[port] = sd;
+    if (!dev->vuid) {
+        dev->vuid = xasprintf("%sVNETS%uD0F0", sb->settings->serial, port);
+    }
+    dev->bdf = port_to_bdf(port);
+    dev->vhca_id = FIRST_VHCA_ID + 2 * port;
+    return 0;
+}
+
+static void
+soft_device_destruct(struct virtnet_device *dev)
+{
+    struct soft_backend *sb = soft_backend_cast(dev->backend);
+    struct soft_device *sd = soft_device_cast(dev);
+
+    soft_vhost_user_uninit(&sd->vhost);
+    soft_rep_release_memory(&sd->rep);
+    sb->ports[sd->port] = NULL;
+    sb->free_hint = MIN(sb->free_hint, sd->port);
+    sd->port = 0;
+}
+
+static int
+soft_sf_create(struct virtnet_device *dev, char **errp)
+{
+    const struct soft_backend *sb = soft_backend_cast(dev->backend);
+    const struct soft_device *sd = soft_device_cast(dev);
+    const struct virtnet_ib_device *ib = NULL;
+    uint32_t hash;
+
+    for (size_t i = 0; i < sb->n_ib_devices; i++) {
+        if (!strcmp(dev->ib_device, sb->ib_devices[i].name)) {
+            ib = &sb->ib_devices[i];
+        }
+    }
+    if (!ib) {
+        return fail(VIRTNET_E_PORT_CTX, errp, "no RDMA device %s",
+                    dev->ib_device);
+    }
+
+    if (!dev->rep_name[0]) {
+        snprintf(dev->rep_name, sizeof dev->rep_name, "en3f%upf%usf%"PRIu32,
+                 ib->port, ib->port, dev->sf_num);
+    }
+    dev->sf_vhca_id = dev->vhca_id + 1;
+    dev->rep_ifindex = FIRST_IFINDEX + sd->port;
+
+    /* The same at every start, locally administered, and not the guest's. */
+    hash = hash_string(dev->vuid, 0);
+    dev->rep_mac = (struct eth_addr) {
+        .ea = { 0x02, 0x00, hash >> 24, hash >> 16, hash >> 8, hash }
+    };
+    if (eth_addr_equals(dev->rep_mac, dev->config.mac)) {
+        dev->rep_mac.ea[1] ^= 1;
+    }
+    return 0;
+}
+
+static void
+soft_sf_destroy(struct virtnet_device *dev OVS_UNUSED)
+{
+}
+
+static int
+soft_attach(struct soft_device *sd, const struct virtnet_device_config *config,
+            char **errp)
+{
+    return soft_vhost_user_attach(&sd->vhost, config->features,
+                                  config->max_queue_pairs, errp);
+}
+
+static int
+soft_device_plug(struct virtnet_device *dev, char **errp)
+{
+    const struct virtnet_settings *settings = soft_device_settings(dev);
+    struct soft_device *sd = soft_device_cast(dev);
+    bool server;
+    char *path;
+    int error;
+
+    server = (dev->attachment_mode
+              ? !strcmp(dev->attachment_mode, "server")
+              : settings->vhost_server);
+    path = xasprintf("%s/%s.sock", settings->socket_dir, dev->rep_name);
+    sd->own_path = (!dev->attachment_path
+                    || !strcmp(dev->attachment_path, path));
+    if (!sd->own_path) {
+        free(path);
+        path = xstrdup(dev->attachment_path);
+    }
+
+    error = soft_vhost_user_open(&sd->vhost, path, server, sd->own_path,
+                                 errp);
+    if (!error && dev->config.link_up) {
+        error = soft_attach(sd, &dev->config, errp);
+        if (error) {
+            soft_vhost_user_close(&sd->vhost, false);
+        }
+    }
+    if (!error) {
+        dev->attachment = "vhost-user";
+        dev->attachment_mode = server ? "server" : "client";
+        free(dev->attachment_path);
+        dev->attachment_path = path;
+    } else {
+        free(path);
+    }
+    return error;
+}
+
+static int
+soft_device_unplug(struct virtnet_device *dev, bool force, char **errp)
+{
+    struct soft_device *sd = soft_device_cast(dev);
+
+    if (!force && virtnet_device_has_driver(dev)) {
+        return fail(VIRTNET_E_UNPLUG_NOT_READY, errp,
+                    "a driver is using the device");
+    }
+
+    /* In client mode the socket is the front end's.  In our own directory it
+     * goes all the same: the next device of that name must not find this
+     * one's guest there. */
+    soft_vhost_user_close(&sd->vhost, sd->vhost.server || sd->own_path);
+    return 0;
+}
+
+static int
+soft_apply_config(struct virtnet_device *dev,
+                  const struct virtnet_device_config *new, uint32_t changed,
+                  char **errp)
+{
+    struct soft_device *sd = soft_device_cast(dev);
+    int error = 0;
+
+    if (changed & (VIRTNET_CONFIG_FEATURES | VIRTNET_CONFIG_QUEUE_PAIRS
+                   | VIRTNET_CONFIG_LINK)) {
+        /* Front ends ask for these only when they connect. */
+        soft_vhost_user_detach(&sd->vhost);
+        soft_rep_set_n_pairs(&sd->rep, new->max_queue_pairs);
+        if (new->link_up) {
+            error = soft_attach(sd, new, errp);
+            if (error && dev->config.link_up) {
+                char *err = NULL;
+
+                if (soft_attach(sd, &dev->config, &err)) {
+                    VLOG_ERR("%s: %s", dev->rep_name, err);
+                    free(err);
+                }
+            }
+        }
+    }
+    if (!error && changed & VIRTNET_CONFIG_MAC
+        && eth_addr_equals(dev->rep_mac, new->mac)) {
+        dev->rep_mac.ea[1] ^= 1;
+    }
+    return error;
+}
+
+static int
+soft_device_reset(struct virtnet_device *dev)
+{
+    struct soft_device *sd = soft_device_cast(dev);
+    char *err = NULL;
+    int error = 0;
+
+    /* The front end connects again and starts from the beginning. */
+    if (dev->config.link_up) {
+        soft_vhost_user_detach(&sd->vhost);
+        error = soft_attach(sd, &dev->config, &err);
+        if (error) {
+            VLOG_ERR("%s: %s", dev->rep_name, err);
+            free(err);
+        }
+    }
+    return error;
+}
+
+static void
+soft_save(const struct virtnet_device *dev, struct smap *record)
+{
+    const struct soft_device *sd = soft_device_cast(dev);
+
+    if (!sd->own_path && dev->attachment_path) {
+        smap_replace(record, "soft-socket", dev->attachment_path);
+    }
+    if (dev->attachment_mode) {
+        smap_replace(record, "soft-vhost-mode", dev->attachment_mode);
+    }
+}
+
+static int
+soft_restore(struct virtnet_device *dev, const struct smap *record,
+             char **errp OVS_UNUSED)
+{
+    const char *path = smap_get(record, "soft-socket");
+    const char *mode = smap_get(record, "soft-vhost-mode");
+
+    if (!dev->attachment_path) {
+        dev->attachment_path = nullable_xstrdup(path);
+    }
+    if (!dev->attachment_mode && mode) {
+        dev->attachment_mode = !strcmp(mode, "server") ? "server" : "client";
+    }
+    return 0;
+}
+
+/* Queues. */
+
+static int
+soft_get_queue_info(const struct virtnet_device *dev, unsigned int index,
+                    struct virtnet_queue_info *info)
+{
+    const struct soft_device *sd = soft_device_cast(dev);
+    unsigned int n_data = 2 * dev->config.max_queue_pairs;
+
+    if (index >= n_data + !!(dev->config.features & F_CTRL_VQ)) {
+        return VIRTNET_E_QUEUE_INDEX;
+    }
+    memset(info, 0, sizeof *info);
+    info->index = index;
+    info->notify_offset = index;
+    info->msix_vector = VIRTNET_NO_MSIX_VECTOR;
+    if (index < n_data) {
+        soft_rep_get_vring_counters(&sd->rep, index, info);
+        soft_vhost_user_get_queue_info(&sd->vhost, index, info);
+    } else {
+        /* The front end serves the control queue itself. */
+        info->enabled = (dev->state == VIRTNET_STATE_DRIVER_OK
+                         && dev->driver.features & F_CTRL_VQ);
+    }
+    return 0;
+}
+
+const struct virtnet_backend_class virtnet_soft_backend_class = {
+    .type = "soft",
+
+    .open = soft_open,
+    .close = soft_close,
+    .run = soft_run,
+    .wait = soft_wait,
+    .get_caps = soft_get_caps,
+    .get_ib_devices = soft_get_ib_devices,
+
+    .device_alloc = soft_device_alloc,
+    .device_construct = soft_device_construct,
+    .device_destruct = soft_device_destruct,
+    .device_dealloc = soft_device_dealloc,
+    .sf_create = soft_sf_create,
+    .sf_destroy = soft_sf_destroy,
+    .device_plug = soft_device_plug,
+    .device_unplug = soft_device_unplug,
+    .apply_config = soft_apply_config,
+    .device_reset = soft_device_reset,
+    .save = soft_save,
+    .restore = soft_restore,
+
+    .get_queue_info = soft_get_queue_info,
+
+    .rep_set_mtu = soft_rep_set_mtu,
+    .rep_set_up = soft_rep_set_up,
+    .rep_get_stats = soft_rep_get_stats,
+    .rep_get_custom_stats = soft_rep_get_custom_stats,
+    .rep_recv = soft_rep_recv,
+    .rep_send = soft_rep_send,
+    .rep_rxq_enabled = soft_rep_rxq_enabled,
+};

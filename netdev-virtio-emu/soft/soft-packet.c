@@ -1,0 +1,678 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* What packets carry besides their bytes.  See soft-packet.h.
+ *
+ * Security model
+ * ==============
+ *
+ * Guests are hostile.  By the time packets come here librte_vhost has checked
+ * the descriptors and copied the bytes, so no guest can change them any more.
+ * What remains untrusted is the virtio-net header, which says that a checksum
+ * is to be completed or that a packet is to be cut into segments, and says
+ * where.  The datapath trusts such requests: it aborts if a packet with one
+ * has no transport header where it looks for it.  Hence a packet with a
+ * request is parsed here, by the rules of the datapath, and dropped if the
+ * request contradicts its bytes.  Packets without requests, which may contain
+ * whatever they like, are not looked at. */
+
+#include <config.h>
+
+#include "soft-packet.h"
+
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/ip6.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_vhost.h>
+
+#include "coverage.h"
+#include "crc32c.h"
+#include "csum.h"
+#include "dp-packet.h"
+#include "flow.h"
+#include "packets.h"
+#include "unaligned.h"
+#include "userspace-tso.h"
+#include "util.h"
+#include "virtnet-compat.h"
+
+COVERAGE_DEFINE(virtnet_rx_invalid_offload);
+COVERAGE_DEFINE(virtnet_tx_copied);
+COVERAGE_DEFINE(virtnet_tx_csum_completed);
+
+/* Does a dp_packet have offload flags of its own, apart from the mbuf's? */
+#define HAVE_OWN_FLAGS (VIRTNET_OVS_VERSION >= 40000)
+
+/* Does a dp_packet know about headers inside of tunnels? */
+#define HAVE_INNER (VIRTNET_OVS_VERSION >= 30500)
+
+/* Least TCP payload in a segment.  Linux never sends less in one, by default
+ * (net.ipv4.tcp_min_snd_mss), and with less a guest could have the switch make
+ * thousands of packets out of one. */
+#define MIN_SEGMENT 48
+
+/* VIRTIO 1.2, section 5.1.3. */
+#define F_CSUM (UINT64_C(1) << 0)
+#define F_GUEST_CSUM (UINT64_C(1) << 1)
+#define F_GUEST_TSO4 (UINT64_C(1) << 7)
+#define F_GUEST_TSO6 (UINT64_C(1) << 8)
+#define F_HOST_TSO4 (UINT64_C(1) << 11)
+#define F_HOST_TSO6 (UINT64_C(1) << 12)
+
+uint64_t
+soft_packet_vhost_flags(void)
+{
+    /* Buffers of the datapath are linear. */
+    uint64_t flags = RTE_VHOST_USER_LINEARBUF_SUPPORT;
+
+    if (HAVE_OWN_FLAGS) {
+        flags |= RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+    }
+    if (userspace_tso_enabled()) {
+        /* Segments of any size do not fit in a linear buffer of the pool. */
+        flags |= RTE_VHOST_USER_EXTBUF_SUPPORT;
+    }
+    return flags;
+}
+
+uint64_t
+soft_packet_features(void)
+{
+    uint64_t features = F_GUEST_CSUM;
+
+    if (VIRTNET_HAVE_SW_GSO || userspace_tso_enabled()) {
+        features |= F_CSUM;
+    }
+    if (userspace_tso_enabled()) {
+        features |= F_HOST_TSO4 | F_HOST_TSO6 | F_GUEST_TSO4 | F_GUEST_TSO6;
+    }
+    return features;
+}
+
+/* Where the headers of a packet are. */
+struct headers {
+    const void *l3;             /* IPv4 or IPv6 header. */
+    void *l4;                   /* Transport header. */
+    size_t l4_size;             /* Bytes from there to the end, no padding. */
+    uint8_t proto;              /* IPPROTO_*. */
+    bool ipv4;                  /* Otherwise IPv6. */
+};
+
+static size_t
+min_l4_size(uint8_t proto)
+{
+    return (proto == IPPROTO_TCP ? TCP_HEADER_LEN
+            : proto == IPPROTO_UDP ? UDP_HEADER_LEN
+            : proto == IPPROTO_SCTP ? SCTP_HEADER_LEN
+            : SIZE_MAX);
+}
+
+/* Finds the headers of 'size' bytes of frame at 'data', as the datapath will
+ * when it extracts the flow, but for VLAN tags beyond the first, which it may
+ * be configured not to look behind.  Returns false if there is no complete
+ * TCP, UDP or SCTP header to be found. */
+static bool
+parse_headers(const void *data, size_t size, struct headers *h)
+{
+    const struct eth_header *eth = data;
+    const uint8_t *p = data;
+    ovs_be16 type;
+
+    if (size < ETH_HEADER_LEN) {
+        return false;
+    }
+    type = eth->eth_type;
+    p += ETH_HEADER_LEN;
+    size -= ETH_HEADER_LEN;
+    if (eth_type_vlan(type)) {
+        if (size < VLAN_HEADER_LEN) {
+            return false;
+        }
+        memcpy(&type, p + sizeof(ovs_be16), sizeof type);
+        p += VLAN_HEADER_LEN;
+        size -= VLAN_HEADER_LEN;
+    }
+
+    h->l3 = p;
+    if (type == htons(ETH_TYPE_IP)) {
+        const struct ip_header *ip = h->l3;
+        size_t ip_len, tot_len;
+
+        if (size < IP_HEADER_LEN) {
+            return false;
+        }
+        ip_len = IP_IHL(ip->ip_ihl_ver) * 4;
+        tot_len = ntohs(ip->ip_tot_len);
+        if (ip_len < IP_HEADER_LEN || tot_len < ip_len || tot_len > size
+            || IP_IS_FRAGMENT(ip->ip_frag_off)) {
+            return false;
+        }
+        h->ipv4 = true;
+        h->proto = ip->ip_proto;
+        h->l4 = CONST_CAST(uint8_t *, p) + ip_len;
+        h->l4_size = tot_len - ip_len;
+    } else if (type == htons(ETH_TYPE_IPV6)) {
+        const struct ovs_16aligned_ip6_hdr *ip6 = h->l3;
+        const struct ovs_16aligned_ip6_frag *frag_hdr;
+        uint8_t frag = 0;
+        const void *next;
+        size_t left;
+
+        if (size < IPV6_HEADER_LEN) {
+            return false;
+        }
+        left = ntohs(ip6->ip6_plen);
+        if (left > size - IPV6_HEADER_LEN) {
+            return false;
+        }
+        next = ip6 + 1;
+        h->proto = ip6->ip6_nxt;
+#if HAVE_INNER
+        const struct ip6_rt_hdr *rt_hdr;
+
+        if (!parse_ipv6_ext_hdrs(&next, &left, &h->proto, &frag, &frag_hdr,
+                                 &rt_hdr)) {
+            return false;
+        }
+#else
+        if (!parse_ipv6_ext_hdrs(&next, &left, &h->proto, &frag, &frag_hdr)) {
+            return false;
+        }
+#endif
+        if (frag) {
+            return false;
+        }
+        h->ipv4 = false;
+        h->l4 = CONST_CAST(void *, next);
+        h->l4_size = left;
+    } else {
+        return false;
+    }
+    return h->l4_size >= min_l4_size(h->proto);
+}
+
+/* Is a TCP header of 'size' bytes, at most, followed by payload that can be
+ * cut into segments of 'segsz' bytes? */
+static bool
+can_segment(const struct tcp_header *tcp, size_t size, uint16_t segsz)
+{
+    size_t tcp_len = TCP_OFFSET(tcp->tcp_ctl) * 4;
+
+    return (segsz >= MIN_SEGMENT
+            && tcp_len >= TCP_HEADER_LEN && tcp_len <= size);
+}
+
+/* Do the requests of 'packet', which is fresh from librte_vhost and has some,
+ * make sense? */
+static bool
+requests_are_valid(const struct dp_packet *packet)
+{
+    const struct rte_mbuf *mbuf = &packet->mbuf;
+    struct headers h;
+    bool tso;
+
+    if (!parse_headers(dp_packet_data(packet), dp_packet_size(packet), &h)) {
+        return false;
+    }
+    if (HAVE_OWN_FLAGS) {
+        const uint64_t partial = RTE_MBUF_F_RX_L4_CKSUM_NONE;
+
+        tso = mbuf->tso_segsz || mbuf->ol_flags & RTE_MBUF_F_RX_LRO;
+        if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != partial) {
+            return false;
+        }
+    } else {
+        uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+
+        tso = mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
+        if (l4 != (h.proto == IPPROTO_TCP ? RTE_MBUF_F_TX_TCP_CKSUM
+                   : h.proto == IPPROTO_UDP ? RTE_MBUF_F_TX_UDP_CKSUM
+                   : RTE_MBUF_F_TX_SCTP_CKSUM)
+            || mbuf->ol_flags & RTE_MBUF_F_TX_UDP_SEG) {
+            return false;
+        }
+    }
+    return !tso || (userspace_tso_enabled() && h.proto == IPPROTO_TCP
+                    && can_segment(h.l4, h.l4_size, mbuf->tso_segsz));
+}
+
+/* Has 'mbuf', fresh from librte_vhost, any request?  The common answer is
+ * no. */
+static inline bool
+has_requests(const struct rte_mbuf *mbuf)
+{
+    return mbuf->ol_flags & (HAVE_OWN_FLAGS
+                             ? (RTE_MBUF_F_RX_L4_CKSUM_MASK
+                                | RTE_MBUF_F_RX_LRO)
+                             : (RTE_MBUF_F_TX_L4_MASK
+                                | RTE_MBUF_F_TX_TCP_SEG
+                                | RTE_MBUF_F_TX_UDP_SEG));
+}
+
+uint64_t
+soft_packet_receive(struct dp_packet_batch *batch, size_t n)
+{
+    uint64_t bytes = 0;
+    size_t n_ok = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct dp_packet *packet = batch->packets[i];
+
+        if (OVS_UNLIKELY(has_requests(&packet->mbuf))
+            && OVS_UNLIKELY(!requests_are_valid(packet))) {
+            COVERAGE_INC(virtnet_rx_invalid_offload);
+            dp_packet_delete(packet);
+            continue;
+        }
+        dp_packet_reset_cutlen(packet);
+        packet->packet_type = htonl(PT_ETH);
+#if HAVE_OWN_FLAGS
+        packet->has_hash = false;
+        packet->has_mark = false;
+        packet->offloads = packet->mbuf.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+#endif
+        bytes += dp_packet_size(packet);
+        batch->packets[n_ok++] = packet;
+    }
+    batch->count = n_ok;
+    return bytes;
+}
+
+/* Sending. */
+
+static void
+free_external_buffer(void *addr OVS_UNUSED, void *buffer)
+{
+    rte_free(buffer);
+}
+
+/* Gives 'mbuf' a buffer of its own with room for 'size' bytes.  Returns false
+ * if there is no memory. */
+static bool
+attach_external_buffer(struct rte_mbuf *mbuf, size_t size)
+{
+    struct rte_mbuf_ext_shared_info *shinfo;
+    size_t total = ROUND_UP(RTE_PKTMBUF_HEADROOM + size + sizeof *shinfo,
+                            RTE_CACHE_LINE_SIZE);
+    uint16_t buf_len = total;
+    void *buffer;
+
+    if (total > UINT16_MAX) {
+        return false;
+    }
+    buffer = rte_malloc(NULL, total, RTE_CACHE_LINE_SIZE);
+    if (!buffer) {
+        return false;
+    }
+    shinfo = rte_pktmbuf_ext_shinfo_init_helper(buffer, &buf_len,
+                                                free_external_buffer, buffer);
+    if (!shinfo) {
+        rte_free(buffer);
+        return false;
+    }
+    rte_pktmbuf_attach_extbuf(mbuf, buffer, rte_malloc_virt2iova(buffer),
+                              buf_len, shinfo);
+    rte_pktmbuf_reset_headroom(mbuf);
+    return true;
+}
+
+/* Returns a copy of 'src', with its requests and the offsets of its headers,
+ * in a buffer of 'mp'; or NULL. */
+static struct dp_packet *
+copy_to_mbuf(const struct dp_packet *src, struct rte_mempool *mp)
+{
+    size_t size = dp_packet_size(src);
+    struct rte_mbuf *mbuf;
+    struct dp_packet *dst;
+
+    mbuf = rte_pktmbuf_alloc(mp);
+    if (!mbuf) {
+        return NULL;
+    }
+    if (rte_pktmbuf_tailroom(mbuf) < size
+        && !attach_external_buffer(mbuf, size)) {
+        rte_pktmbuf_free(mbuf);
+        return NULL;
+    }
+
+    COVERAGE_INC(virtnet_tx_copied);
+    dst = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
+    memcpy(dp_packet_data(dst), dp_packet_data(src), size);
+    dp_packet_set_size(dst, size);
+    dst->l2_pad_size = src->l2_pad_size;
+    dst->l3_ofs = src->l3_ofs;
+    dst->l4_ofs = src->l4_ofs;
+#if HAVE_INNER
+    dst->inner_l3_ofs = src->inner_l3_ofs;
+    dst->inner_l4_ofs = src->inner_l4_ofs;
+#endif
+#if HAVE_OWN_FLAGS
+    dst->offloads = src->offloads;
+#else
+    mbuf->ol_flags |= src->mbuf.ol_flags & DP_PACKET_OL_SUPPORTED_MASK;
+#endif
+    mbuf->tso_segsz = src->mbuf.tso_segsz;
+    return dst;
+}
+
+/* What the datapath asks to be done to a packet that is about to leave. */
+struct requests {
+    bool l3_csum;               /* Checksum of the IPv4 header. */
+    bool l4_csum;               /* Checksum of the transport header. */
+    bool tso;                   /* Segmentation. */
+    bool inner;                 /* It is the headers within a tunnel. */
+    bool outer;                 /* The same for headers around a tunnel. */
+};
+
+/* Stores in '*r' the requests of 'packet'.  Returns false if there are none,
+ * the common case. */
+#if HAVE_OWN_FLAGS
+static inline bool
+get_requests(const struct dp_packet *packet, struct requests *r)
+{
+    bool tunnel;
+
+    if (OVS_LIKELY(!dp_packet_ip_checksum_partial(packet)
+                   && !dp_packet_l4_checksum_partial(packet)
+                   && !dp_packet_inner_ip_checksum_partial(packet)
+                   && !dp_packet_inner_l4_checksum_partial(packet)
+                   && !packet->mbuf.tso_segsz)) {
+        return false;
+    }
+
+    tunnel = dp_packet_tunnel(packet);
+    r->inner = tunnel;
+    r->tso = packet->mbuf.tso_segsz;
+    if (tunnel) {
+        r->outer = (dp_packet_ip_checksum_partial(packet)
+                    || dp_packet_l4_checksum_partial(packet));
+        r->l3_csum = dp_packet_inner_ip_checksum_partial(packet);
+        r->l4_csum = dp_packet_inner_l4_checksum_partial(packet);
+    } else {
+        r->outer = false;
+        r->l3_csum = dp_packet_ip_checksum_partial(packet);
+        r->l4_csum = dp_packet_l4_checksum_partial(packet);
+    }
+    return true;
+}
+#else
+static inline bool
+get_requests(const struct dp_packet *packet, struct requests *r)
+{
+    const uint64_t outer = (RTE_MBUF_F_TX_OUTER_IP_CKSUM
+                            | RTE_MBUF_F_TX_OUTER_UDP_CKSUM);
+    uint64_t flags = packet->mbuf.ol_flags;
+
+    if (OVS_LIKELY(!(flags & (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK
+                              | RTE_MBUF_F_TX_TCP_SEG | outer)))) {
+        return false;
+    }
+    r->l3_csum = flags & RTE_MBUF_F_TX_IP_CKSUM;
+    r->l4_csum = flags & RTE_MBUF_F_TX_L4_MASK;
+    r->tso = flags & RTE_MBUF_F_TX_TCP_SEG;
+    r->inner = flags & RTE_MBUF_F_TX_TUNNEL_MASK;
+    r->outer = flags & outer;
+    return true;
+}
+#endif
+
+/* Completes the checksum of the transport header at 'h'. */
+static void
+complete_l4_csum(const struct headers *h)
+{
+    uint32_t pseudo;
+
+    COVERAGE_INC(virtnet_tx_csum_completed);
+    if (h->proto == IPPROTO_SCTP) {
+        struct sctp_header *sctp = h->l4;
+
+        put_16aligned_be32(&sctp->sctp_csum, 0);
+        put_16aligned_be32(&sctp->sctp_csum, crc32c(h->l4, h->l4_size));
+        return;
+    }
+
+    pseudo = (h->ipv4
+              ? packet_csum_pseudoheader(h->l3)
+              : packet_csum_pseudoheader6(h->l3));
+    if (h->proto == IPPROTO_TCP) {
+        struct tcp_header *tcp = h->l4;
+
+        tcp->tcp_csum = 0;
+        tcp->tcp_csum = csum_finish(csum_continue(pseudo, tcp, h->l4_size));
+    } else {
+        struct udp_header *udp = h->l4;
+
+        udp->udp_csum = 0;
+        udp->udp_csum = csum_finish(csum_continue(pseudo, udp, h->l4_size));
+        if (!udp->udp_csum) {
+            udp->udp_csum = htons(0xffff);
+        }
+    }
+}
+
+/* Finds the headers that the requests of 'packet' are about, by the offsets
+ * that the datapath has noted.  Returns false if it has not noted any. */
+static bool
+find_headers(const struct dp_packet *packet, bool inner, struct headers *h)
+{
+    const uint8_t *end = dp_packet_tail(packet);
+    const void *l3, *l4;
+
+#if HAVE_INNER
+    l3 = inner ? dp_packet_inner_l3(packet) : dp_packet_l3(packet);
+    l4 = inner ? dp_packet_inner_l4(packet) : dp_packet_l4(packet);
+#else
+    if (inner) {
+        return false;
+    }
+    l3 = dp_packet_l3(packet);
+    l4 = dp_packet_l4(packet);
+#endif
+    end -= dp_packet_l2_pad_size(packet);
+    if (!l3 || !l4 || (const uint8_t *) l4 > end
+        || (const uint8_t *) l4 - (const uint8_t *) l3 < IP_HEADER_LEN) {
+        return false;
+    }
+    h->l3 = l3;
+    h->l4 = CONST_CAST(void *, l4);
+    h->l4_size = end - (const uint8_t *) l4;
+    h->ipv4 = IP_VER(*(const uint8_t *) l3) == 4;
+#if HAVE_OWN_FLAGS
+    if (inner) {
+        h->proto = (dp_packet_inner_l4_proto_tcp(packet) ? IPPROTO_TCP
+                    : dp_packet_inner_l4_proto_udp(packet) ? IPPROTO_UDP
+                    : dp_packet_inner_l4_proto_sctp(packet) ? IPPROTO_SCTP
+                    : 0);
+    } else {
+        h->proto = (dp_packet_l4_proto_tcp(packet) ? IPPROTO_TCP
+                    : dp_packet_l4_proto_udp(packet) ? IPPROTO_UDP
+                    : dp_packet_l4_proto_sctp(packet) ? IPPROTO_SCTP
+                    : 0);
+    }
+#else
+    switch (packet->mbuf.ol_flags & RTE_MBUF_F_TX_L4_MASK) {
+    case RTE_MBUF_F_TX_TCP_CKSUM:
+        h->proto = IPPROTO_TCP;
+        break;
+    case RTE_MBUF_F_TX_UDP_CKSUM:
+        h->proto = IPPROTO_UDP;
+        break;
+    case RTE_MBUF_F_TX_SCTP_CKSUM:
+        h->proto = IPPROTO_SCTP;
+        break;
+    default:
+        h->proto = (packet->mbuf.ol_flags & RTE_MBUF_F_TX_TCP_SEG
+                    ? IPPROTO_TCP : 0);
+        break;
+    }
+#endif
+    return true;
+}
+
+/* All transmit flags: requests and what goes with them. */
+#define TX_FLAGS (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK        \
+                  | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG       \
+                  | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6             \
+                  | RTE_MBUF_F_TX_OUTER_IP_CKSUM                        \
+                  | RTE_MBUF_F_TX_OUTER_UDP_CKSUM                       \
+                  | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IPV6 \
+                  | RTE_MBUF_F_TX_TUNNEL_MASK)
+
+/* Translates the requests '*r' of 'packet' to what librte_vhost makes a
+ * virtio-net header from.  Returns false if that cannot be done. */
+static bool
+translate_requests(struct dp_packet *packet, const struct requests *r,
+                   const struct soft_packet_limits *limits)
+{
+    struct rte_mbuf *mbuf = &packet->mbuf;
+    uint64_t flags = 0;
+    struct headers h;
+    size_t l2_len;
+
+    /* A virtio-net header has room for one checksum.  The datapath has seen
+     * to the outer one, since the port does not claim to support it. */
+    if (r->outer || !find_headers(packet, r->inner, &h)) {
+        return false;
+    }
+    if ((r->l4_csum || r->tso) && h.l4_size < min_l4_size(h.proto)) {
+        return false;
+    }
+
+    l2_len = (const char *) h.l3 - (const char *) dp_packet_data(packet);
+    mbuf->l3_len = (const char *) h.l4 - (const char *) h.l3;
+    flags |= h.ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+    if (r->l3_csum && h.ipv4) {
+        flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    }
+    if (r->tso) {
+        const struct tcp_header *tcp = h.l4;
+        uint32_t headers;
+
+        if (!(h.ipv4 ? limits->guest_tso4 : limits->guest_tso6)
+            || h.proto != IPPROTO_TCP
+            || !can_segment(tcp, h.l4_size, MAX(mbuf->tso_segsz,
+                                                MIN_SEGMENT))) {
+            return false;
+        }
+
+        /* No segment may exceed the MTU.  3.1 does not always say how long
+         * the sender wants them. */
+        mbuf->l4_len = TCP_OFFSET(tcp->tcp_ctl) * 4;
+        headers = l2_len - ETH_HEADER_LEN + mbuf->l3_len + mbuf->l4_len;
+        if (limits->mtu < headers + MIN_SEGMENT) {
+            return false;
+        }
+        if (!mbuf->tso_segsz || mbuf->tso_segsz > limits->mtu - headers) {
+            mbuf->tso_segsz = limits->mtu - headers;
+        }
+        flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM;
+        if (h.ipv4) {
+            flags |= RTE_MBUF_F_TX_IP_CKSUM;
+        }
+    } else if (r->l4_csum) {
+        if (limits->guest_csum) {
+            flags |= (h.proto == IPPROTO_TCP ? RTE_MBUF_F_TX_TCP_CKSUM
+                      : h.proto == IPPROTO_UDP ? RTE_MBUF_F_TX_UDP_CKSUM
+                      : RTE_MBUF_F_TX_SCTP_CKSUM);
+        } else {
+            complete_l4_csum(&h);
+        }
+    }
+
+    /* The mbuf has 7 bits for the length of what precedes the headers. */
+    if (l2_len > 0x7f) {
+        return false;
+    }
+    mbuf->l2_len = l2_len;
+    mbuf->outer_l2_len = 0;
+    mbuf->outer_l3_len = 0;
+    mbuf->ol_flags = (mbuf->ol_flags & ~TX_FLAGS) | flags;
+    return true;
+}
+
+/* Is 'packet', of more than 'mtu' bytes of payload by the look of it, within
+ * the MTU after all because of VLAN tags? */
+static bool
+fits_with_tags(const struct dp_packet *packet, uint32_t mtu)
+{
+    const uint8_t *data = dp_packet_data(packet);
+    size_t size = dp_packet_size(packet);
+    size_t limit = mtu + ETH_HEADER_LEN;
+    ovs_be16 type;
+
+    for (size_t ofs = 2 * ETH_ADDR_LEN; ; ofs += VLAN_HEADER_LEN) {
+        if (size < ofs + sizeof type || limit > mtu + ETH_HEADER_LEN
+                                                + 2 * VLAN_HEADER_LEN) {
+            return false;
+        }
+        memcpy(&type, data + ofs, sizeof type);
+        if (!eth_type_vlan(type)) {
+            return size <= limit;
+        }
+        limit += VLAN_HEADER_LEN;
+    }
+}
+
+size_t
+soft_packet_prepare(struct dp_packet_batch *batch, struct rte_mempool *mp,
+                    const struct soft_packet_limits *limits,
+                    struct soft_packet_drops *drops, uint64_t *bytes)
+{
+    size_t n = dp_packet_batch_size(batch);
+    uint64_t sum = 0;
+    size_t n_ok = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct dp_packet *packet = batch->packets[i];
+        struct requests r;
+        bool requests;
+
+        requests = get_requests(packet, &r);
+        if (OVS_UNLIKELY(dp_packet_size(packet)
+                         > limits->mtu + ETH_HEADER_LEN)
+            && !(requests && r.tso) && !fits_with_tags(packet, limits->mtu)) {
+            drops->too_big++;
+            dp_packet_delete(packet);
+            continue;
+        }
+        if (OVS_UNLIKELY(packet->source != DPBUF_DPDK)) {
+            struct dp_packet *copy = copy_to_mbuf(packet, mp);
+
+            dp_packet_delete(packet);
+            if (!copy) {
+                drops->no_memory++;
+                continue;
+            }
+            packet = copy;
+        }
+        if (OVS_LIKELY(!requests)) {
+            if (OVS_UNLIKELY(packet->mbuf.ol_flags & TX_FLAGS)) {
+                packet->mbuf.ol_flags &= ~TX_FLAGS;
+            }
+        } else if (!translate_requests(packet, &r, limits)) {
+            drops->invalid++;
+            dp_packet_delete(packet);
+            continue;
+        }
+        sum += dp_packet_size(packet);
+        batch->packets[n_ok++] = packet;
+    }
+    *bytes = sum;
+    return n_ok;
+}

@@ -1,0 +1,76 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SOFT_PACKET_H
+#define SOFT_PACKET_H 1
+
+/* What packets carry besides their bytes: the state of checksums and requests
+ * for segmentation, between the virtio-net header and struct dp_packet.
+ *
+ * This is where versions of Open vSwitch differ most.  In 3.1 and 3.5 a
+ * dp_packet carries requests in the transmit flags of the mbuf, which
+ * librte_vhost sets in its older ("legacy") mode.  In 4.0 a dp_packet has
+ * flags of its own, which are made from the receive flags that librte_vhost
+ * sets in its "compliant" mode, and made into transmit flags at the end.
+ *
+ * Threads: any, for packets that the caller owns. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dp_packet_batch;
+struct rte_mbuf;
+struct rte_mempool;
+
+/* Flags for rte_vhost_driver_register() that this version needs. */
+uint64_t soft_packet_vhost_flags(void);
+
+/* Offload features of VIRTIO that the switch can take at present. */
+uint64_t soft_packet_features(void);
+
+/* Fills in what the datapath expects of the 'n' packets of 'batch' that
+ * librte_vhost has received into its array.  Packets whose offload requests
+ * contradict their contents are freed.  Sets the batch's count, and returns
+ * the bytes of its packets. */
+uint64_t soft_packet_receive(struct dp_packet_batch *batch, size_t n);
+
+/* Why packets were dropped. */
+struct soft_packet_drops {
+    uint32_t too_big;           /* Longer than the MTU allows. */
+    uint32_t no_memory;         /* Not in DPDK's memory, and not copied. */
+    uint32_t invalid;           /* Offload request makes no sense. */
+};
+
+/* Bounds for soft_packet_prepare(). */
+struct soft_packet_limits {
+    uint32_t mtu;               /* Bytes of payload. */
+    bool guest_csum;            /* Can the guest complete checksums? */
+    bool guest_tso4;            /* Can it take TCP segments of any size? */
+    bool guest_tso6;
+};
+
+/* Makes the packets of 'batch' ready for rte_vhost_enqueue_burst(): copies
+ * those that are not mbufs into some of 'mp', drops those that exceed 'limits'
+ * and counts them in '*drops', and translates offload requests.  The result is
+ * an array of mbufs in the batch, whose number is returned; '*bytes' is set to
+ * the sum of their lengths. */
+size_t soft_packet_prepare(struct dp_packet_batch *batch,
+                           struct rte_mempool *mp,
+                           const struct soft_packet_limits *limits,
+                           struct soft_packet_drops *drops, uint64_t *bytes);
+
+#endif /* soft-packet.h */

@@ -1,0 +1,575 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The representor of a device of the soft backend.  See soft-rep.h.
+ *
+ * Security model
+ * ==============
+ *
+ * Guests are hostile, and what they share with us (rings and buffers) they can
+ * change at any time.  Nothing here reads it: rte_vhost_dequeue_burst() and
+ * rte_vhost_enqueue_burst() do, which read each descriptor once, check that it
+ * lies within the memory that the guest has declared, follow chains only to a
+ * bounded length, and copy.  What comes back are buffers of ours.  A guest
+ * that puts nonsense into its rings stops its own queue.  Offload requests are
+ * checked in soft-packet.c.
+ *
+ * Everything a guest can make happen here is bounded: a burst, a number of
+ * attempts to send. */
+
+#include <config.h>
+
+#include "soft-rep.h"
+
+#include <errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_vhost.h>
+
+#include "coverage.h"
+#include "dp-packet.h"
+#include "openvswitch/netdev.h"
+#include "openvswitch/vlog.h"
+#include "soft-backend.h"
+#include "soft-mempool.h"
+#include "soft-packet.h"
+#include "virtnet-backend-provider.h"
+#include "virtnet-settings.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_soft_rep);
+
+COVERAGE_DEFINE(virtnet_tx_contention);
+
+/* Attempts to send the rest of a burst, as long as the guest makes room. */
+#define MAX_RETRIES 8
+
+/* Counters with a single writer: no locked instruction is needed. */
+static inline void
+counter_add(atomic_uint64_t *counter, uint64_t n)
+{
+    uint64_t value;
+
+    atomic_read_relaxed(counter, &value);
+    atomic_store_relaxed(counter, value + n);
+}
+
+static inline uint64_t
+counter_get(const atomic_uint64_t *counter)
+{
+    uint64_t value;
+
+    atomic_read_relaxed(CONST_CAST(atomic_uint64_t *, counter), &value);
+    return value;
+}
+
+static inline struct soft_rep *
+soft_rep_cast(const struct virtnet_device *dev)
+{
+    return &soft_device_cast(dev)->rep;
+}
+
+/* Life. */
+
+static struct soft_queue_pair *
+pairs_alloc(unsigned int n_pairs)
+{
+    struct soft_queue_pair *pairs;
+
+    pairs = xzalloc_cacheline(n_pairs * sizeof *pairs);
+    for (unsigned int i = 0; i < n_pairs; i++) {
+        rte_spinlock_init(&pairs[i].tx.lock);
+    }
+    return pairs;
+}
+
+static void
+set_pool(struct soft_rep *rep, struct soft_mempool *pool)
+{
+    ovsrcu_set(&rep->mp, soft_mempool_mp(pool));
+    soft_mempool_put(rep->pool);
+    rep->pool = pool;
+}
+
+int
+soft_rep_init(struct soft_rep *rep, int mtu, unsigned int n_buffers,
+              unsigned int n_pairs, char **errp)
+{
+    struct soft_mempool *pool;
+    int error;
+
+    error = soft_mempool_get(-1, mtu, n_buffers, &pool, errp);
+    if (error) {
+        return error;
+    }
+    ovsrcu_index_init(&rep->vid, -1);
+    rep->n_buffers = n_buffers;
+    atomic_init(&rep->mtu, mtu);
+    rep->n_pairs = n_pairs;
+    rep->pairs = pairs_alloc(n_pairs);
+    set_pool(rep, pool);
+    return 0;
+}
+
+void
+soft_rep_release_memory(struct soft_rep *rep)
+{
+    soft_mempool_put(rep->pool);
+    rep->pool = NULL;
+}
+
+void
+soft_rep_uninit(struct soft_rep *rep)
+{
+    free_cacheline(rep->pairs);
+}
+
+void
+soft_rep_set_n_pairs(struct soft_rep *rep, unsigned int n_pairs)
+{
+    if (n_pairs > rep->n_pairs) {
+        struct soft_queue_pair *pairs = pairs_alloc(n_pairs);
+
+        memcpy(pairs, rep->pairs, rep->n_pairs * sizeof *pairs);
+        free_cacheline(rep->pairs);
+        rep->pairs = pairs;
+        rep->n_pairs = n_pairs;
+    }
+}
+
+/* Attachment. */
+
+/* Spreads the queue ids of the datapath over the queues that are enabled. */
+static void
+update_map(struct soft_rep *rep)
+{
+    unsigned int n = 0;
+
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        bool enabled;
+
+        atomic_read_relaxed(&rep->pairs[i].tx.enabled, &enabled);
+        if (enabled) {
+            atomic_store_relaxed(&rep->map[n++], i);
+        }
+    }
+    atomic_store_explicit(&rep->n_map, n, memory_order_release);
+}
+
+void
+soft_rep_enable_vring(struct soft_rep *rep, unsigned int vring, bool enable)
+{
+    unsigned int pair = vring / 2;
+
+    if (pair < rep->n_pairs) {
+        if (vring & 1) {
+            atomic_store_relaxed(&rep->pairs[pair].rx.enabled, enable);
+        } else {
+            atomic_store_relaxed(&rep->pairs[pair].tx.enabled, enable);
+            update_map(rep);
+        }
+    }
+}
+
+void
+soft_rep_disable_vrings(struct soft_rep *rep)
+{
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        atomic_store_relaxed(&rep->pairs[i].rx.enabled, false);
+        atomic_store_relaxed(&rep->pairs[i].tx.enabled, false);
+    }
+    update_map(rep);
+}
+
+/* Number of queues that must be polled to poll all that the driver has
+ * enabled. */
+unsigned int
+soft_rep_enabled_pairs(const struct soft_rep *rep)
+{
+    for (unsigned int i = rep->n_pairs; i > 0; i--) {
+        bool enabled;
+
+        atomic_read_relaxed(&rep->pairs[i - 1].rx.enabled, &enabled);
+        if (enabled) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+void
+soft_rep_set_socket_id(struct soft_rep *rep, int socket_id, const char *name)
+{
+    struct soft_mempool *pool;
+    uint16_t mtu;
+    char *err = NULL;
+
+    if (socket_id == soft_mempool_socket_id(rep->pool)) {
+        return;
+    }
+    atomic_read_relaxed(&rep->mtu, &mtu);
+    if (soft_mempool_get(socket_id, mtu, rep->n_buffers, &pool, &err)) {
+        VLOG_WARN("%s: the guest's memory is on NUMA node %d, but packets "
+                  "stay where they are: %s", name, socket_id, err);
+        free(err);
+    } else {
+        set_pool(rep, pool);
+    }
+}
+
+/* Representor operations. */
+
+int
+soft_rep_set_mtu(struct virtnet_device *dev, int mtu)
+{
+    struct soft_rep *rep = soft_rep_cast(dev);
+    struct soft_mempool *pool;
+    char *err = NULL;
+    int error;
+
+    if (!rep->pool) {
+        return -ENODEV;         /* The function is gone. */
+    }
+    error = soft_mempool_get(soft_mempool_socket_id(rep->pool), mtu,
+                             rep->n_buffers, &pool, &err);
+    if (error) {
+        VLOG_WARN("%s: MTU %d: %s", dev->rep_name, mtu, err);
+        free(err);
+        return error;
+    }
+    set_pool(rep, pool);
+    atomic_store_relaxed(&rep->mtu, mtu);
+    return 0;
+}
+
+void
+soft_rep_set_up(struct virtnet_device *dev, bool up)
+{
+    atomic_store_relaxed(&soft_rep_cast(dev)->up, up);
+}
+
+bool
+soft_rep_rxq_enabled(const struct virtnet_device *dev, int qid)
+{
+    const struct soft_rep *rep = soft_rep_cast(dev);
+    bool enabled;
+
+    if (ovsrcu_index_get(&rep->vid) < 0 || qid >= rep->n_pairs) {
+        return false;
+    }
+    atomic_read_relaxed(&rep->pairs[qid].rx.enabled, &enabled);
+    return enabled;
+}
+
+/* Packets. */
+
+int
+soft_rep_recv(struct virtnet_device *dev, int qid,
+              struct dp_packet_batch *batch, int *qfill)
+{
+    struct soft_rep *rep = soft_rep_cast(dev);
+    int vid = ovsrcu_index_get(&rep->vid);
+    unsigned int vring = qid * 2 + 1;
+    struct soft_rxq *rxq;
+    uint64_t bytes;
+    uint16_t n;
+    size_t n_ok;
+    bool up;
+
+    atomic_read_relaxed(&rep->up, &up);
+    if (OVS_UNLIKELY(vid < 0 || !up || qid >= rep->n_pairs)) {
+        return EAGAIN;
+    }
+
+    n = rte_vhost_dequeue_burst(vid, vring,
+                                ovsrcu_get(struct rte_mempool *, &rep->mp),
+                                (struct rte_mbuf **) batch->packets,
+                                NETDEV_MAX_BURST);
+    if (!n) {
+        return EAGAIN;
+    }
+
+    rxq = &rep->pairs[qid].rx;
+    OVS_PREFETCH_WRITE(rxq);
+    if (qfill) {
+        /* Bits beyond 16 are not meant to be there. */
+        *qfill = (n == NETDEV_MAX_BURST
+                  ? rte_vhost_rx_queue_count(vid, vring) & UINT16_MAX
+                  : 0);
+    }
+    bytes = soft_packet_receive(batch, n);
+    n_ok = dp_packet_batch_size(batch);
+    if (OVS_UNLIKELY(n_ok < n)) {
+        counter_add(&rxq->invalid, n - n_ok);
+    }
+    counter_add(&rxq->packets, n_ok);
+    counter_add(&rxq->bytes, bytes);
+    atomic_store_relaxed(&rxq->core, rte_lcore_id());
+    return n_ok ? 0 : EAGAIN;
+}
+
+/* Drops 'batch' and counts it in '*counter', which any thread may write. */
+static void
+drop_batch(struct dp_packet_batch *batch, atomic_uint64_t *counter)
+{
+    uint64_t orig;
+
+    atomic_add_relaxed(counter, dp_packet_batch_size(batch), &orig);
+    dp_packet_delete_batch(batch, true);
+}
+
+/* Puts 'n' packets into the ring, with another attempt where the guest has
+ * taken some.  Returns the number that went in. */
+static inline size_t
+enqueue(int vid, unsigned int vring, struct rte_mbuf **mbufs, size_t n,
+        unsigned int *retries)
+{
+    size_t sent = 0;
+
+    *retries = 0;
+    for (;;) {
+        size_t n_sent = rte_vhost_enqueue_burst(vid, vring, mbufs + sent,
+                                                n - sent);
+
+        sent += n_sent;
+        if (OVS_LIKELY(sent == n) || !n_sent || *retries == MAX_RETRIES) {
+            return sent;
+        }
+        ++*retries;
+    }
+}
+
+void
+soft_rep_send(struct virtnet_device *dev, int qid,
+              struct dp_packet_batch *batch)
+{
+    struct soft_rep *rep = soft_rep_cast(dev);
+    struct rte_mbuf **mbufs = (struct rte_mbuf **) batch->packets;
+    struct soft_packet_drops drops = { .too_big = 0 };
+    int vid = ovsrcu_index_get(&rep->vid);
+    struct soft_packet_limits limits;
+    unsigned int retries, pair;
+    struct soft_txq *txq;
+    uint8_t offloads, mapped;
+    uint16_t n_map, mtu;
+    uint64_t bytes;
+    size_t n, sent;
+    bool up;
+
+    atomic_read_explicit(&rep->n_map, &n_map, memory_order_acquire);
+    atomic_read_relaxed(&rep->up, &up);
+    if (OVS_UNLIKELY(vid < 0 || !n_map)) {
+        drop_batch(batch, &rep->tx_no_driver);
+        return;
+    } else if (OVS_UNLIKELY(!up)) {
+        drop_batch(batch, &rep->tx_down);
+        return;
+    }
+
+    atomic_read_relaxed(&rep->map[n_map == 1 ? 0 : (unsigned int) qid % n_map],
+                        &mapped);
+    pair = mapped;
+    txq = &rep->pairs[pair].tx;
+    OVS_PREFETCH_WRITE(txq);
+
+    atomic_read_relaxed(&rep->mtu, &mtu);
+    atomic_read_relaxed(&rep->guest_offloads, &offloads);
+    limits.mtu = mtu;
+    limits.guest_csum = offloads & SOFT_GUEST_CSUM;
+    limits.guest_tso4 = offloads & SOFT_GUEST_TSO4;
+    limits.guest_tso6 = offloads & SOFT_GUEST_TSO6;
+    n = soft_packet_prepare(batch, ovsrcu_get(struct rte_mempool *, &rep->mp),
+                            &limits, &drops, &bytes);
+
+    if (OVS_UNLIKELY(!rte_spinlock_trylock(&txq->lock))) {
+        COVERAGE_INC(virtnet_tx_contention);
+        rte_spinlock_lock(&txq->lock);
+    }
+    sent = enqueue(vid, pair * 2, mbufs, n, &retries);
+    if (OVS_UNLIKELY(sent < n)) {
+        for (size_t i = sent; i < n; i++) {
+            bytes -= rte_pktmbuf_pkt_len(mbufs[i]);
+        }
+        counter_add(&txq->no_buffers, n - sent);
+    }
+    counter_add(&txq->packets, sent);
+    counter_add(&txq->bytes, bytes);
+    if (OVS_UNLIKELY(retries)) {
+        counter_add(&txq->retries, retries);
+    }
+    if (OVS_UNLIKELY(drops.too_big | drops.no_memory | drops.invalid)) {
+        counter_add(&txq->too_big, drops.too_big);
+        counter_add(&txq->no_memory, drops.no_memory);
+        counter_add(&txq->invalid, drops.invalid);
+    }
+    atomic_store_relaxed(&txq->core, rte_lcore_id());
+    rte_spinlock_unlock(&txq->lock);
+
+    rte_pktmbuf_free_bulk(mbufs, n);
+}
+
+/* Counters. */
+
+static uint64_t
+rxq_drops(const struct soft_rxq *rxq)
+{
+    return counter_get(&rxq->invalid);
+}
+
+static uint64_t
+txq_drops(const struct soft_txq *txq)
+{
+    return (counter_get(&txq->no_buffers) + counter_get(&txq->too_big)
+            + counter_get(&txq->no_memory) + counter_get(&txq->invalid));
+}
+
+void
+soft_rep_get_stats(const struct virtnet_device *dev,
+                   struct netdev_stats *stats)
+{
+    const struct soft_rep *rep = soft_rep_cast(dev);
+
+    stats->tx_dropped += (counter_get(&rep->tx_no_driver)
+                          + counter_get(&rep->tx_down));
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        const struct soft_rxq *rxq = &rep->pairs[i].rx;
+        const struct soft_txq *txq = &rep->pairs[i].tx;
+
+        stats->rx_packets += counter_get(&rxq->packets);
+        stats->rx_bytes += counter_get(&rxq->bytes);
+        stats->rx_errors += counter_get(&rxq->invalid);
+        stats->tx_packets += counter_get(&txq->packets);
+        stats->tx_bytes += counter_get(&txq->bytes);
+        stats->tx_errors += counter_get(&txq->invalid);
+        stats->tx_dropped += txq_drops(txq);
+    }
+}
+
+void
+soft_rep_get_vring_counters(const struct soft_rep *rep, unsigned int vring,
+                            struct virtnet_queue_info *info)
+{
+    const struct soft_queue_pair *pair = &rep->pairs[vring / 2];
+    unsigned int core;
+
+    /* librte_vhost does not tell descriptors; each packet takes one chain of
+     * them, or more with mergeable buffers, and gives it back at once. */
+    if (vring & 1) {
+        info->packets = counter_get(&pair->rx.packets);
+        info->total_bytes = counter_get(&pair->rx.bytes);
+        info->drops = rxq_drops(&pair->rx);
+        info->received_desc = info->packets + info->drops;
+        atomic_read_relaxed(CONST_CAST(atomic_uint *, &pair->rx.core), &core);
+    } else {
+        info->packets = counter_get(&pair->tx.packets);
+        info->total_bytes = counter_get(&pair->tx.bytes);
+        info->drops = txq_drops(&pair->tx);
+        info->received_desc = info->packets;
+        atomic_read_relaxed(CONST_CAST(atomic_uint *, &pair->tx.core), &core);
+    }
+    info->completed_desc = info->received_desc;
+    info->core_id = core;
+}
+
+/* Up to this many virtqueues are listed one by one by default. */
+#define MAX_LISTED_VRINGS 8
+
+size_t
+soft_rep_get_custom_stats(const struct virtnet_device *dev,
+                          struct netdev_custom_counter **counters)
+{
+    const struct soft_rep *rep = soft_rep_cast(dev);
+    unsigned int n_vrings = 2 * MIN(rep->n_pairs,
+                                    dev->config.max_queue_pairs);
+    struct virtnet_queue_info sum = { .index = 0 };
+    uint64_t no_buffers = 0, too_big = 0, no_memory = 0, retries = 0;
+    uint64_t rx_invalid = 0, tx_invalid = 0;
+    size_t n = 0;
+
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        const struct soft_txq *txq = &rep->pairs[i].tx;
+
+        for (unsigned int j = 0; j < 2; j++) {
+            struct virtnet_queue_info info;
+
+            soft_rep_get_vring_counters(rep, 2 * i + j, &info);
+            sum.received_desc += info.received_desc;
+            sum.completed_desc += info.completed_desc;
+            sum.drops += info.drops;
+        }
+        rx_invalid += counter_get(&rep->pairs[i].rx.invalid);
+        no_buffers += counter_get(&txq->no_buffers);
+        too_big += counter_get(&txq->too_big);
+        no_memory += counter_get(&txq->no_memory);
+        tx_invalid += counter_get(&txq->invalid);
+        retries += counter_get(&txq->retries);
+    }
+
+    const struct {
+        const char *name;       /* Without "virtnet_". */
+        uint64_t value;
+    } totals[] = {
+        { "received_desc", sum.received_desc },
+        { "completed_desc", sum.completed_desc },
+        /* What librte_vhost rejects it does not count. */
+        { "bad_desc_errors", 0 },
+        { "error_cqes", 0 },
+        { "exceed_max_chain", 0 },
+        { "invalid_buffer", 0 },
+        { "drop_pkts", sum.drops },
+        { "cp_errors", 0 },
+        { "dp_errors", rx_invalid + tx_invalid },
+        { "rx_invalid_drops", rx_invalid },
+        { "tx_no_driver_drops", counter_get(&rep->tx_no_driver) },
+        { "tx_down_drops", counter_get(&rep->tx_down) },
+        { "tx_no_buffer_drops", no_buffers },
+        { "tx_mtu_exceeded_drops", too_big },
+        { "tx_no_memory_drops", no_memory },
+        { "tx_invalid_drops", tx_invalid },
+        { "tx_retries", retries },
+    };
+    bool per_vring = (n_vrings <= MAX_LISTED_VRINGS
+                      || soft_device_settings(dev)->queue_stats);
+    size_t n_max = ARRAY_SIZE(totals) + (per_vring ? 3 * n_vrings : 0);
+
+    *counters = xcalloc(n_max, sizeof **counters);
+    for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
+        struct netdev_custom_counter *c = &(*counters)[n++];
+
+        snprintf(c->name, sizeof c->name, "virtnet_%s", totals[i].name);
+        c->value = totals[i].value;
+    }
+    for (unsigned int i = 0; per_vring && i < n_vrings; i++) {
+        struct virtnet_queue_info info;
+
+        soft_rep_get_vring_counters(rep, i, &info);
+        const struct {
+            const char *name;   /* Without "virtnet_q<N>_". */
+            uint64_t value;
+        } each[] = {
+            { "packets", info.packets },
+            { "bytes", info.total_bytes },
+            { "drops", info.drops },
+        };
+        for (size_t j = 0; j < ARRAY_SIZE(each); j++) {
+            struct netdev_custom_counter *c = &(*counters)[n++];
+
+            snprintf(c->name, sizeof c->name, "virtnet_q%u_%s", i,
+                     each[j].name);
+            c->value = each[j].value;
+        }
+    }
+    return n;
+}

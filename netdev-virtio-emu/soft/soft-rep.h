@@ -1,0 +1,166 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SOFT_REP_H
+#define SOFT_REP_H 1
+
+/* The representor of a device of the soft backend: its packets and counters.
+ *
+ * Threads
+ * =======
+ *
+ * "struct soft_rep" lies in the device and lives until the device's memory is
+ * returned.  Packet threads use it at any time, with soft_rep_recv(),
+ * soft_rep_send() and soft_rep_rxq_enabled().  What they read on the way is
+ * written by others with atomics or RCU:
+ *
+ *   - 'vid', the handle of librte_vhost.  It is valid until the thread that
+ *     fetched it quiesces.  See soft-vhost-user.h for who sets it.
+ *
+ *   - 'mp', 'mtu' and 'up', by the main thread.
+ *
+ *   - 'pairs' and 'n_pairs', by the main thread, while 'vid' is -1 and has
+ *     been for a grace period.  A packet thread must look at 'vid' first.
+ *
+ * Counters
+ * ========
+ *
+ * Each queue has its own.  A receive queue's are written by the one thread
+ * that polls it; a transmit queue's under its lock.  Hence additions need no
+ * locked instructions, and readers still see whole numbers.  They are never
+ * reset while the device lives. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <rte_spinlock.h>
+
+#include "ovs-atomic.h"
+#include "ovs-rcu.h"
+#include "util.h"
+#include "virtnet-device.h"
+
+struct dp_packet_batch;
+struct netdev_custom_counter;
+struct netdev_stats;
+struct rte_mempool;
+struct soft_mempool;
+
+/* What the guest sends. */
+struct soft_rxq {
+    atomic_bool enabled;        /* Has the driver enabled the queue? */
+    atomic_uint core;           /* DPDK's number of the last core to poll. */
+    atomic_uint64_t packets;    /* Handed to the datapath. */
+    atomic_uint64_t bytes;
+    atomic_uint64_t invalid;    /* Dropped: offload request makes no sense. */
+};
+
+/* What the guest receives. */
+struct soft_txq {
+    rte_spinlock_t lock;
+    atomic_bool enabled;        /* Has the driver enabled the queue? */
+    atomic_uint core;           /* DPDK's number of the last core to send. */
+
+    /* Written with 'lock' held. */
+    atomic_uint64_t packets;    /* Handed to the guest. */
+    atomic_uint64_t bytes;
+    atomic_uint64_t no_buffers; /* Dropped: the guest gave no buffers. */
+    atomic_uint64_t too_big;    /* Dropped: longer than the MTU allows. */
+    atomic_uint64_t no_memory;  /* Dropped: could not be copied. */
+    atomic_uint64_t invalid;    /* Dropped: cannot be offloaded. */
+    atomic_uint64_t retries;    /* Further attempts on a full ring. */
+};
+
+/* A pair.  Each half has cache lines of its own, since two threads write. */
+struct soft_queue_pair {
+    PADDED_MEMBERS(CACHE_LINE_SIZE, struct soft_rxq rx;);
+    PADDED_MEMBERS(CACHE_LINE_SIZE, struct soft_txq tx;);
+};
+
+/* Bits of 'guest_offloads'. */
+#define SOFT_GUEST_CSUM 0x01    /* Partial checksums. */
+#define SOFT_GUEST_TSO4 0x02    /* TCP segments of any size, over IPv4, */
+#define SOFT_GUEST_TSO6 0x04    /* and over IPv6. */
+
+struct soft_rep {
+    /* Read for every burst. */
+    OVS_ALIGNED_VAR(CACHE_LINE_SIZE) ovsrcu_index vid; /* -1 if none. */
+    atomic_bool up;             /* Administratively. */
+    atomic_uint8_t guest_offloads; /* SOFT_GUEST_*: what it can take. */
+    atomic_uint16_t n_map;      /* Number of entries of 'map' in use. */
+    atomic_uint16_t mtu;        /* In force. */
+    struct soft_queue_pair *pairs;
+    OVSRCU_TYPE(struct rte_mempool *) mp;
+    uint16_t n_pairs;           /* Elements of 'pairs'. */
+
+    /* Transmit queue that takes the packets of queue id I: map[I % n_map].
+     * Only enabled queues appear here.  Written by whoever holds the mutex of
+     * soft-vhost-user.c. */
+    atomic_uint8_t map[VIRTNET_MAX_QUEUE_PAIRS];
+
+    /* Packets that no driver was there to take, or that came while the port
+     * was down.  Any thread. */
+    atomic_uint64_t tx_no_driver;
+    atomic_uint64_t tx_down;
+
+    /* Main thread only. */
+    struct soft_mempool *pool;  /* That 'mp' belongs to. */
+    unsigned int n_buffers;     /* For a new pool. */
+};
+
+/* Life. */
+int soft_rep_init(struct soft_rep *, int mtu, unsigned int n_buffers,
+                  unsigned int n_pairs, char **errp);
+void soft_rep_uninit(struct soft_rep *);
+
+/* Drops what packet threads may still be using of 'rep' a grace period from
+ * now: its packet memory. */
+void soft_rep_release_memory(struct soft_rep *);
+
+/* Gives 'rep' 'n_pairs' queue pairs.  The counters of those it has are kept,
+ * and it never has fewer than before.  There must be no vid and have been none
+ * for a grace period. */
+void soft_rep_set_n_pairs(struct soft_rep *, unsigned int n_pairs);
+
+/* Attachment.  See soft-vhost-user.c for locking. */
+void soft_rep_enable_vring(struct soft_rep *, unsigned int vring,
+                           bool enable);
+void soft_rep_disable_vrings(struct soft_rep *);
+unsigned int soft_rep_enabled_pairs(const struct soft_rep *);
+
+/* Moves the packet memory to NUMA node 'socket_id', if there is some.  Main
+ * thread. */
+void soft_rep_set_socket_id(struct soft_rep *, int socket_id,
+                            const char *name);
+
+/* Representor operations of the backend class. */
+int soft_rep_set_mtu(struct virtnet_device *, int mtu);
+void soft_rep_set_up(struct virtnet_device *, bool up);
+void soft_rep_get_stats(const struct virtnet_device *, struct netdev_stats *);
+size_t soft_rep_get_custom_stats(const struct virtnet_device *,
+                                 struct netdev_custom_counter **);
+int soft_rep_recv(struct virtnet_device *, int qid, struct dp_packet_batch *,
+                  int *qfill);
+void soft_rep_send(struct virtnet_device *, int qid, struct dp_packet_batch *);
+bool soft_rep_rxq_enabled(const struct virtnet_device *, int qid);
+
+/* Counters of one virtqueue, VIRTIO numbering: even is what the guest
+ * receives.  Leaves the members of 'info' that it knows nothing of alone.
+ * 'vring' must be less than twice the number of pairs. */
+void soft_rep_get_vring_counters(const struct soft_rep *, unsigned int vring,
+                                 struct virtnet_queue_info *info);
+
+#endif /* soft-rep.h */

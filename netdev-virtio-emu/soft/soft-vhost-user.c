@@ -1,0 +1,908 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Attachment by vhost-user.  See soft-vhost-user.h.
+ *
+ * Security model
+ * ==============
+ *
+ * The front end (a guest's QEMU, or a guest that speaks the protocol itself)
+ * is hostile: it may send any message in any order, with any descriptors, and
+ * vanish at any time.  librte_vhost parses the messages, checks their sizes
+ * and the number of their descriptors, bounds ring indices, and maps and
+ * bounds guest memory.  What we see of messages is a copy that the front end
+ * cannot change; of their contents we use
+ *
+ *   - the features that librte_vhost has accepted, i.e. a subset of those
+ *     offered;
+ *
+ *   - the device status, of which only the known bits are used, and never to
+ *     decide whether rings may be touched: librte_vhost says that;
+ *
+ *   - ring numbers, bounded here by what the device has; queues beyond that
+ *     are never polled;
+ *
+ *   - the MTU and ring addresses, only to show them.
+ *
+ * One front end at a time: a second one that connects to a listening socket is
+ * refused, so nobody can take over a device that is in use.
+ *
+ * Locks
+ * =====
+ *
+ * 'mutex' is a leaf: nothing is called with it held that may take another lock
+ * or wait, least of all librte_vhost, which calls us with locks of its own.
+ * The main thread is quiescent (in the sense of RCU) while it unregisters a
+ * socket: librte_vhost then waits for its own thread, which may be waiting
+ * right now, in vhost_destroy_device(), for a grace period. */
+
+#include <config.h>
+
+#include "soft-vhost-user.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <rte_version.h>
+#include <rte_vhost.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "coverage.h"
+#include "fatal-signal.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/thread.h"
+#include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
+#include "seq.h"
+#include "soft-packet.h"
+#include "soft-rep.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_vhost_user);
+
+COVERAGE_DEFINE(virtnet_vhost_connected);
+COVERAGE_DEFINE(virtnet_vhost_disconnected);
+COVERAGE_DEFINE(virtnet_vhost_refused);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
+
+/* Bits of VIRTIO features, VIRTIO 1.2, sections 5.1.3 and 6. */
+#define F(BIT) (UINT64_C(1) << (BIT))
+
+/* Those that librte_vhost carries out and that do not depend on settings. */
+#define RING_FEATURES (F(3)     /* MTU. */              \
+                       | F(15)  /* MRG_RXBUF. */        \
+                       | F(17)  /* CTRL_VQ. */          \
+                       | F(18)  /* CTRL_RX. */          \
+                       | F(21)  /* GUEST_ANNOUNCE. */   \
+                       | F(22)  /* MQ. */               \
+                       | F(27)  /* ANY_LAYOUT. */       \
+                       | F(28)  /* INDIRECT_DESC. */    \
+                       | F(29)  /* EVENT_IDX. */        \
+                       | F(32)  /* VERSION_1. */        \
+                       | F(34)  /* RING_PACKED. */      \
+                       | F(35)) /* IN_ORDER. */
+
+/* Those that front ends carry out, without telling us. */
+#define FRONT_END_FEATURES (F(5)    /* MAC. */              \
+                            | F(16) /* STATUS. */           \
+                            | F(19) /* CTRL_VLAN. */        \
+                            | F(23) /* CTRL_MAC_ADDR. */    \
+                            | F(63)) /* SPEED_DUPLEX. */
+
+/* Not for the driver: matters between front end and back end. */
+#define TRANSPORT_FEATURES (F(26)   /* VHOST_F_LOG_ALL. */  \
+                            | F(30)) /* VHOST_USER_F_PROTOCOL_FEATURES. */
+
+#define F_GUEST_CSUM F(1)
+#define F_GUEST_TSO4 F(7)
+#define F_GUEST_TSO6 F(8)
+#define F_MQ F(22)
+
+/* Messages of vhost-user that we look at. */
+#define MSG_SET_FEATURES 2
+#define MSG_GET_QUEUE_NUM 17
+#define MSG_SET_STATUS 39
+
+/* Beginning of a message, as librte_vhost passes it to handlers. */
+OVS_PACKED(
+struct soft_vhost_msg {
+    uint32_t request;           /* MSG_*. */
+    uint32_t flags;
+    uint32_t size;              /* Bytes of payload. */
+    uint64_t u64;               /* Payload of the messages above. */
+});
+
+/* What the driver has told of one virtqueue. */
+struct soft_vhost_vring {
+    bool enabled;
+    uint16_t size;              /* Descriptors. */
+    uint64_t desc_addr;         /* Guest physical addresses, or 0. */
+    uint64_t driver_addr;
+    uint64_t device_addr;
+    struct virtnet_queue_info base; /* Counters when it was enabled. */
+};
+
+static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
+
+/* Open attachments, by path. */
+static struct shash by_path OVS_GUARDED_BY(mutex)
+    = SHASH_INITIALIZER(&by_path);
+
+/* Attachments that are connected, by vid. */
+static struct soft_vhost_user *by_vid[RTE_MAX_VHOST_DEVICE]
+    OVS_GUARDED_BY(mutex);
+
+/* Attachments that something has happened to. */
+static struct ovs_list events OVS_GUARDED_BY(mutex)
+    = OVS_LIST_INITIALIZER(&events);
+
+/* Changes with each addition to 'events'. */
+static struct seq *event_seq;
+static uint64_t event_seqno;    /* When last looked at, main thread. */
+
+uint64_t
+soft_vhost_user_features(void)
+{
+    return RING_FEATURES | FRONT_END_FEATURES | soft_packet_features();
+}
+
+/* What librte_vhost reports.  Except where stated, in its threads. */
+
+/* Leaves word for the main thread.  The caller must call seq_change(event_seq)
+ * once it has released the mutex. */
+static void
+post_event(struct soft_vhost_user *vu)
+    OVS_REQUIRES(mutex)
+{
+    if (ovs_list_is_empty(&vu->event_node)) {
+        ovs_list_push_back(&events, &vu->event_node);
+    }
+}
+
+static struct soft_vhost_user *
+lookup_vid(int vid)
+    OVS_REQUIRES(mutex)
+{
+    return vid >= 0 && vid < RTE_MAX_VHOST_DEVICE ? by_vid[vid] : NULL;
+}
+
+static void
+forget_driver(struct soft_vhost_user *vu)
+    OVS_REQUIRES(mutex)
+{
+    vu->running = vu->started = vu->new_queues = false;
+    vu->status_seen = vu->features_seen = false;
+    vu->status = 0;
+    vu->features = 0;
+    vu->numa_id = -1;
+    vu->guest_mtu = 0;
+    soft_rep_disable_vrings(vu->rep);
+    for (unsigned int i = 0; i < vu->n_vrings; i++) {
+        vu->vrings[i].enabled = false;
+    }
+}
+
+#if RTE_VERSION < RTE_VERSION_NUM(23, 7, 0, 0)
+/* Answers the question how many queue pairs there are.  This version of
+ * librte_vhost cannot be told, and would say 128. */
+static enum rte_vhost_msg_result
+answer_queue_num(int vid, void *msg_)
+{
+    /* The number of descriptors that came with the message follows the largest
+     * payload (632 bytes) and room for 8 descriptors.  There must be none: we
+     * leave those for librte_vhost to close. */
+    enum { N_FDS_OFS = 12 + 632 + 8 * sizeof(int) };
+    struct soft_vhost_msg *msg = msg_;
+    struct soft_vhost_user *vu;
+    uint64_t max_pairs = 0;
+    int n_fds;
+
+    memcpy(&n_fds, (const char *) msg_ + N_FDS_OFS, sizeof n_fds);
+    if (n_fds) {
+        return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+    }
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        max_pairs = vu->max_pairs;
+    }
+    ovs_mutex_unlock(&mutex);
+    if (!max_pairs) {
+        return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+    }
+    msg->u64 = max_pairs;
+    msg->size = sizeof msg->u64;
+    return RTE_VHOST_MSG_RESULT_REPLY;
+}
+
+static enum rte_vhost_msg_result
+vhost_pre_msg(int vid, void *msg_)
+{
+    const struct soft_vhost_msg *msg = msg_;
+
+    return (msg->request == MSG_GET_QUEUE_NUM
+            ? answer_queue_num(vid, msg_)
+            : RTE_VHOST_MSG_RESULT_NOT_HANDLED);
+}
+#else
+#define vhost_pre_msg NULL
+#endif
+
+/* Takes note of messages that librte_vhost has carried out. */
+static enum rte_vhost_msg_result
+vhost_post_msg(int vid, void *msg_)
+{
+    const struct soft_vhost_msg *msg = msg_;
+    struct soft_vhost_user *vu;
+    bool news = false;
+
+    if (msg->request != MSG_SET_FEATURES && msg->request != MSG_SET_STATUS) {
+        return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+    }
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        if (msg->request == MSG_SET_FEATURES) {
+            news = !vu->features_seen || vu->features != msg->u64;
+            vu->features_seen = true;
+            vu->features = msg->u64;
+        } else {
+            news = !vu->status_seen || vu->status != msg->u64;
+            vu->status_seen = true;
+            vu->status = msg->u64;
+            if (!vu->status && !vu->running) {
+                vu->features_seen = false;
+            }
+        }
+        if (news) {
+            post_event(vu);
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+    if (news) {
+        seq_change(event_seq);
+    }
+    return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+static const struct rte_vhost_user_extern_ops vhost_extern_ops = {
+    .pre_msg_handle = vhost_pre_msg,
+    .post_msg_handle = vhost_post_msg,
+};
+
+/* May also be called in the main thread, from soft_vhost_user_attach(). */
+static int
+vhost_new_connection(int vid)
+{
+    char path[PATH_MAX];
+    struct soft_vhost_user *vu;
+    bool accepted = false;
+
+    if (vid < 0 || vid >= RTE_MAX_VHOST_DEVICE
+        || rte_vhost_get_ifname(vid, path, sizeof path)
+        || rte_vhost_extern_callback_register(vid, &vhost_extern_ops, NULL)) {
+        return -1;
+    }
+
+    ovs_mutex_lock(&mutex);
+    vu = shash_find_data(&by_path, path);
+    if (vu && vu->accepting && vu->conn_vid < 0) {
+        accepted = true;
+        forget_driver(vu);
+        vu->conn_vid = vid;
+        by_vid[vid] = vu;
+        post_event(vu);
+    }
+    ovs_mutex_unlock(&mutex);
+
+    if (!accepted) {
+        COVERAGE_INC(virtnet_vhost_refused);
+        VLOG_WARN_RL(&rl, "%s: connection refused: another front end is "
+                     "connected", path);
+        return -1;
+    }
+    COVERAGE_INC(virtnet_vhost_connected);
+    seq_change(event_seq);
+    return 0;
+}
+
+static int
+vhost_new_device(int vid)
+{
+    struct soft_vhost_user *vu;
+    uint64_t features = 0;
+    uint16_t n_vrings;
+    uint16_t mtu;
+    int numa_id;
+
+    /* The rings are polled, so the driver need not notify us. */
+    n_vrings = rte_vhost_get_vring_num(vid);
+    for (uint16_t i = 0; i < n_vrings; i++) {
+        rte_vhost_enable_guest_notification(vid, i, 0);
+    }
+    rte_vhost_get_negotiated_features(vid, &features);
+    if (rte_vhost_get_mtu(vid, &mtu)) {
+        mtu = 0;
+    }
+    numa_id = rte_vhost_get_numa_node(vid);
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        uint8_t offloads = ((features & F_GUEST_CSUM ? SOFT_GUEST_CSUM : 0)
+                            | (features & F_GUEST_TSO4 ? SOFT_GUEST_TSO4 : 0)
+                            | (features & F_GUEST_TSO6 ? SOFT_GUEST_TSO6 : 0));
+
+        atomic_store_relaxed(&vu->rep->guest_offloads, offloads);
+        vu->running = vu->started = true;
+        vu->features_seen = true;
+        vu->features = features;
+        vu->numa_id = numa_id;
+        vu->guest_mtu = mtu;
+        ovsrcu_index_set(&vu->rep->vid, vid);
+        post_event(vu);
+    }
+    ovs_mutex_unlock(&mutex);
+    if (!vu) {
+        return -1;
+    }
+    seq_change(event_seq);
+    return 0;
+}
+
+/* May also be called in the main thread, from soft_vhost_user_detach(), which
+ * has done everything already. */
+static void
+vhost_destroy_device(int vid)
+{
+    struct soft_vhost_user *vu;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        ovsrcu_index_set(&vu->rep->vid, -1);
+        vu->running = false;
+        if (!vu->status_seen) {
+            /* The front end does not tell, but stops the rings only when the
+             * driver is gone. */
+            vu->features_seen = false;
+        }
+        post_event(vu);
+    }
+    ovs_mutex_unlock(&mutex);
+    if (!vu) {
+        return;
+    }
+    seq_change(event_seq);
+
+    /* Packet threads may be using 'vid' until they quiesce.  This is not one
+     * of Open vSwitch's threads, and nobody will wait for it to quiesce if it
+     * is left as it was: quiescent. */
+    ovsrcu_synchronize();
+    ovsrcu_quiesce_start();
+}
+
+/* Returns the guest physical address of 'p' in guest memory 'mem', or 0. */
+static uint64_t
+guest_address(const struct rte_vhost_memory *mem, const void *p)
+{
+    uint64_t va = (uintptr_t) p;
+
+    for (uint32_t i = 0; mem && i < mem->nregions; i++) {
+        const struct rte_vhost_mem_region *r = &mem->regions[i];
+
+        if (va >= r->host_user_addr && va - r->host_user_addr < r->size) {
+            return va - r->host_user_addr + r->guest_phys_addr;
+        }
+    }
+    return 0;
+}
+
+static int
+vhost_vring_state_changed(int vid, uint16_t index, int enable)
+{
+    struct rte_vhost_memory *mem = NULL;
+    struct rte_vhost_vring vring;
+    struct soft_vhost_user *vu;
+
+    memset(&vring, 0, sizeof vring);
+    if (enable) {
+        if (rte_vhost_get_vhost_vring(vid, index, &vring)
+            || rte_vhost_get_mem_table(vid, &mem)) {
+            mem = NULL;
+        }
+    }
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu && index < vu->n_vrings) {
+        struct soft_vhost_vring *vr = &vu->vrings[index];
+
+        if (enable) {
+            vr->size = vring.size;
+            vr->desc_addr = guest_address(mem, vring.desc);
+            vr->driver_addr = guest_address(mem, vring.avail);
+            vr->device_addr = guest_address(mem, vring.used);
+            soft_rep_get_vring_counters(vu->rep, index, &vr->base);
+            if (vu->running) {
+                vu->new_queues = true;
+            }
+        }
+        vr->enabled = enable;
+        soft_rep_enable_vring(vu->rep, index, enable);
+        post_event(vu);
+    }
+    ovs_mutex_unlock(&mutex);
+    free(mem);
+    if (vu) {
+        seq_change(event_seq);
+    }
+    return 0;
+}
+
+static int
+vhost_features_changed(int vid, uint64_t features)
+{
+    struct soft_vhost_user *vu;
+
+    /* Only VHOST_F_LOG_ALL can change while the rings run. */
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        vu->features = features;
+    }
+    ovs_mutex_unlock(&mutex);
+    return 0;
+}
+
+static void
+vhost_destroy_connection(int vid)
+{
+    struct soft_vhost_user *vu;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        by_vid[vid] = NULL;
+        vu->conn_vid = -1;
+        forget_driver(vu);
+        post_event(vu);
+    }
+    ovs_mutex_unlock(&mutex);
+    if (vu) {
+        COVERAGE_INC(virtnet_vhost_disconnected);
+        seq_change(event_seq);
+    }
+}
+
+static const struct rte_vhost_device_ops vhost_ops = {
+    .new_connection = vhost_new_connection,
+    .new_device = vhost_new_device,
+    .vring_state_changed = vhost_vring_state_changed,
+    .features_changed = vhost_features_changed,
+    .destroy_device = vhost_destroy_device,
+    .destroy_connection = vhost_destroy_connection,
+};
+
+/* Main thread. */
+
+void
+soft_vhost_user_init(struct soft_vhost_user *vu, struct soft_rep *rep,
+                     struct virtnet_device *dev)
+{
+    if (!event_seq) {
+        event_seq = seq_create();
+        event_seqno = seq_read(event_seq);
+    }
+    memset(vu, 0, sizeof *vu);
+    vu->rep = rep;
+    vu->dev = dev;
+    vu->conn_vid = -1;
+    vu->numa_id = -1;
+    ovs_list_init(&vu->event_node);
+}
+
+void
+soft_vhost_user_uninit(struct soft_vhost_user *vu)
+{
+    ovs_assert(!vu->path);
+    ovs_mutex_lock(&mutex);
+    ovs_list_remove(&vu->event_node);
+    ovs_list_init(&vu->event_node);
+    ovs_mutex_unlock(&mutex);
+    free(vu->vrings);
+    vu->vrings = NULL;
+    vu->n_vrings = 0;
+}
+
+static int OVS_PRINTF_FORMAT(3, 4)
+fail(int error, char **errp, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    *errp = xvasprintf(format, args);
+    va_end(args);
+    return -error;
+}
+
+/* Makes the directory that 'path' is in, and those above it. */
+static int
+make_parents(const char *path)
+{
+    char *dir = xstrdup(path);
+    int error = 0;
+
+    for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (mkdir(dir, 0755) && errno != EEXIST) {
+            error = errno;
+            break;
+        }
+        *p = '/';
+    }
+    free(dir);
+    return error;
+}
+
+int
+soft_vhost_user_open(struct soft_vhost_user *vu, const char *path,
+                     bool server, bool make_dir, char **errp)
+{
+    bool taken;
+
+    if (path[0] != '/') {
+        return fail(EINVAL, errp, "socket path \"%s\" is not absolute", path);
+    } else if (strlen(path) >= sizeof ((struct sockaddr_un *) 0)->sun_path) {
+        return fail(ENAMETOOLONG, errp, "socket path \"%s\" is longer than "
+                    "%"PRIuSIZE" bytes", path,
+                    sizeof ((struct sockaddr_un *) 0)->sun_path - 1);
+    }
+    if (make_dir) {
+        int error = make_parents(path);
+        if (error) {
+            return fail(error, errp, "directory of socket %s: %s", path,
+                        ovs_strerror(error));
+        }
+    }
+
+    ovs_mutex_lock(&mutex);
+    taken = !shash_add_once(&by_path, path, vu);
+    ovs_mutex_unlock(&mutex);
+
+    /* A port of Open vSwitch's own may have it, too. */
+    if (!taken && !rte_vhost_driver_disable_features(path, 0)) {
+        ovs_mutex_lock(&mutex);
+        shash_find_and_delete(&by_path, path);
+        ovs_mutex_unlock(&mutex);
+        taken = true;
+    }
+    if (taken) {
+        return fail(EADDRINUSE, errp, "socket %s is taken by another port",
+                    path);
+    }
+    vu->path = xstrdup(path);
+    vu->server = server;
+    return 0;
+}
+
+void
+soft_vhost_user_close(struct soft_vhost_user *vu, bool unlink_socket)
+{
+    if (vu->path) {
+        struct stat s;
+
+        soft_vhost_user_detach(vu);
+        ovs_mutex_lock(&mutex);
+        shash_find_and_delete(&by_path, vu->path);
+        ovs_mutex_unlock(&mutex);
+
+        if (unlink_socket && !lstat(vu->path, &s) && S_ISSOCK(s.st_mode)
+            && unlink(vu->path) && errno != ENOENT) {
+            VLOG_WARN("%s: unlink failed: %s", vu->path, ovs_strerror(errno));
+        }
+        free(vu->path);
+        vu->path = NULL;
+    }
+}
+
+/* Makes sure that what lies at 'path', if anything, is no obstacle: in client
+ * mode it must be a socket, in server mode one whose owner is dead, which is
+ * then removed. */
+static int
+clear_path(const char *path, bool server, char **errp)
+{
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    int error = 0;
+    struct stat s;
+    int fd;
+
+    if (lstat(path, &s)) {
+        error = errno;
+        return (error == ENOENT ? 0
+                : fail(error, errp, "socket %s: %s", path,
+                       ovs_strerror(error)));
+    } else if (!S_ISSOCK(s.st_mode)) {
+        return fail(EEXIST, errp, "%s exists and is not a socket", path);
+    } else if (!server) {
+        return 0;
+    }
+
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        error = errno;
+        return fail(error, errp, "no socket: %s", ovs_strerror(error));
+    }
+    ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
+    if (connect(fd, (struct sockaddr *) &sun, sizeof sun)) {
+        error = errno;
+    }
+    close(fd);
+    if (error != ECONNREFUSED) {
+        return fail(EADDRINUSE, errp, "socket %s is taken%s%s", path,
+                    error && error != EAGAIN ? ": " : "",
+                    error && error != EAGAIN ? ovs_strerror(error) : "");
+    }
+    VLOG_INFO("%s: removing the socket of a process that is gone", path);
+    if (unlink(path) && errno != ENOENT) {
+        error = errno;
+        return fail(error, errp, "socket %s: %s", path, ovs_strerror(error));
+    }
+    return 0;
+}
+
+/* Can a socket be bound to 'path'?  librte_vhost does not tell why not. */
+static int
+try_bind(const char *path, char **errp)
+{
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    int error = 0;
+    int fd;
+
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        error = errno;
+        return fail(error, errp, "no socket: %s", ovs_strerror(error));
+    }
+    ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
+    if (bind(fd, (struct sockaddr *) &sun, sizeof sun)) {
+        error = errno;
+    } else {
+        unlink(path);
+    }
+    close(fd);
+    return (!error ? 0
+            : fail(error, errp, "socket %s: %s", path, ovs_strerror(error)));
+}
+
+int
+soft_vhost_user_attach(struct soft_vhost_user *vu, uint64_t features,
+                       unsigned int max_pairs, char **errp)
+{
+    uint64_t flags = soft_packet_vhost_flags();
+    int error;
+
+    ovs_assert(vu->path && !vu->registered);
+    error = clear_path(vu->path, vu->server, errp);
+    if (!error && vu->server) {
+        error = try_bind(vu->path, errp);
+    }
+    if (error) {
+        return error;
+    }
+
+    if (!vu->server) {
+        flags |= RTE_VHOST_USER_CLIENT;
+    }
+    if (rte_vhost_driver_register(vu->path, flags)) {
+        return fail(ENOSPC, errp, "socket %s: librte_vhost has no room for "
+                    "another one", vu->path);
+    }
+    vu->registered = true;
+
+    /* Not rte_vhost_driver_set_features(), which would turn off the packet
+     * functions of librte_vhost. */
+    features |= TRANSPORT_FEATURES;
+    if (max_pairs == 1) {
+        features &= ~F_MQ;
+    }
+    rte_vhost_driver_disable_features(vu->path, ~features);
+    rte_vhost_driver_callback_register(vu->path, &vhost_ops);
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 7, 0, 0)
+    rte_vhost_driver_set_max_queue_num(vu->path, max_pairs);
+#endif
+
+    ovs_mutex_lock(&mutex);
+    if (vu->n_vrings < 2 * max_pairs) {
+        free(vu->vrings);
+        vu->n_vrings = 2 * max_pairs;
+        vu->vrings = xcalloc(vu->n_vrings, sizeof *vu->vrings);
+    }
+    vu->max_pairs = max_pairs;
+    vu->accepting = true;
+    forget_driver(vu);
+    ovs_mutex_unlock(&mutex);
+
+    if (vu->server) {
+        fatal_signal_add_file_to_unlink(vu->path);
+    }
+    if (rte_vhost_driver_start(vu->path)) {
+        soft_vhost_user_detach(vu);
+        return fail(EIO, errp, "socket %s: librte_vhost cannot use it; its "
+                    "log says why", vu->path);
+    }
+    return 0;
+}
+
+void
+soft_vhost_user_detach(struct soft_vhost_user *vu)
+{
+    bool used;
+
+    if (!vu->registered) {
+        return;
+    }
+
+    ovs_mutex_lock(&mutex);
+    used = ovsrcu_index_get(&vu->rep->vid) >= 0;
+    ovsrcu_index_set(&vu->rep->vid, -1);
+    vu->accepting = false;
+    if (vu->conn_vid >= 0) {
+        by_vid[vu->conn_vid] = NULL;
+        vu->conn_vid = -1;
+        post_event(vu);
+    }
+    forget_driver(vu);
+    ovs_mutex_unlock(&mutex);
+
+    if (used) {
+        ovsrcu_synchronize();
+    }
+    ovsrcu_quiesce_start();
+    rte_vhost_driver_unregister(vu->path);
+    ovsrcu_quiesce_end();
+    vu->registered = false;
+    if (vu->server) {
+        fatal_signal_remove_file_to_unlink(vu->path);
+    }
+    seq_change(event_seq);
+}
+
+/* Stores in '*info' what is known of the driver of 'vu'. */
+static void
+get_driver_info(const struct soft_vhost_user *vu,
+                struct virtnet_driver_info *info)
+    OVS_REQUIRES(mutex)
+{
+    const uint8_t negotiated = (VIRTNET_STATUS_ACKNOWLEDGE
+                                | VIRTNET_STATUS_DRIVER
+                                | VIRTNET_STATUS_FEATURES_OK);
+
+    memset(info, 0, sizeof *info);
+    info->msix_config_vector = VIRTNET_NO_MSIX_VECTOR;
+    info->attached = vu->conn_vid >= 0;
+    info->numa_id = vu->running ? vu->numa_id : -1;
+
+    /* DRIVER_OK is what librte_vhost says it is: with the best will of the
+     * driver, nothing moves before the rings are ready. */
+    if (vu->running) {
+        info->status = vu->status | negotiated | VIRTNET_STATUS_DRIVER_OK;
+        info->enabled_pairs = soft_rep_enabled_pairs(vu->rep);
+    } else if (vu->status_seen) {
+        info->status = vu->status & ~VIRTNET_STATUS_DRIVER_OK;
+        if (!vu->features_seen) {
+            info->status &= ~VIRTNET_STATUS_FEATURES_OK;
+        }
+    } else if (vu->features_seen) {
+        info->status = negotiated;
+    }
+    if (vu->features_seen) {
+        info->features = vu->features & ~TRANSPORT_FEATURES;
+    }
+}
+
+/* Turns off notifications for queues that were enabled after the device was
+ * started. */
+static void
+silence_new_queues(struct soft_vhost_user *vu)
+{
+    /* 'vid' is good until this thread quiesces. */
+    int vid = ovsrcu_index_get(&vu->rep->vid);
+
+    for (unsigned int i = 0; vid >= 0 && i < vu->n_vrings; i++) {
+        rte_vhost_enable_guest_notification(vid, i, 0);
+    }
+}
+
+struct soft_vhost_user *
+soft_vhost_user_poll(struct virtnet_driver_info *info)
+{
+    bool started = false, new_queues = false;
+    struct soft_vhost_user *vu = NULL;
+    uint16_t guest_mtu = 0;
+
+    if (!event_seq) {
+        return NULL;
+    }
+    event_seqno = seq_read(event_seq);
+
+    ovs_mutex_lock(&mutex);
+    if (!ovs_list_is_empty(&events)) {
+        vu = CONTAINER_OF(ovs_list_pop_front(&events), struct soft_vhost_user,
+                          event_node);
+        ovs_list_init(&vu->event_node);
+        get_driver_info(vu, info);
+        started = vu->started;
+        new_queues = vu->new_queues;
+        guest_mtu = vu->guest_mtu;
+        vu->started = vu->new_queues = false;
+    }
+    ovs_mutex_unlock(&mutex);
+
+    if (!vu) {
+        return NULL;
+    }
+    if (new_queues) {
+        silence_new_queues(vu);
+    }
+    if (started) {
+        if (info->numa_id >= 0) {
+            soft_rep_set_socket_id(vu->rep, info->numa_id, vu->dev->rep_name);
+        }
+        if (guest_mtu && guest_mtu != vu->dev->config.mtu) {
+            VLOG_WARN("%s: the front end shows the guest an MTU of %"PRIu16", "
+                      "not the device's %"PRIu16, vu->dev->rep_name,
+                      guest_mtu, vu->dev->config.mtu);
+        }
+    }
+    return vu;
+}
+
+void
+soft_vhost_user_wait(void)
+{
+    if (event_seq) {
+        seq_wait(event_seq, event_seqno);
+    }
+}
+
+void
+soft_vhost_user_get_queue_info(const struct soft_vhost_user *vu,
+                               unsigned int index,
+                               struct virtnet_queue_info *info)
+{
+    ovs_mutex_lock(&mutex);
+    if (index < vu->n_vrings) {
+        const struct soft_vhost_vring *vr = &vu->vrings[index];
+
+        info->enabled = vr->enabled;
+        info->size = vr->size;
+        info->desc_addr = vr->desc_addr;
+        info->driver_addr = vr->driver_addr;
+        info->device_addr = vr->device_addr;
+        info->packets -= vr->base.packets;
+        info->total_bytes -= vr->base.total_bytes;
+        info->drops -= vr->base.drops;
+        info->received_desc -= vr->base.received_desc;
+        info->completed_desc -= vr->base.completed_desc;
+    }
+    ovs_mutex_unlock(&mutex);
+}
