@@ -199,7 +199,6 @@ record_to_json(const struct virtnet_device *dev)
     put_integer(json, "transitional", c->transitional);
     put_string(json, "bridge", dev->bridge);
     put_string(json, "owner_port", dev->owner_port);
-    put_integer(json, "port_detached", dev->port_detached);
     put_string(json, "attachment_path", dev->attachment_path);
     put_string(json, "attachment_mode", dev->attachment_mode);
     if (dev->backend->class->save) {
@@ -467,7 +466,7 @@ virtnet_record_destroy(struct virtnet_record *r)
 static struct virtnet_record *
 record_from_json(const char *vuid, const struct json *json, char **errp)
 {
-    long long int pf_id, vf_id, bdf, sf_num, detached;
+    long long int pf_id, vf_id, bdf, sf_num;
     struct virtnet_record *r;
     char *mode = NULL;
 
@@ -491,7 +490,6 @@ record_from_json(const char *vuid, const struct json *json, char **errp)
                         r->type == VIRTNET_HOTPLUG_PF ? VIRTNET_SF_HOTPLUG_MAX
                         : r->type == VIRTNET_STATIC_PF ? VIRTNET_SF_STATIC_MAX
                         : UINT16_MAX, -1, &sf_num, errp)
-        || !get_integer(json, "port_detached", 0, 1, 0, &detached, errp)
         || !get_text(json, "port_ib_dev", true, &r->ib_device, errp)
         || !get_text(json, "bridge", false, &r->bridge, errp)
         || !get_text(json, "owner_port", false, &r->owner_port, errp)
@@ -505,7 +503,6 @@ record_from_json(const char *vuid, const struct json *json, char **errp)
     r->vf_id = vf_id;
     r->bdf = bdf;
     r->sf_num = sf_num;
-    r->port_detached = detached;
     if (mode) {
         r->has_attachment_mode = true;
         r->attachment_server = !strcmp(mode, "server");
@@ -665,7 +662,6 @@ virtnet_record_to_device(const struct virtnet_record *r,
     dev->config = r->config;
     dev->bridge = nullable_xstrdup(r->bridge);
     dev->owner_port = nullable_xstrdup(r->owner_port);
-    dev->port_detached = r->port_detached;
     dev->attachment_path = nullable_xstrdup(r->attachment_path);
     dev->attachment_mode = (!r->has_attachment_mode ? NULL
                             : r->attachment_server ? "server" : "client");

@@ -52,7 +52,6 @@ struct virtnet_record {
     struct virtnet_device_config config;
     char *bridge;
     char *owner_port;
-    bool port_detached;
     char *attachment_path;
     bool has_attachment_mode;
     bool attachment_server;     /* Valid if 'has_attachment_mode'. */

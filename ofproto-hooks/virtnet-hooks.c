@@ -1,0 +1,57 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Where the controller and the switch meet.  See virtnet-hooks.h. */
+
+#include <config.h>
+
+#include "virtnet-hooks.h"
+
+#include "auto-port.h"
+#include "netdev-virtio-emu.h"
+#include "virtnet-controller.h"
+#include "virtnet-unixctl.h"
+
+void
+virtnet_hooks_init(const char *remote)
+{
+    virtnet_controller_init();
+    virtnet_backend_register_class(&virtnet_soft_backend_class);
+    virtio_emu_register();
+    virtnet_unixctl_init();
+    auto_port_init(remote);
+}
+
+void
+virtnet_hooks_run(void)
+{
+    auto_port_run();
+    virtnet_controller_run();
+}
+
+void
+virtnet_hooks_wait(void)
+{
+    auto_port_wait();
+    virtnet_controller_wait();
+}
+
+void
+virtnet_hooks_exit(void)
+{
+    virtnet_controller_exit();
+    auto_port_exit();
+}
