@@ -409,7 +409,9 @@ virtio_emu_construct(struct netdev *netdev)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
 
     ovsrcu_init(&nd->dev, NULL);
-    atomic_init(&nd->admin_up, false);
+    /* Like every port whose device Open vSwitch itself makes. */
+    nd->flags = NETDEV_UP;
+    atomic_init(&nd->admin_up, true);
     atomic_init(&nd->tx_unbound, 0);
     smap_init(&nd->args);
     nd->mtu = VIRTNET_DEFAULT_MTU;
