@@ -55,3 +55,19 @@ $(srcdir)/tests/package.m4: $(top_srcdir)/configure.ac
 	  echo 'm4_define([AT_PACKAGE_STRING], [$(PACKAGE_STRING)])'; \
 	  echo 'm4_define([AT_PACKAGE_BUGREPORT], [$(PACKAGE_BUGREPORT)])'; \
 	} > $@.tmp && mv $@.tmp $@
+
+# Open vSwitch's own tests, with the ovs-vswitchd that the plugin is part of.
+EXTRA_DIST += build-aux/check-ovs
+check-ovs check-ovs-slice: all
+	$(srcdir)/build-aux/check-ovs '$(abs_builddir)/$(OVS_DIR)' \
+	    '$(abs_builddir)/vswitchd' \
+	    $(if $(filter check-ovs,$@),all,slice) $(TESTSUITEFLAGS)
+.PHONY: check-ovs check-ovs-slice
+
+# All supported versions, each in a build directory of its own.
+check-matrix:
+	cd '$(srcdir)' && set -e; for v in 3.1.0 3.5.0 4.0.0; do \
+	    echo "=== Open vSwitch $$v"; \
+	    ./quickcheck --ovs $$v --no-slice; \
+	done
+.PHONY: check-matrix
