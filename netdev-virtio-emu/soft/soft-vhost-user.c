@@ -368,6 +368,46 @@ vhost_new_device(int vid)
     return 0;
 }
 
+/* A grace period that somebody waits for. */
+struct grace_period {
+    struct ovs_mutex mutex;
+    pthread_cond_t cond;
+    bool over;
+};
+
+static void
+end_grace_period(struct grace_period *gp)
+{
+    ovs_mutex_lock(&gp->mutex);
+    gp->over = true;
+    xpthread_cond_signal(&gp->cond);
+    ovs_mutex_unlock(&gp->mutex);
+}
+
+/* Does what ovsrcu_synchronize() does, in a thread that is not one of Open
+ * vSwitch's.  In such a thread that function, which waits in poll_block(),
+ * would complain of a long poll interval at each call.  The thread is, and
+ * remains, quiescent, i.e. nobody waits for it. */
+static void
+wait_for_grace_period(void)
+{
+    struct grace_period gp = { .over = false };
+
+    ovs_mutex_init(&gp.mutex);
+    xpthread_cond_init(&gp.cond, NULL);
+    ovsrcu_postpone(end_grace_period, &gp);
+    ovsrcu_quiesce_start();
+
+    ovs_mutex_lock(&gp.mutex);
+    while (!gp.over) {
+        ovs_mutex_cond_wait(&gp.cond, &gp.mutex);
+    }
+    ovs_mutex_unlock(&gp.mutex);
+
+    xpthread_cond_destroy(&gp.cond);
+    ovs_mutex_destroy(&gp.mutex);
+}
+
 /* May also be called in the main thread, from soft_vhost_user_detach(), which
  * has done everything already. */
 static void
@@ -393,11 +433,8 @@ vhost_destroy_device(int vid)
     }
     seq_change(event_seq);
 
-    /* Packet threads may be using 'vid' until they quiesce.  This is not one
-     * of Open vSwitch's threads, and nobody will wait for it to quiesce if it
-     * is left as it was: quiescent. */
-    ovsrcu_synchronize();
-    ovsrcu_quiesce_start();
+    /* Packet threads may be using 'vid' until they quiesce. */
+    wait_for_grace_period();
 }
 
 /* Returns the guest physical address of 'p' in guest memory 'mem', or 0. */
