@@ -71,3 +71,14 @@ check-matrix:
 	    ./quickcheck --ovs $$v --no-slice; \
 	done
 .PHONY: check-matrix
+
+# A guest: a user of DPDK's virtio driver.  ./quickstart needs it too, so it is
+# built always.
+noinst_PROGRAMS += tests/guest/virtnet-guest
+tests_guest_virtnet_guest_SOURCES = \
+	tests/guest/guest-frame.c \
+	tests/guest/guest-frame.h \
+	tests/guest/virtnet-guest.c
+tests_guest_virtnet_guest_CPPFLAGS = -D_GNU_SOURCE
+tests_guest_virtnet_guest_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
+tests_guest_virtnet_guest_LDADD = $(DPDK_LIBS)
