@@ -17,8 +17,8 @@ dnl
 dnl Takes note of something that is missing.  All are reported together, so
 dnl that nobody has to run configure once for each.
 AC_DEFUN([VIRTNET_MISSING],
-  [AS_VAR_APPEND([virtnet_missing], ["
-  $1: install the Debian package $2"])
+  [AS_VAR_APPEND([virtnet_missing],
+                 ["${virtnet_missing:+, }$1 (package $2)"])
    AS_VAR_APPEND([virtnet_packages], [" $2"])])
 
 dnl VIRTNET_CHECK_PKG(MODULE, DEBIAN-PACKAGE)
@@ -27,7 +27,7 @@ AC_DEFUN([VIRTNET_CHECK_PKG],
    AS_IF([test -n "$PKG_CONFIG" && $PKG_CONFIG --exists $1],
      [AC_MSG_RESULT([$($PKG_CONFIG --modversion $1)])],
      [AC_MSG_RESULT([no])
-      VIRTNET_MISSING([the library $1 is missing], [$2])])])
+      VIRTNET_MISSING([library $1], [$2])])])
 
 dnl VIRTNET_CHECK_TOOL(PROGRAM, DEBIAN-PACKAGE)
 AC_DEFUN([VIRTNET_CHECK_TOOL],
@@ -35,7 +35,7 @@ AC_DEFUN([VIRTNET_CHECK_TOOL],
    AS_IF([command -v $1 >/dev/null 2>&1],
      [AC_MSG_RESULT([yes])],
      [AC_MSG_RESULT([no])
-      VIRTNET_MISSING([the program $1 is missing], [$2])])])
+      VIRTNET_MISSING([program $1], [$2])])])
 
 dnl VIRTNET_CHECK_DPDK_DRIVER(LIBRARY, DEBIAN-PACKAGE)
 dnl
@@ -52,13 +52,13 @@ AC_DEFUN([VIRTNET_CHECK_DPDK_DRIVER],
       done])
    AC_MSG_RESULT([$virtnet_found])
    AS_IF([test $virtnet_found = no],
-     [VIRTNET_MISSING([the DPDK driver $1 is missing], [$2])])])
+     [VIRTNET_MISSING([DPDK driver $1], [$2])])])
 
 AC_DEFUN([VIRTNET_CHECK_DEPENDENCIES],
   [virtnet_missing=
    virtnet_packages=
    AS_IF([test -z "$PKG_CONFIG"],
-     [VIRTNET_MISSING([the program pkg-config is missing], [pkg-config])])
+     [VIRTNET_MISSING([program pkg-config], [pkg-config])])
    VIRTNET_CHECK_TOOL([python3], [python3])
    VIRTNET_CHECK_TOOL([patch], [patch])
    VIRTNET_CHECK_PKG([libdpdk], [libdpdk-dev])
@@ -90,17 +90,20 @@ AC_DEFUN([VIRTNET_CHECK_OVS],
    AC_MSG_CHECKING([for the source of Open vSwitch])
    AS_CASE([$OVS_SOURCE],
      [''], [AC_MSG_RESULT([no])
-            VIRTNET_MISSING([Open vSwitch's source is missing],
+            VIRTNET_MISSING([source of Open vSwitch],
                             [openvswitch-source])],
      [AC_MSG_RESULT([$OVS_SOURCE])])
    AS_IF([test -n "$virtnet_missing"],
-     [AC_MSG_ERROR([something is missing:$virtnet_missing
-  or all at once: apt-get install$virtnet_packages])])
+     [AC_MSG_ERROR([missing: $virtnet_missing; to get all: apt-get install$virtnet_packages])])
 
    AC_MSG_CHECKING([for the version of Open vSwitch])
+   # Where make runs later may not be where configure does.
    AS_IF([test -d "$OVS_SOURCE"],
-     [OVS_SOURCE=$(cd "$OVS_SOURCE" && pwd)
-      virtnet_ac=$(cat "$OVS_SOURCE/configure.ac" 2>/dev/null)],
+     [OVS_SOURCE=$(cd "$OVS_SOURCE" && pwd)],
+     [test -f "$OVS_SOURCE"],
+     [OVS_SOURCE=$(cd "$(dirname "$OVS_SOURCE")" && pwd)/$(basename "$OVS_SOURCE")])
+   AS_IF([test -d "$OVS_SOURCE"],
+     [virtnet_ac=$(cat "$OVS_SOURCE/configure.ac" 2>/dev/null)],
      [test -f "$OVS_SOURCE"],
      [virtnet_ac=$(tar xOf "$OVS_SOURCE" --wildcards '*/configure.ac' \
                    2>/dev/null)],
@@ -118,13 +121,23 @@ AC_DEFUN([VIRTNET_CHECK_OVS],
    done
    AS_IF([test -z "$OVS_VERSION_NUM"],
      [AC_MSG_ERROR([Open vSwitch $OVS_VERSION is not supported (supported:$virtnet_names)])])
+   AS_IF([test -d "$OVS_SOURCE"],
+     [OVS_SOURCE_FILE=$OVS_SOURCE/configure.ac],
+     [OVS_SOURCE_FILE=$OVS_SOURCE])
    AC_SUBST([OVS_SOURCE])
+   AC_SUBST([OVS_SOURCE_FILE])
    AC_SUBST([OVS_VERSION])
    AC_SUBST([OVS_VERSION_NUM])
 
    AC_ARG_VAR([OVS_CONFIGURE_FLAGS],
      [further arguments for the configure script of Open vSwitch])
-   PKG_CHECK_MODULES([DPDK], [libdpdk])])
+   PKG_CHECK_MODULES([DPDK], [libdpdk])
+   # Inline functions of Open vSwitch's headers, hash_add() among them, differ
+   # by instruction set.  The plugin and Open vSwitch's libraries must agree,
+   # so treat DPDK's flags just as Open vSwitch's configure script does.
+   DPDK_CFLAGS=$(AS_ECHO(["$DPDK_CFLAGS"]) \
+                 | sed 's/-march=[[^ ]]*//g; s/-mno-avx512f//g')
+   AS_CASE([$host_cpu], [x86_64|i?86], [AS_VAR_APPEND([DPDK_CFLAGS], [" -mssse3"])])])
 
 AC_DEFUN([VIRTNET_CHECK_WERROR],
   [AC_ARG_ENABLE([Werror],

@@ -22,5 +22,5 @@ EXTRA_DIST += \
 	vswitchd-patches/4.0.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/4.0.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch
 
-# A change of any patch builds Open vSwitch again.
-$(OVS_STAMP): $(wildcard $(OVS_PATCHES)/*.patch)
+# A change of any patch makes Open vSwitch's tree anew.
+$(OVS_DIR).source: $(wildcard $(OVS_PATCHES)/*.patch)
