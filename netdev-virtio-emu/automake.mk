@@ -16,7 +16,14 @@
 # vSwitch's lib/ alone.
 noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet-tables.la
 netdev_virtio_emu_libvirtnet_tables_la_SOURCES = \
-	netdev-virtio-emu/virtnet-error.h
+	netdev-virtio-emu/virtnet-error.c \
+	netdev-virtio-emu/virtnet-error.h \
+	netdev-virtio-emu/virtnet-feature.c \
+	netdev-virtio-emu/virtnet-feature.h \
+	netdev-virtio-emu/virtnet-json.c \
+	netdev-virtio-emu/virtnet-json.h \
+	netdev-virtio-emu/virtnet-option.c \
+	netdev-virtio-emu/virtnet-option.h
 
 # The controller, the device model, the netdev class and the backends.
 noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet.la
@@ -30,10 +37,14 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-controller.h \
 	netdev-virtio-emu/virtnet-device.c \
 	netdev-virtio-emu/virtnet-device.h \
+	netdev-virtio-emu/virtnet-field.c \
+	netdev-virtio-emu/virtnet-field.h \
 	netdev-virtio-emu/virtnet-recovery.c \
 	netdev-virtio-emu/virtnet-recovery.h \
 	netdev-virtio-emu/virtnet-settings.c \
-	netdev-virtio-emu/virtnet-settings.h
+	netdev-virtio-emu/virtnet-settings.h \
+	netdev-virtio-emu/virtnet-unixctl.c \
+	netdev-virtio-emu/virtnet-unixctl.h
 
 # The soft backend.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \

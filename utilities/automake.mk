@@ -23,3 +23,11 @@ utilities_virtnet_LDADD = \
 utilities_virtnet_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet-tables.la
+
+# Completion comes from the same tables as the parser.
+completiondir = $(datadir)/bash-completion/completions
+nodist_completion_DATA = utilities/completion/virtnet
+CLEANFILES += utilities/completion/virtnet
+utilities/completion/virtnet: utilities/virtnet$(EXEEXT)
+	$(AM_V_at)$(MKDIR_P) utilities/completion
+	$(AM_V_GEN)utilities/virtnet --print-completion > $@.tmp && mv $@.tmp $@

@@ -1,0 +1,570 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Commands and their options.  See virtnet-option.h. */
+
+#include <config.h>
+
+#include "virtnet-option.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "util.h"
+
+/* The tables.  Columns as in struct virtnet_option; rows in the order in which
+ * the echo line names them. */
+
+#define FLAG VIRTNET_OPT_FLAG
+#define NUMBER VIRTNET_OPT_NUMBER
+#define HEX VIRTNET_OPT_HEX
+#define STRING VIRTNET_OPT_STRING
+#define CHOICE VIRTNET_OPT_CHOICE
+
+#define OPT(NAME, BRIEF, TYPE, REQUIRED, HELP) \
+    { NAME, BRIEF, TYPE, REQUIRED, 0, false, NULL, NULL, false, HELP }
+#define OPT_ECHO(NAME, BRIEF, TYPE, GROUP, ECHO, ALWAYS, HELP) \
+    { NAME, BRIEF, TYPE, false, GROUP, false, NULL, ECHO, ALWAYS, HELP }
+#define OPT_ONE_OF(NAME, BRIEF, TYPE, GROUP, ECHO, HELP) \
+    { NAME, BRIEF, TYPE, false, GROUP, true, NULL, ECHO, false, HELP }
+#define OPT_CHOICE(NAME, BRIEF, REQUIRED, CHOICES, ECHO, HELP) \
+    { NAME, BRIEF, CHOICE, REQUIRED, 0, false, CHOICES, ECHO, false, HELP }
+#define OPT_END { NULL, NULL, FLAG, false, 0, false, NULL, NULL, false, NULL }
+
+/* --vf goes with --pf, so it is in no group of its own. */
+#define SELECTOR_VF \
+    OPT_ECHO("vf", "v", NUMBER, 0, "vf", false, "VF id, with --pf")
+
+static const struct virtnet_option hotplug_options[] = {
+    OPT("ib_device", "i", STRING, true,
+        "parent RDMA device: mlx5_0 (port 1), mlx5_1 (port 2), "
+        "mlx5_bond_0 (LAG)"),
+    OPT("features", "f", HEX, false,
+        "feature bits to offer, hexadecimal; 0x0 for the default set"),
+    OPT("mac", "m", STRING, true, "MAC address, unique"),
+    OPT("mtu", "t", NUMBER, true, "MTU, 68 to 9216"),
+    OPT_ONE_OF("max_queues", "n", NUMBER, 1, NULL,
+               "number of virtqueues, with the control queue (deprecated)"),
+    OPT_ONE_OF("max_queue_pairs", "qp", NUMBER, 1, NULL,
+               "number of data queue pairs"),
+    OPT("max_queue_size", "s", NUMBER, true,
+        "descriptors of a queue: a power of 2 from 4 to 32768"),
+    OPT("sf_num", "u", NUMBER, false, "SF number, 2000 to 2999, unused"),
+    OPT("legacy", "l", FLAG, false, "make a transitional device"),
+    OPT("bridge", NULL, STRING, false,
+        "bridge whose port the device becomes (default: by the settings)"),
+    OPT("vhost-path", NULL, STRING, false,
+        "path of the vhost-user socket (default: <socket directory>/"
+        "<representor>.sock)"),
+    OPT_CHOICE("vhost-mode", NULL, false, "client,server", NULL,
+               "side of the vhost-user socket that the switch takes"),
+    OPT("count", NULL, NUMBER, false,
+        "make that many devices, with MAC addresses from --mac on; all or "
+        "none"),
+    OPT_END
+};
+
+static const struct virtnet_option unplug_options[] = {
+    OPT_ONE_OF("pf", "p", NUMBER, 1, "id", "PF id, as hotplug returned it"),
+    OPT_ONE_OF("vuid", "u", STRING, 1, "vuid", "VUID of the device"),
+    OPT_END
+};
+
+static const struct virtnet_option no_options[] = {
+    OPT_END
+};
+
+static const struct virtnet_option query_options[] = {
+    { "all", "a", FLAG, false, 1, true, NULL, "all", true, "all devices" },
+    SELECTOR_VF,
+    OPT_ONE_OF("pf", "p", NUMBER, 1, "pf", "PF id"),
+    OPT_ONE_OF("vuid", "u", STRING, 1, "vuid", "VUID of the device"),
+    OPT_ECHO("queue_id", "q", NUMBER, 0, "queue_id", false,
+             "this queue only"),
+    OPT_ECHO("dbg_stats", NULL, FLAG, 0, "dbg_stats", true,
+             "debug counters, too"),
+    OPT_ECHO("brief", "b", FLAG, 0, "brief", true, "without the queues"),
+    OPT_ECHO("latency_stats", NULL, FLAG, 0, "latency_stats", true,
+             "latency statistics, too"),
+    OPT_ECHO("stats_clear", NULL, FLAG, 0, "stats_clear", true,
+             "clear the debug counters"),
+    OPT_END
+};
+
+static const struct virtnet_option stats_options[] = {
+    SELECTOR_VF,
+    OPT_ONE_OF("pf", "p", NUMBER, 1, "pf", "PF id"),
+    OPT_ONE_OF("vuid", "u", STRING, 1, "vuid", "VUID of the device"),
+    OPT_ECHO("queue_id", "q", NUMBER, 0, "queue_id", false,
+             "this queue only"),
+    OPT_END
+};
+
+/* Selectors of commands that may concern all devices. */
+static const struct virtnet_option modify_options[] = {
+    SELECTOR_VF,
+    OPT_ONE_OF("pf", "p", NUMBER, 1, "pf", "PF id"),
+    OPT_ONE_OF("vuid", "u", STRING, 1, "vuid", "VUID of the device"),
+    { "all", "a", FLAG, false, 1, true, NULL, "all", true, "all devices" },
+    OPT_END
+};
+
+static const struct virtnet_option modify_device_options[] = {
+    OPT_ECHO("mac", "m", STRING, 0, "mac", false, "MAC address"),
+    OPT_ECHO("mtu", "t", NUMBER, 0, "mtu", false, "MTU"),
+    OPT_ECHO("speed", "e", NUMBER, 0, "speed", false, "speed, Mb/s"),
+    OPT_ECHO("link", "l", NUMBER, 0, "link", false, "0: down, 1: up"),
+    OPT_ECHO("state", "s", NUMBER, 0, "state", false, "device status bits"),
+    OPT_ECHO("features", "f", HEX, 0, "features", false, "feature bits"),
+    OPT_ECHO("supported_hash_types", "o", HEX, 0, "supported_hash_types",
+             false, "hash types"),
+    OPT_ECHO("rss_max_key_size", "k", NUMBER, 0, "rss_max_key_size", false,
+             "size of the RSS key: 40"),
+    OPT_ECHO("rx_mode", "r", HEX, 0, "rx_mode", false, "receive mode"),
+    OPT_ECHO("msix_num", "n", NUMBER, 1, "msix_num", false,
+             "number of MSI-X vectors"),
+    OPT_ECHO("max_queue_size", "q", NUMBER, 0, "max_queue_size", false,
+             "descriptors of a queue"),
+    OPT_ECHO("dst_port", "d", HEX, 0, "dst_port", false,
+             "IPv4 destination port (deprecated)"),
+    OPT_ECHO("rx_dma_q_num", "b", NUMBER, 0, "rx_dma_q_num", false,
+             "receive DMA queues"),
+    OPT_CHOICE("drop_counter", "dc", false, "enable,disable", "drop_counter",
+               "count dropped packets"),
+    OPT_CHOICE("packet_counter", "pkt_cnt", false, "enable,disable",
+               "packet_counter", "count packets by size"),
+    OPT_CHOICE("aarfs_config", "aarfs", false, "enable,disable",
+               "aarfs_config", "accelerated RFS"),
+    OPT_ECHO("max_queue_pairs", "qp", NUMBER, 1, "max_queue_pairs", false,
+             "number of data queue pairs"),
+    OPT_CHOICE("dim_config", "dim", false, "enable,disable", "dim_config",
+               "interrupt moderation"),
+    OPT_CHOICE("net_dim_config", "netdim", false, "enable,disable",
+               "net_dim_config", "interrupt moderation by the network"),
+    OPT_END
+};
+
+static const struct virtnet_option modify_queue_options[] = {
+    OPT_CHOICE("period_mode", "e", false, "event,cqe", "period_mode",
+               "what restarts the timer"),
+    OPT_ECHO("period", "n", NUMBER, 0, "period", false, "microseconds"),
+    OPT_ECHO("max_count", "c", NUMBER, 0, "max_count", false, "packets"),
+    OPT_END
+};
+
+static const struct virtnet_command modify_subcommands[] = {
+    { "device", false, modify_device_options, NULL, "modify a device" },
+    { "queue", false, modify_queue_options, NULL, "modify its queues" },
+    { NULL, false, NULL, NULL, NULL },
+};
+
+static const struct virtnet_option log_options[] = {
+    OPT_CHOICE("level", "l", true, "info,err,debug", "level", "log level"),
+    OPT_END
+};
+
+static const struct virtnet_option validate_options[] = {
+    OPT("file", "f", STRING, true, "configuration file"),
+    OPT_END
+};
+
+static const struct virtnet_option update_options[] = {
+    OPT_ONE_OF("start", "s", FLAG, 1, "start", "start the update"),
+    OPT_ONE_OF("status", "t", FLAG, 1, "status", "show its status"),
+    OPT_END
+};
+
+static const struct virtnet_command health_subcommands[] = {
+    { "show", false, no_options, NULL, "show health" },
+    { NULL, false, NULL, NULL, NULL },
+};
+
+const struct virtnet_command virtnet_commands[VIRTNET_N_COMMANDS] = {
+    [VIRTNET_CMD_HOTPLUG] = { "hotplug", true, hotplug_options, NULL,
+                              "hotplug virtnet device" },
+    [VIRTNET_CMD_UNPLUG] = { "unplug", true, unplug_options, NULL,
+                             "unplug virtnet device" },
+    [VIRTNET_CMD_LIST] = { "list", true, no_options, NULL,
+                           "list all virtnet devices" },
+    [VIRTNET_CMD_QUERY] = { "query", true, query_options, NULL,
+                            "query all or individual virtnet device(s)" },
+    [VIRTNET_CMD_MODIFY] = { "modify", false, modify_options,
+                             modify_subcommands, "modify virtnet device" },
+    [VIRTNET_CMD_LOG] = { "log", true, log_options, NULL, "set log level" },
+    [VIRTNET_CMD_VERSION] = { "version", true, no_options, NULL,
+                              "show virtio net controller version info" },
+    [VIRTNET_CMD_RESTART] = { "restart", false, no_options, NULL,
+                              "Do fast restart of controller without killing "
+                              "the service" },
+    [VIRTNET_CMD_VALIDATE] = { "validate", false, validate_options, NULL,
+                               "validate configurations" },
+    [VIRTNET_CMD_UPDATE] = { "update", false, update_options, NULL,
+                             "update controller" },
+    [VIRTNET_CMD_HEALTH] = { "health", false, modify_options,
+                             health_subcommands, "controller health utility" },
+    [VIRTNET_CMD_DEBUG] = { "debug", false, no_options, NULL,
+                            "For debug purpose, cmds can be changed without "
+                            "notice" },
+    [VIRTNET_CMD_STATS] = { "stats", true, stats_options, NULL,
+                            "stats of virtnet device" },
+};
+
+/* Looking up. */
+
+const struct virtnet_command *
+virtnet_command_lookup(const char *name)
+{
+    for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
+        if (!strcmp(virtnet_commands[i].name, name)) {
+            return &virtnet_commands[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t
+option_index(const struct virtnet_command *command, const char *name)
+{
+    for (size_t i = 0; ; i++) {
+        ovs_assert(command->options[i].name);
+        if (!strcmp(command->options[i].name, name)) {
+            return i;
+        }
+    }
+}
+
+bool
+virtnet_arg_given(const struct virtnet_args *args, const char *name)
+{
+    return args->values[option_index(args->command, name)].given;
+}
+
+const char *
+virtnet_arg_text(const struct virtnet_args *args, const char *name)
+{
+    return args->values[option_index(args->command, name)].text;
+}
+
+uint64_t
+virtnet_arg_number(const struct virtnet_args *args, const char *name)
+{
+    return args->values[option_index(args->command, name)].number;
+}
+
+/* Parsing. */
+
+static bool OVS_PRINTF_FORMAT(2, 3)
+bad(char **errp, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    *errp = xvasprintf(format, args);
+    va_end(args);
+    return false;
+}
+
+static bool
+is_choice(const char *choices, const char *value)
+{
+    size_t n = strlen(value);
+
+    while (choices) {
+        if (n && !strncmp(choices, value, n)
+            && (!choices[n] || choices[n] == ',')) {
+            return true;
+        }
+        choices = strchr(choices, ',');
+        choices = choices ? choices + 1 : NULL;
+    }
+    return false;
+}
+
+/* Finds the option that 'word', which starts with a dash, names.  If the word
+ * has its value with it, stores that in '*value'. */
+static const struct virtnet_option *
+find_option(const struct virtnet_command *command, const char *word,
+            const char **value, char **errp)
+{
+    const struct virtnet_option *found = NULL;
+
+    *value = NULL;
+    if (word[1] == '-') {
+        const char *name = word + 2;
+        size_t n = strcspn(name, "=");
+
+        for (const struct virtnet_option *o = command->options; o->name;
+             o++) {
+            if (!strncmp(o->name, name, n)) {
+                if (!o->name[n]) {
+                    found = o;
+                    break;
+                } else if (found) {
+                    bad(errp, "ambiguous option: %s", word);
+                    return NULL;
+                }
+                found = o;      /* An unambiguous beginning is enough. */
+            }
+        }
+        if (found && name[n] == '=') {
+            *value = name + n + 1;
+        }
+    } else {
+        /* "-qp" is an option of its own; "-p0" is "-p 0". */
+        for (const struct virtnet_option *o = command->options; o->name;
+             o++) {
+            if (o->brief && !strcmp(o->brief, word + 1)) {
+                return o;
+            } else if (o->brief && !o->brief[1] && o->brief[0] == word[1]
+                       && o->type != VIRTNET_OPT_FLAG) {
+                found = o;
+            }
+        }
+        if (found) {
+            *value = word + 2;
+        }
+    }
+    if (!found) {
+        bad(errp, "unrecognized arguments: %s", word);
+    }
+    return found;
+}
+
+static bool
+parse_value(const struct virtnet_option *o, const char *text,
+            uint64_t *number, char **errp)
+{
+    unsigned long long int x = 0;
+    bool hex = !strncmp(text, "0x", 2) || !strncmp(text, "0X", 2);
+
+    switch (o->type) {
+    case VIRTNET_OPT_FLAG:
+    case VIRTNET_OPT_STRING:
+        break;
+    case VIRTNET_OPT_NUMBER:
+        if (text[0] == '-' || !str_to_ullong(text, hex ? 16 : 10, &x)) {
+            return bad(errp, "argument --%s: invalid number: '%s'", o->name,
+                       text);
+        }
+        break;
+    case VIRTNET_OPT_HEX:
+        if (text[0] == '-' || !str_to_ullong(text, 16, &x)) {
+            return bad(errp, "argument --%s: invalid hexadecimal number: "
+                       "'%s'", o->name, text);
+        }
+        break;
+    case VIRTNET_OPT_CHOICE:
+        if (!is_choice(o->choices, text)) {
+            return bad(errp, "argument --%s: invalid choice: '%s' (choose "
+                       "from %s)", o->name, text, o->choices);
+        }
+        break;
+    }
+    *number = x;
+    return true;
+}
+
+/* Checks what concerns the options as a whole. */
+static bool
+check_args(const struct virtnet_args *args, char **errp)
+{
+    const struct virtnet_option *options = args->command->options;
+
+    for (size_t i = 0; options[i].name; i++) {
+        const struct virtnet_option *o = &options[i];
+        bool any = args->values[i].given;
+
+        if (o->required && !any) {
+            return bad(errp, "the following arguments are required: --%s",
+                       o->name);
+        }
+        if (o->group == VIRTNET_GROUP_NONE) {
+            continue;
+        }
+        for (size_t j = 0; options[j].name; j++) {
+            if (j != i && options[j].group == o->group
+                && args->values[j].given) {
+                if (args->values[i].given) {
+                    return bad(errp, "argument --%s: not allowed with "
+                               "argument --%s", options[MAX(i, j)].name,
+                               options[MIN(i, j)].name);
+                }
+                any = true;
+            }
+        }
+        if (o->group_required && !any) {
+            struct ds s = DS_EMPTY_INITIALIZER;
+
+            for (size_t j = i; options[j].name; j++) {
+                if (options[j].group == o->group) {
+                    ds_put_format(&s, "%s--%s", s.length ? " " : "",
+                                  options[j].name);
+                }
+            }
+            *errp = xasprintf("one of the arguments %s is required",
+                              ds_cstr(&s));
+            ds_destroy(&s);
+            return false;
+        }
+    }
+    for (size_t i = 0; options[i].name; i++) {
+        if (!strcmp(options[i].name, "vf") && args->values[i].given
+            && !virtnet_arg_given(args, "pf")) {
+            return bad(errp, "argument --vf: needs argument --pf");
+        }
+    }
+    return true;
+}
+
+bool
+virtnet_args_parse(struct virtnet_args *args,
+                   const struct virtnet_command *command,
+                   int argc, const char *const argv[], char **errp)
+{
+    *errp = NULL;
+    memset(args, 0, sizeof *args);
+    args->command = command;
+
+    for (int i = 0; i < argc; i++) {
+        const struct virtnet_option *o;
+        const char *word = argv[i];
+        const char *value;
+        size_t index;
+
+        if (!strcmp(word, "-h") || !strcmp(word, "--help")) {
+            args->help = true;
+            return true;
+        }
+        if (word[0] != '-' || !word[1] || !strcmp(word, "--")) {
+            return bad(errp, "unrecognized arguments: %s", word);
+        }
+        o = find_option(command, word, &value, errp);
+        if (!o) {
+            return false;
+        }
+        index = o - command->options;
+        ovs_assert(index < VIRTNET_MAX_OPTIONS);
+        if (o->type == VIRTNET_OPT_FLAG) {
+            if (value) {
+                return bad(errp, "argument --%s: ignored explicit argument "
+                           "'%s'", o->name, value);
+            }
+        } else {
+            if (!value) {
+                if (i + 1 >= argc) {
+                    return bad(errp, "argument --%s: expected one argument",
+                               o->name);
+                }
+                value = argv[++i];
+            }
+            if (!parse_value(o, value, &args->values[index].number, errp)) {
+                return false;
+            }
+            args->values[index].text = value;
+        }
+        args->values[index].given = true;
+    }
+    return check_args(args, errp);
+}
+
+/* Help. */
+
+static void
+put_metavar(const struct virtnet_option *o, struct ds *s)
+{
+    if (o->type == VIRTNET_OPT_CHOICE) {
+        ds_put_format(s, " {%s}", o->choices);
+    } else if (o->type != VIRTNET_OPT_FLAG) {
+        ds_put_char(s, ' ');
+        for (const char *p = o->name; *p; p++) {
+            ds_put_char(s, *p == '-' ? '_' : *p >= 'a' && *p <= 'z'
+                        ? *p - 'a' + 'A' : *p);
+        }
+    }
+}
+
+void
+virtnet_command_usage(const struct virtnet_command *command, struct ds *s)
+{
+    ds_put_format(s, "usage: virtnet %s [-h]", command->name);
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        ds_put_cstr(s, o->required ? " " : " [");
+        ds_put_format(s, "%s%s", o->brief ? "-" : "--",
+                      o->brief ? o->brief : o->name);
+        put_metavar(o, s);
+        ds_put_cstr(s, o->required ? "" : "]");
+    }
+    if (command->subcommands) {
+        ds_put_cstr(s, " {");
+        for (const struct virtnet_command *c = command->subcommands; c->name;
+             c++) {
+            ds_put_format(s, "%s%s", c == command->subcommands ? "" : ",",
+                          c->name);
+        }
+        ds_put_cstr(s, "} ...");
+    }
+    ds_put_char(s, '\n');
+}
+
+void
+virtnet_command_help(const struct virtnet_command *command, struct ds *s)
+{
+    virtnet_command_usage(command, s);
+    ds_put_format(s, "\n%s%s\n\noptions:\n"
+                  "  -h, --help\n        show this help message and exit\n",
+                  command->help,
+                  command->available ? "" : " (not available in this "
+                  "version)");
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        ds_put_cstr(s, "  ");
+        if (o->brief) {
+            ds_put_format(s, "-%s", o->brief);
+            put_metavar(o, s);
+            ds_put_cstr(s, ", ");
+        }
+        ds_put_format(s, "--%s", o->name);
+        put_metavar(o, s);
+        ds_put_format(s, "\n        %s\n", o->help);
+    }
+}
+
+void
+virtnet_args_echo(const struct virtnet_args *args, struct ds *s)
+{
+    bool first = true;
+
+    for (size_t i = 0; args->command->options[i].name; i++) {
+        const struct virtnet_option *o = &args->command->options[i];
+
+        if (!o->echo || (!o->echo_always && !args->values[i].given)) {
+            continue;
+        }
+        ds_put_format(s, "%s'%s': ", first ? "{" : ", ", o->echo);
+        first = false;
+        if (o->type == VIRTNET_OPT_FLAG) {
+            ds_put_format(s, "'0x%d'", args->values[i].given);
+        } else if (o->type == VIRTNET_OPT_NUMBER) {
+            ds_put_format(s, "'0x%"PRIx64"'", args->values[i].number);
+        } else {
+            ds_put_format(s, "'%s'", args->values[i].text);
+        }
+    }
+    if (!first) {
+        ds_put_cstr(s, "}\n");
+    }
+}

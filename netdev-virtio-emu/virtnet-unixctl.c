@@ -1,0 +1,443 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The commands of the controller.  See virtnet-unixctl.h. */
+
+#include <config.h>
+
+#include "virtnet-unixctl.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "unixctl.h"
+#include "util.h"
+#include "virtnet-compat.h"
+#include "virtnet-controller.h"
+#include "virtnet-field.h"
+#include "virtnet-json.h"
+#include "virtnet-option.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
+
+/* Sends what 'j' holds, and destroys it. */
+static void
+reply(struct unixctl_conn *conn, struct virtnet_json *j)
+{
+    char *text = virtnet_json_steal(j);
+
+#if VIRTNET_HAVE_REPLY_JSON
+    if (unixctl_command_get_output_format(conn) == UNIXCTL_OUTPUT_FMT_JSON) {
+        unixctl_command_reply_json(conn, json_from_string(text));
+    } else
+#endif
+    {
+        unixctl_command_reply(conn, text);
+    }
+    free(text);
+}
+
+/* Answers an action with 'error', and with 'detail' if it is nonnull. */
+static void
+reply_errno(struct unixctl_conn *conn, int error, const char *detail)
+{
+    struct virtnet_json j;
+
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    virtnet_json_errno(&j, error);
+    if (detail) {
+        virtnet_json_string(&j, "detail", detail);
+    }
+    virtnet_json_end_object(&j);
+    reply(conn, &j);
+}
+
+static void
+reply_no_device(struct unixctl_conn *conn)
+{
+    struct virtnet_json j;
+
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    virtnet_json_string(&j, "Error", "Device doesn't exist");
+    virtnet_json_end_object(&j);
+    reply(conn, &j);
+}
+
+/* Finds the device that --pf, --vf and --vuid select.  Returns NULL and the
+ * number that an action answers with in '*error' if there is none. */
+static struct virtnet_device *
+select_device(const struct virtnet_args *args, bool may_be_vf, int *error)
+{
+    struct virtnet_device *dev;
+    uint64_t pf, vf;
+
+    if (virtnet_arg_given(args, "vuid")) {
+        dev = virtnet_device_by_vuid(virtnet_arg_text(args, "vuid"));
+        *error = dev ? 0 : VIRTNET_E_VUID_INVALID;
+        return dev;
+    }
+    pf = virtnet_arg_number(args, "pf");
+    if (pf > UINT16_MAX) {
+        *error = VIRTNET_E_ID_RANGE;
+        return NULL;
+    }
+    if (may_be_vf && virtnet_arg_given(args, "vf")) {
+        vf = virtnet_arg_number(args, "vf");
+        if (vf > UINT16_MAX) {
+            *error = VIRTNET_E_ID_RANGE;
+            return NULL;
+        }
+        dev = virtnet_device_by_vf(pf, vf);
+    } else {
+        dev = virtnet_device_by_pf(pf);
+    }
+    *error = dev ? 0 : VIRTNET_E_DEV_NOT_FOUND;
+    return dev;
+}
+
+/* Number of the queue that --queue_id selects, -1 for all, or -2 if 'dev' has
+ * no such queue. */
+static int
+select_queue(const struct virtnet_args *args, const struct virtnet_device *dev)
+{
+    uint64_t id;
+
+    if (!virtnet_arg_given(args, "queue_id")) {
+        return -1;
+    }
+    id = virtnet_arg_number(args, "queue_id");
+    return id < virtnet_device_num_queues(dev) ? (int) id : -2;
+}
+
+/* The commands.  'args' has been parsed. */
+
+/* Hotplugs 'n' devices, with consecutive MAC addresses, or none. */
+static int
+hotplug_many(const struct virtnet_hotplug_request *template, uint64_t n,
+             struct virtnet_json *j, char **detail)
+{
+    struct virtnet_hotplug_request req = *template;
+    struct virtnet_device **devs;
+    struct eth_addr mac;
+    char text[ETH_ADDR_STRLEN + 1];
+    uint64_t i;
+    int error = 0;
+
+    if (!n || n > VIRTNET_SF_HOTPLUG_MAX - VIRTNET_SF_HOTPLUG_MIN + 1) {
+        *detail = xstrdup("count is out of range");
+        return -EINVAL;
+    } else if (!eth_addr_from_string(req.mac, &mac)) {
+        return VIRTNET_E_MAC_INVALID;
+    } else if (n > 1 && (req.has_sf_num || req.vhost_path)) {
+        *detail = xstrdup("several devices cannot share an SF number or a "
+                          "socket");
+        return -EINVAL;
+    }
+    devs = xcalloc(n, sizeof *devs);
+    for (i = 0; i < n; i++) {
+        struct eth_addr m;
+
+        eth_addr_from_uint64(eth_addr_to_uint64(mac) + i, &m);
+        snprintf(text, sizeof text, ETH_ADDR_FMT, ETH_ADDR_ARGS(m));
+        req.mac = text;
+        error = virtnet_controller_hotplug(&req, &devs[i], detail);
+        if (error) {
+            break;
+        }
+    }
+    if (error) {
+        while (i-- > 0) {
+            char *ignored;
+
+            virtnet_controller_unplug(devs[i], true, &ignored);
+            free(ignored);
+        }
+    } else {
+        virtnet_json_begin_array(j, "devices");
+        for (i = 0; i < n; i++) {
+            virtnet_json_begin_object(j, NULL);
+            virtnet_json_hotplug(j, devs[i]);
+            virtnet_json_end_object(j);
+        }
+        virtnet_json_end_array(j);
+    }
+    free(devs);
+    return error;
+}
+
+static void
+cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args)
+{
+    struct virtnet_hotplug_request req = {
+        .ib_device = virtnet_arg_text(args, "ib_device"),
+        .mac = virtnet_arg_text(args, "mac"),
+        .mtu = virtnet_arg_number(args, "mtu"),
+        .has_queues = virtnet_arg_given(args, "max_queues"),
+        .queues = virtnet_arg_number(args, "max_queues"),
+        .has_queue_pairs = virtnet_arg_given(args, "max_queue_pairs"),
+        .queue_pairs = virtnet_arg_number(args, "max_queue_pairs"),
+        .queue_size = virtnet_arg_number(args, "max_queue_size"),
+        .has_sf_num = virtnet_arg_given(args, "sf_num"),
+        .sf_num = virtnet_arg_number(args, "sf_num"),
+        .features = virtnet_arg_number(args, "features"),
+        .transitional = virtnet_arg_given(args, "legacy"),
+        .bridge = virtnet_arg_text(args, "bridge"),
+        .vhost_path = virtnet_arg_text(args, "vhost-path"),
+        .vhost_mode = virtnet_arg_text(args, "vhost-mode"),
+    };
+    struct virtnet_device *dev = NULL;
+    struct virtnet_json j;
+    char *detail = NULL;
+    int error;
+
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    if (virtnet_arg_given(args, "count")) {
+        error = hotplug_many(&req, virtnet_arg_number(args, "count"), &j,
+                             &detail);
+    } else {
+        error = virtnet_controller_hotplug(&req, &dev, &detail);
+        if (!error) {
+            virtnet_json_hotplug(&j, dev);
+        }
+    }
+    virtnet_json_errno(&j, error);
+    virtnet_json_end_object(&j);
+    if (error) {
+        VLOG_WARN("hotplug refused: %s (%d)%s%s", virtnet_strerror(error),
+                  error, detail ? ": " : "", detail ? detail : "");
+        ds_destroy(&j.text);
+        reply_errno(conn, error, detail);
+    } else {
+        reply(conn, &j);
+    }
+    free(detail);
+}
+
+static void
+cmd_unplug(struct unixctl_conn *conn, const struct virtnet_args *args)
+{
+    struct virtnet_device *dev;
+    const char *reason;
+    char *detail = NULL;
+    int error;
+
+    if (!virtnet_controller_is_running(&reason)) {
+        reply_errno(conn, -ENODEV, reason);
+        return;
+    }
+    dev = select_device(args, false, &error);
+    if (dev) {
+        error = virtnet_controller_unplug(dev, false, &detail);
+    }
+    reply_errno(conn, error, error ? detail : NULL);
+    free(detail);
+}
+
+static void
+cmd_list(struct unixctl_conn *conn,
+         const struct virtnet_args *args OVS_UNUSED)
+{
+    struct virtnet_device *dev;
+    struct virtnet_json j;
+
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    virtnet_json_controller(&j);
+    virtnet_json_begin_array(&j, "devices");
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        virtnet_json_device(&j, dev, false, true, -1);
+    }
+    virtnet_json_end_array(&j);
+    virtnet_json_end_object(&j);
+    reply(conn, &j);
+}
+
+static void
+cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args)
+{
+    bool brief = virtnet_arg_given(args, "brief");
+    struct virtnet_device *dev = NULL;
+    struct virtnet_json j;
+    int queue = -1;
+    int error;
+
+    if (!virtnet_arg_given(args, "all")) {
+        dev = select_device(args, true, &error);
+        if (!dev) {
+            reply_no_device(conn);
+            return;
+        }
+        queue = select_queue(args, dev);
+        if (queue == -2) {
+            reply_errno(conn, VIRTNET_E_QUEUE_INDEX, NULL);
+            return;
+        }
+    }
+
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    virtnet_json_begin_array(&j, "devices");
+    if (dev) {
+        virtnet_json_device(&j, dev, true, brief, queue);
+    } else {
+        VIRTNET_FOR_EACH_DEVICE (dev) {
+            virtnet_json_device(&j, dev, true, brief, -1);
+        }
+    }
+    virtnet_json_end_array(&j);
+    virtnet_json_end_object(&j);
+    reply(conn, &j);
+}
+
+static void
+cmd_stats(struct unixctl_conn *conn, const struct virtnet_args *args)
+{
+    struct virtnet_device *dev;
+    struct virtnet_json j;
+    int queue;
+    int error;
+
+    dev = select_device(args, true, &error);
+    if (!dev) {
+        reply_no_device(conn);
+        return;
+    }
+    queue = select_queue(args, dev);
+    if (queue == -2) {
+        reply_errno(conn, VIRTNET_E_QUEUE_INDEX, NULL);
+        return;
+    }
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    virtnet_json_stats(&j, dev, queue);
+    virtnet_json_end_object(&j);
+    reply(conn, &j);
+}
+
+static void
+cmd_version(struct unixctl_conn *conn,
+            const struct virtnet_args *args OVS_UNUSED)
+{
+    static const char *keys[] = { "Original Controller",
+                                  "Destination Controller" };
+    struct virtnet_json j;
+
+    virtnet_json_init(&j);
+    virtnet_json_begin_array(&j, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        virtnet_json_begin_object(&j, NULL);
+        virtnet_json_string(&j, keys[i], "v" VIRTNET_VERSION);
+        virtnet_json_end_object(&j);
+    }
+    virtnet_json_end_array(&j);
+    reply(conn, &j);
+}
+
+static void
+cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args)
+{
+    static const char *modules[] = {
+        "virtnet_controller", "virtnet_device", "virtnet_recovery",
+        "virtnet_settings", "virtnet_unixctl", "netdev_virtio_emu",
+        "auto_port", "soft_backend", "soft_vhost_user", "soft_rep",
+        "soft_mempool",
+    };
+    const char *text = virtnet_arg_text(args, "level");
+    enum vlog_level level = (!strcmp(text, "info") ? VLL_INFO
+                             : !strcmp(text, "err") ? VLL_ERR : VLL_DBG);
+    struct virtnet_json j;
+
+    for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
+        struct vlog_module *module = vlog_module_from_name(modules[i]);
+
+        if (module) {
+            vlog_set_levels(module, VLF_ANY_DESTINATION, level);
+        }
+    }
+    virtnet_json_init(&j);
+    virtnet_json_string(&j, NULL, "Success");
+    reply(conn, &j);
+}
+
+typedef void cmd_func(struct unixctl_conn *, const struct virtnet_args *);
+
+static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
+    [VIRTNET_CMD_HOTPLUG] = cmd_hotplug,
+    [VIRTNET_CMD_UNPLUG] = cmd_unplug,
+    [VIRTNET_CMD_LIST] = cmd_list,
+    [VIRTNET_CMD_QUERY] = cmd_query,
+    [VIRTNET_CMD_STATS] = cmd_stats,
+    [VIRTNET_CMD_VERSION] = cmd_version,
+    [VIRTNET_CMD_LOG] = cmd_log,
+};
+
+static void
+handle(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+    const struct virtnet_command *command = aux;
+    struct virtnet_args args;
+    char *error;
+
+    if (!command->available) {
+        reply_errno(conn, VIRTNET_E_NOT_SUPPORTED,
+                    "the command is not available in this version");
+        return;
+    }
+    if (!virtnet_args_parse(&args, command, argc - 1, argv + 1, &error)) {
+        /* An action that cannot be told what to do is an action that fails;
+         * to ask for the wrong thing to be shown is an error of usage. */
+        if (command == &virtnet_commands[VIRTNET_CMD_HOTPLUG]
+            || command == &virtnet_commands[VIRTNET_CMD_UNPLUG]) {
+            reply_errno(conn, -EINVAL, error);
+        } else {
+            unixctl_command_reply_error(conn, error);
+        }
+        free(error);
+        return;
+    }
+    if (args.help) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+
+        virtnet_command_help(command, &s);
+        unixctl_command_reply(conn, ds_cstr(&s));
+        ds_destroy(&s);
+        return;
+    }
+    handlers[command - virtnet_commands](conn, &args);
+}
+
+void
+virtnet_unixctl_init(void)
+{
+    for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
+        const struct virtnet_command *command = &virtnet_commands[i];
+        char *name = xasprintf("virtnet/%s", command->name);
+
+        ovs_assert(!command->available || handlers[i]);
+        unixctl_command_register(name, "[OPTION...]", 0, INT_MAX,
+                                 handle, CONST_CAST(void *, (const void *)
+                                                    command));
+        free(name);
+    }
+}
