@@ -63,7 +63,7 @@ COVERAGE_DEFINE(virtnet_mempool_free);
 struct soft_mempool {
     struct ovs_list list_node;  /* In 'pools'. */
     struct rte_mempool *mp;     /* The pool proper. */
-    int socket_id;              /* As asked for, or -1. */
+    int socket_id;              /* NUMA node that it was asked for. */
     size_t room;                /* Bytes for a frame in each buffer. */
     unsigned int refcnt;        /* Number of users. */
     long long int unused_since; /* Time (ms), if there are none. */
@@ -116,8 +116,7 @@ create_mp(int socket_id, size_t room, unsigned int n)
 
     snprintf(name, sizeof name, "virtnet%u", next_id++);
     mp = rte_pktmbuf_pool_create(name, n, CACHE_SIZE, priv_size,
-                                 RTE_PKTMBUF_HEADROOM + room,
-                                 socket_id < 0 ? SOCKET_ID_ANY : socket_id);
+                                 RTE_PKTMBUF_HEADROOM + room, socket_id);
     if (mp) {
         rte_mempool_obj_iter(mp, init_buffer, NULL);
     }
@@ -183,6 +182,10 @@ soft_mempool_get(int socket_id, int mtu, unsigned int n_buffers,
     size_t room = mtu_to_room(mtu);
     struct soft_mempool *pool;
     bool found = false;
+
+    if (socket_id < 0) {
+        socket_id = rte_lcore_to_socket_id(rte_get_main_lcore());
+    }
 
     ovs_mutex_lock(&mutex);
     LIST_FOR_EACH (pool, list_node, &pools) {

@@ -38,8 +38,8 @@
 struct rte_mempool;
 struct soft_mempool;
 
-/* Returns a reference to a pool on NUMA node 'socket_id' (-1 for any) whose
- * buffers hold a frame with 'mtu' bytes of payload, in '*poolp'.  A pool that
+/* Returns a reference to a pool on NUMA node 'socket_id' (-1 for the one that
+ * the process runs on) whose buffers hold a frame with 'mtu' bytes of payload, in '*poolp'.  A pool that
  * has to be made gets 'n_buffers', or as many as there is memory for, if that
  * is a useful number.
  *
@@ -55,7 +55,7 @@ void soft_mempool_put(struct soft_mempool *pool);
 /* For the packet threads. */
 struct rte_mempool *soft_mempool_mp(const struct soft_mempool *);
 
-/* NUMA node that 'pool' was asked for, or -1. */
+/* NUMA node that 'pool' was asked for. */
 int soft_mempool_socket_id(const struct soft_mempool *);
 
 /* Frees the pools that nobody uses. */
