@@ -37,23 +37,37 @@
 #include "util.h"
 #include "uuid.h"
 #include "virtnet-controller.h"
-#include "virtnet-recovery.h"
+#include "virtnet-json.h"
 #include "vswitch-idl.h"
 
 VLOG_DEFINE_THIS_MODULE(auto_port);
 
 COVERAGE_DEFINE(auto_port_add);
 COVERAGE_DEFINE(auto_port_del);
+COVERAGE_DEFINE(auto_port_move);
+COVERAGE_DEFINE(auto_port_repair);
 COVERAGE_DEFINE(auto_port_adopt);
 COVERAGE_DEFINE(auto_port_txn);
 COVERAGE_DEFINE(auto_port_txn_failed);
 
-/* Marks rows that belong to this module. */
+/* Rows that belong to this module have the VUID of their device as this member
+ * of external_ids. */
 #define MANAGED_KEY "virtnet-managed"
+
+/* The netdev type that ports of devices have. */
+#define PORT_TYPE "virtio-emu"
+
+/* other_config:virtnet-iface-id-VUID becomes external_ids:iface-id, by which
+ * OVN knows the port. */
+#define IFACE_ID_SETTING "virtnet-iface-id-%s"
 
 /* A new Interface with options:hotplug=true is seen by the session of
  * bridge.c first, perhaps.  After this long (ms) it has to be seen here. */
 #define OWNER_GRACE_MS 5000
+
+/* A transaction that was refused is tried again when the database has changed,
+ * or after this long (ms). */
+#define RETRY_MS 1000
 
 /* Every transaction makes Open vSwitch configure all bridges again, so while
  * that takes long, what arrives is gathered: for HOLD_FACTOR times as long as
@@ -63,36 +77,48 @@ COVERAGE_DEFINE(auto_port_txn_failed);
 
 /* What is known of the port of a device besides the rows. */
 struct port_state {
-    struct virtnet_device *dev; /* The key in 'port_states'. */
+    struct virtnet_device *dev; /* Its VUID is the key in 'port_states'. */
     bool had_port;              /* A marked port has been seen... */
     struct uuid bridge;         /* ...in the Bridge row with this UUID. */
-    bool owner_seen;            /* The Interface that made it was seen. */
-    long long int since;        /* time_msec() of birth. */
+    bool owner_seen;            /* The Interface that made it was seen, or */
+                                /* would have been if it were there. */
+    long long int born;         /* time_msec() of VIRTNET_EVENT_ADDED. */
 
     /* Used within auto_port_reconcile() only. */
-    bool has_operator_row;
-    const struct port_row *row; /* The marked port, if it is to stay. */
+    const struct port_row *row; /* The marked port, if there is one. */
+    bool has_operator_row;      /* Is there another one that selects it? */
 };
 
-/* A port in the database: three rows that belong together. */
+/* A port in the database that concerns a device, or did: an Interface and the
+ * Port and Bridge that it is in. */
 struct port_row {
     const struct ovsrec_bridge *bridge;
     const struct ovsrec_port *port;
     const struct ovsrec_interface *iface;
-    const char *managed;        /* VUID, or NULL for an operator's. */
-    bool adopt;                 /* An operator's that has no type yet. */
+    const char *managed;        /* VUID if it was made here, else NULL. */
 };
 
+/* The session with the database. */
 static struct ovsdb_idl *idl;
-static unsigned int idl_seqno;
+static unsigned int idl_seqno;      /* Last seen. */
+static bool synced;                 /* Is what 'idl' holds up to date? */
+static unsigned int stale_seqno;    /* While not 'synced': before it is. */
+
 static struct ovsdb_idl_txn *txn;   /* On its way, or NULL. */
 static bool dirty;                  /* Something may be to be done. */
-static long long int hold_until = LLONG_MIN;
+static bool started;                /* Are recorded devices back? */
+static long long int retry_at = LLONG_MIN;  /* After a failure; time_msec(). */
+static long long int next_check = LLONG_MAX; /* For owners; time_msec(). */
+
+/* Pacing; see HOLD_FACTOR. */
+static long long int hold_until = LLONG_MIN; /* time_msec(). */
 static long long int turn_started;  /* time_msec() of auto_port_run(). */
 static bool measure_turn;           /* Was a transaction just completed? */
 
 /* Maps from VUID to "struct port_state". */
 static struct shash port_states = SHASH_INITIALIZER(&port_states);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(30, 30);
 
 static void
 observe(enum virtnet_event event, struct virtnet_device *dev,
@@ -103,7 +129,10 @@ observe(enum virtnet_event event, struct virtnet_device *dev,
         struct port_state *ps = xzalloc(sizeof *ps);
 
         ps->dev = dev;
-        ps->since = time_msec();
+        ps->born = time_msec();
+        /* The Interface that made a device which was brought back was in the
+         * database before this process was. */
+        ps->owner_seen = !started;
         free(shash_replace(&port_states, dev->vuid, ps));
         dirty = true;
         break;
@@ -115,6 +144,7 @@ observe(enum virtnet_event event, struct virtnet_device *dev,
         break;
 
     case VIRTNET_EVENT_STARTED:
+        started = virtnet_controller_is_running(NULL);
         dirty = true;
         break;
 
@@ -122,6 +152,29 @@ observe(enum virtnet_event event, struct virtnet_device *dev,
         /* Of no consequence for the rows. */
         break;
     }
+}
+
+/* Reconciliation. */
+
+struct reconciliation {
+    const struct ovsrec_open_vswitch *ovs;
+    struct port_row *rows;      /* That may concern a device. */
+    size_t n_rows, allocated_rows;
+    struct shash names;         /* Maps from the name of each Port and */
+                                /* Interface to its "ovsrec_bridge". */
+    struct shash hotplug;       /* Interfaces with options:hotplug=true. */
+    int n_changes;              /* Ports added, deleted, changed. */
+};
+
+/* Returns the transaction that takes all changes. */
+static struct ovsdb_idl_txn *
+get_txn(void)
+{
+    if (!txn) {
+        txn = ovsdb_idl_txn_create(idl);
+        ovsdb_idl_txn_add_comment(txn, "ovs-vswitchd: virtnet ports");
+    }
+    return txn;
 }
 
 /* Which bridge. */
@@ -137,53 +190,63 @@ bridge_by_name(const struct ovsrec_open_vswitch *ovs, const char *name)
     return NULL;
 }
 
-static const struct ovsrec_bridge *
-bridge_by_port(const struct ovsrec_open_vswitch *ovs, const char *name)
+/* Is the Bridge row with 'uuid' still there? */
+static bool
+bridge_exists(const struct ovsrec_open_vswitch *ovs, const struct uuid *uuid)
 {
     for (size_t i = 0; i < ovs->n_bridges; i++) {
-        const struct ovsrec_bridge *br = ovs->bridges[i];
-
-        for (size_t j = 0; j < br->n_ports; j++) {
-            if (!strcmp(br->ports[j]->name, name)) {
-                return br;
-            }
+        if (uuid_equals(&ovs->bridges[i]->header_.uuid, uuid)) {
+            return true;
         }
     }
-    return NULL;
+    return false;
+}
+
+/* Can ports of devices be in 'br'? */
+static bool
+bridge_is_usable(const struct ovsrec_bridge *br)
+{
+    return !strcmp(br->datapath_type, "netdev");
 }
 
 /* Returns the bridge that 'dev' is to be a port of, or NULL with the reason in
  * '*why', which the caller must free. */
 static const struct ovsrec_bridge *
-choose_bridge(const struct ovsrec_open_vswitch *ovs,
-              const struct virtnet_device *dev, char **why)
+choose_bridge(const struct reconciliation *r, const struct virtnet_device *dev,
+              char **why)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
+    const struct {
+        const char *ib_device;
+        const char *bridge;
+        const char *uplink;
+    } parents[] = {
+        { s->ib_dev_p0, s->bridge_p0, s->uplink_p0 },
+        { s->ib_dev_p1, s->bridge_p1, s->uplink_p1 },
+        { s->ib_dev_lag, s->bridge_lag, s->uplink_lag },
+    };
     const struct ovsrec_bridge *br;
     const char *for_parent = NULL;
     const char *uplink = NULL;
     const char *name;
 
-    if (nullable_string_is_equal(dev->ib_device, s->ib_dev_p0)) {
-        for_parent = s->bridge_p0;
-        uplink = s->uplink_p0;
-    } else if (nullable_string_is_equal(dev->ib_device, s->ib_dev_p1)) {
-        for_parent = s->bridge_p1;
-        uplink = s->uplink_p1;
-    } else if (nullable_string_is_equal(dev->ib_device, s->ib_dev_lag)) {
-        for_parent = s->bridge_lag;
-        uplink = s->uplink_lag;
+    for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
+        if (nullable_string_is_equal(dev->ib_device, parents[i].ib_device)) {
+            for_parent = parents[i].bridge;
+            uplink = parents[i].uplink;
+            break;
+        }
     }
 
     name = dev->bridge ? dev->bridge : for_parent ? for_parent : s->bridge;
     if (name) {
-        br = bridge_by_name(ovs, name);
+        br = bridge_by_name(r->ovs, name);
         if (!br) {
             *why = xasprintf("bridge %s does not exist", name);
             return NULL;
         }
     } else {
-        br = uplink ? bridge_by_port(ovs, uplink) : NULL;
+        br = uplink ? shash_find_data(&r->names, uplink) : NULL;
         if (!br) {
             *why = xasprintf("no bridge: other_config:virtnet-bridge is not "
                              "set, and no bridge has the uplink %s",
@@ -191,7 +254,7 @@ choose_bridge(const struct ovsrec_open_vswitch *ovs,
             return NULL;
         }
     }
-    if (!br->datapath_type || strcmp(br->datapath_type, "netdev")) {
+    if (!bridge_is_usable(br)) {
         *why = xasprintf("bridge %s does not have datapath_type=netdev",
                          br->name);
         return NULL;
@@ -201,8 +264,9 @@ choose_bridge(const struct ovsrec_open_vswitch *ovs,
 
 /* Which device. */
 
-/* Returns the device that an Interface of type virtio-emu selects, or NULL.
- * Same rules as in netdev-virtio-emu.c. */
+/* Returns the device that 'iface', which an operator made, selects, or NULL.
+ * The rules are those of netdev-virtio-emu.c; and an Interface without a type
+ * is meant for the device whose representor has its name. */
 static struct virtnet_device *
 iface_device(const struct ovsrec_interface *iface)
 {
@@ -211,7 +275,9 @@ iface_device(const struct ovsrec_interface *iface)
     const char *vf_s = smap_get(&iface->options, "vf");
     unsigned int pf, vf;
 
-    if (vuid) {
+    if (!*iface->type) {
+        return virtnet_device_by_rep(iface->name);
+    } else if (vuid) {
         return virtnet_device_by_vuid(vuid);
     } else if (pf_s) {
         return (!str_to_uint(pf_s, 10, &pf) ? NULL
@@ -225,25 +291,19 @@ iface_device(const struct ovsrec_interface *iface)
     }
 }
 
-/* Reconciliation. */
-
-struct reconciliation {
-    const struct ovsrec_open_vswitch *ovs;
-    struct port_row *rows;      /* That may concern a device. */
-    size_t n_rows, allocated_rows;
-    struct shash names;         /* All Ports and Interfaces, by name. */
-    struct shash hotplug;       /* Interfaces with options:hotplug=true. */
-    int n_add, n_del, n_adopt;
-};
-
-static struct ovsdb_idl_txn *
-get_txn(void)
+/* Returns the VUID that 'port' and its only Interface 'iface' are marked with,
+ * or NULL.  What an operator made out of a marked row, a bond for instance, is
+ * the operator's. */
+static const char *
+managed_vuid(const struct ovsrec_port *port,
+             const struct ovsrec_interface *iface)
 {
-    if (!txn) {
-        txn = ovsdb_idl_txn_create(idl);
-        ovsdb_idl_txn_add_comment(txn, "ovs-vswitchd: virtnet ports");
-    }
-    return txn;
+    const char *vuid = smap_get(&iface->external_ids, MANAGED_KEY);
+
+    return (vuid && port->n_interfaces == 1
+            && nullable_string_is_equal(
+                vuid, smap_get(&port->external_ids, MANAGED_KEY))
+            ? vuid : NULL);
 }
 
 /* Collects the ports that concern devices. */
@@ -256,15 +316,16 @@ collect_rows(struct reconciliation *r)
         for (size_t j = 0; j < br->n_ports; j++) {
             const struct ovsrec_port *port = br->ports[j];
 
-            shash_add_once(&r->names, port->name, port);
+            shash_add_once(&r->names, port->name, br);
             for (size_t k = 0; k < port->n_interfaces; k++) {
                 const struct ovsrec_interface *iface = port->interfaces[k];
-                bool ours = !strcmp(iface->type, "virtio-emu");
-                bool adopt = (!*iface->type
-                              && virtnet_device_by_rep(iface->name));
+                const char *managed = managed_vuid(port, iface);
+                bool typed = !strcmp(iface->type, PORT_TYPE);
 
-                shash_add_once(&r->names, iface->name, port);
-                if (!ours && !adopt) {
+                if (strcmp(iface->name, port->name)) {
+                    shash_add_once(&r->names, iface->name, br);
+                }
+                if (!managed && !typed && *iface->type) {
                     continue;
                 }
                 if (r->n_rows >= r->allocated_rows) {
@@ -275,11 +336,10 @@ collect_rows(struct reconciliation *r)
                     .bridge = br,
                     .port = port,
                     .iface = iface,
-                    .managed = smap_get(&iface->external_ids, MANAGED_KEY),
-                    .adopt = adopt,
+                    .managed = managed,
                 };
-                if (ours && smap_get_bool(&iface->options, "hotplug",
-                                          false)) {
+                if (typed && smap_get_bool(&iface->options, "hotplug",
+                                           false)) {
                     shash_add_once(&r->hotplug, iface->name, iface);
                 }
             }
@@ -287,39 +347,122 @@ collect_rows(struct reconciliation *r)
     }
 }
 
+/* What can be done to rows. */
+
 static void
 delete_row(struct reconciliation *r, const struct port_row *row)
 {
-    get_txn();
     COVERAGE_INC(auto_port_del);
-    VLOG_DBG("%s: deleting from %s", row->port->name, row->bridge->name);
+    VLOG_INFO_RL(&rl, "bridge %s: deleting port %s of %s", row->bridge->name,
+                 row->port->name, row->managed);
+    get_txn();
     ovsrec_bridge_update_ports_delvalue(row->bridge, row->port);
-    r->n_del++;
+    shash_find_and_delete(&r->names, row->port->name);
+    shash_find_and_delete(&r->names, row->iface->name);
+    r->n_changes++;
+}
+
+/* Moves the port 'row' to 'br', with all that an operator may have set in it
+ * meanwhile. */
+static void
+move_row(struct reconciliation *r, const struct port_row *row,
+         const struct ovsrec_bridge *br)
+{
+    COVERAGE_INC(auto_port_move);
+    VLOG_INFO_RL(&rl, "bridge %s: port %s of %s moves to bridge %s",
+                 row->bridge->name, row->port->name, row->managed, br->name);
+    get_txn();
+    ovsrec_bridge_update_ports_delvalue(row->bridge, row->port);
+    ovsrec_bridge_update_ports_addvalue(br, row->port);
+    r->n_changes++;
+}
+
+/* Returns the external_ids:iface-id that 'dev' is to have, or NULL. */
+static const char *
+wanted_iface_id(const struct reconciliation *r,
+                const struct virtnet_device *dev)
+{
+    char *key = xasprintf(IFACE_ID_SETTING, dev->vuid);
+    const char *id = smap_get(&r->ovs->other_config, key);
+
+    free(key);
+    return id;
 }
 
 static void
 insert_row(struct reconciliation *r, const struct ovsrec_bridge *br,
            const struct virtnet_device *dev)
 {
-    const struct smap ids = SMAP_CONST1(&ids, MANAGED_KEY, dev->vuid);
     const struct smap options = SMAP_CONST1(&options, "vuid", dev->vuid);
+    const char *iface_id = wanted_iface_id(r, dev);
+    struct smap ids = SMAP_INITIALIZER(&ids);
     struct ovsrec_interface *iface;
     struct ovsrec_port *port;
 
     COVERAGE_INC(auto_port_add);
-    VLOG_DBG("%s: adding to %s", dev->rep_name, br->name);
-    iface = ovsrec_interface_insert(get_txn());
-    ovsrec_interface_set_name(iface, dev->rep_name);
-    ovsrec_interface_set_type(iface, "virtio-emu");
-    ovsrec_interface_set_options(iface, &options);
-    ovsrec_interface_set_external_ids(iface, &ids);
+    VLOG_INFO_RL(&rl, "bridge %s: adding port %s of %s", br->name,
+                 dev->rep_name, dev->vuid);
+    smap_add(&ids, MANAGED_KEY, dev->vuid);
 
     port = ovsrec_port_insert(get_txn());
     ovsrec_port_set_name(port, dev->rep_name);
-    ovsrec_port_set_interfaces(port, &iface, 1);
     ovsrec_port_set_external_ids(port, &ids);
+
+    if (iface_id) {
+        smap_add(&ids, "iface-id", iface_id);
+    }
+    iface = ovsrec_interface_insert(get_txn());
+    ovsrec_interface_set_name(iface, dev->rep_name);
+    ovsrec_interface_set_type(iface, PORT_TYPE);
+    ovsrec_interface_set_options(iface, &options);
+    ovsrec_interface_set_external_ids(iface, &ids);
+
+    ovsrec_port_set_interfaces(port, &iface, 1);
     ovsrec_bridge_update_ports_addvalue(br, port);
-    r->n_add++;
+    smap_destroy(&ids);
+    r->n_changes++;
+}
+
+/* Sets in 'iface' what makes it a port of 'dev', as far as it is not set.
+ * Returns true if that was a change. */
+static bool
+bind_iface(struct reconciliation *r, const struct ovsrec_interface *iface,
+           const struct virtnet_device *dev)
+{
+    const char *vuid = smap_get(&iface->options, "vuid");
+    bool typed = !strcmp(iface->type, PORT_TYPE);
+
+    if (typed && vuid && !strcmp(vuid, dev->vuid)) {
+        return false;
+    }
+    get_txn();
+    if (!typed) {
+        ovsrec_interface_set_type(iface, PORT_TYPE);
+    }
+    ovsrec_interface_update_options_setkey(iface, "vuid", dev->vuid);
+    r->n_changes++;
+    return true;
+}
+
+/* Gives the marked port 'row' of 'dev' back what somebody took from it. */
+static void
+repair_row(struct reconciliation *r, const struct port_row *row,
+           const struct virtnet_device *dev)
+{
+    const char *iface_id = wanted_iface_id(r, dev);
+    const char *now = smap_get(&row->iface->external_ids, "iface-id");
+
+    if (bind_iface(r, row->iface, dev)) {
+        COVERAGE_INC(auto_port_repair);
+        VLOG_INFO_RL(&rl, "port %s: is a port of %s again", row->iface->name,
+                     dev->vuid);
+    }
+    if (iface_id && !nullable_string_is_equal(iface_id, now)) {
+        get_txn();
+        ovsrec_interface_update_external_ids_setkey(row->iface, "iface-id",
+                                                    iface_id);
+        r->n_changes++;
+    }
 }
 
 static void
@@ -327,25 +470,12 @@ adopt_row(struct reconciliation *r, const struct port_row *row,
           const struct virtnet_device *dev)
 {
     COVERAGE_INC(auto_port_adopt);
-    VLOG_INFO("%s: added by an operator, who gave no type; is port of %s",
-              row->iface->name, dev->vuid);
-    get_txn();
-    ovsrec_interface_set_type(row->iface, "virtio-emu");
-    ovsrec_interface_update_options_setkey(row->iface, "vuid", dev->vuid);
-    r->n_adopt++;
+    VLOG_INFO_RL(&rl, "port %s: made by an operator, without a type; becomes "
+                 "a port of %s", row->iface->name, dev->vuid);
+    bind_iface(r, row->iface, dev);
 }
 
-/* Is the Bridge row with 'uuid' still there? */
-static bool
-bridge_exists(const struct ovsrec_open_vswitch *ovs, const struct uuid *uuid)
-{
-    for (size_t i = 0; i < ovs->n_bridges; i++) {
-        if (uuid_equals(&ovs->bridges[i]->header_.uuid, uuid)) {
-            return true;
-        }
-    }
-    return false;
-}
+/* What is to be done to them. */
 
 /* Sees to it that 'ps->dev' has the port that it should have, if any. */
 static void
@@ -359,47 +489,62 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
     if (ps->has_operator_row || dev->owner_port) {
         ps->had_port = false;
     } else if (!s->auto_port) {
+        ps->had_port = false;
         why = xstrdup("other_config:virtnet-auto-port is false");
+    } else if (ps->row) {
+        dev->port_detached = false;
+        br = choose_bridge(r, dev, &why);
+        if (!br && bridge_is_usable(ps->row->bridge)) {
+            /* Do not cut the guest off for a bridge that is not there, or
+             * because the uplink is being replaced. */
+            char *reason = why;
+
+            br = ps->row->bridge;
+            why = xasprintf("stays in bridge %s: %s", br->name, reason);
+            free(reason);
+        }
     } else {
-        br = choose_bridge(r->ovs, dev, &why);
-        if (br && !ps->row && ps->had_port
-            && bridge_exists(r->ovs, &ps->bridge) && !dev->port_detached) {
-            VLOG_INFO("%s: port deleted by an operator; %s stays without one",
+        if (ps->had_port && bridge_exists(r->ovs, &ps->bridge)) {
+            VLOG_INFO("port %s: deleted by an operator; %s stays without one",
                       dev->rep_name, dev->vuid);
             dev->port_detached = true;
         }
-        if (br && dev->port_detached) {
+        ps->had_port = false;
+        if (dev->port_detached) {
             why = xstrdup("an operator deleted the port; "
                           "\"virtnet/port-attach\" brings it back");
-            br = NULL;
+        } else {
+            br = choose_bridge(r, dev, &why);
         }
     }
 
-    if (ps->row && ps->row->bridge != br) {
-        /* Never judged to be the operator's doing, since it is ours. */
-        delete_row(r, ps->row);
-        shash_find_and_delete(&r->names, dev->rep_name);
-        ps->row = NULL;
-        ps->had_port = false;
-    }
     if (ps->row) {
-        ps->had_port = true;
-        ps->bridge = br->header_.uuid;
+        if (!br) {
+            delete_row(r, ps->row);
+            ps->had_port = false;
+        } else {
+            if (br != ps->row->bridge) {
+                move_row(r, ps->row, br);
+            }
+            repair_row(r, ps->row, dev);
+            ps->had_port = true;
+            ps->bridge = br->header_.uuid;
+        }
     } else if (br) {
-        ps->had_port = false;
-        if (shash_find(&r->names, dev->rep_name)) {
-            why = xasprintf("another port has the name %s", dev->rep_name);
+        const struct ovsrec_bridge *other = shash_find_data(&r->names,
+                                                            dev->rep_name);
+        if (other) {
+            why = xasprintf("another port of bridge %s has the name %s",
+                            other->name, dev->rep_name);
         } else {
             insert_row(r, br, dev);
         }
-    } else if (!dev->port_detached) {
-        ps->had_port = false;
     }
     virtnet_device_set_port_status(dev, why);
     free(why);
 }
 
-/* Has the Interface that made 'dev' gone for good? */
+/* Has the Interface that made 'ps->dev' gone for good? */
 static bool
 owner_is_gone(const struct reconciliation *r, struct port_state *ps)
 {
@@ -408,8 +553,32 @@ owner_is_gone(const struct reconciliation *r, struct port_state *ps)
     } else if (shash_find(&r->hotplug, ps->dev->owner_port)) {
         ps->owner_seen = true;
         return false;
+    } else if (!ps->owner_seen && time_msec() < ps->born + OWNER_GRACE_MS) {
+        next_check = MIN(next_check, ps->born + OWNER_GRACE_MS);
+        return false;
     }
-    return ps->owner_seen || time_msec() - ps->since >= OWNER_GRACE_MS;
+    return true;
+}
+
+/* Unplugs 'dev', whose Interface is gone. */
+static void
+unplug_owned(struct virtnet_device *dev)
+{
+    char *vuid = xstrdup(dev->vuid);
+    char *detail = NULL;
+    int error;
+
+    VLOG_INFO("%s: unplugging, since Interface %s is gone", vuid,
+              dev->owner_port);
+    error = virtnet_controller_unplug(dev, true, &detail);
+    if (error) {
+        VLOG_WARN_RL(&rl, "%s: not unplugged: %s (%d)%s%s", vuid,
+                     virtnet_strerror(error), error, detail ? ": " : "",
+                     detail ? detail : "");
+        next_check = MIN(next_check, time_msec() + RETRY_MS);
+    }
+    free(detail);
+    free(vuid);
 }
 
 static void
@@ -423,6 +592,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
     struct virtnet_device *dev;
     struct shash_node *node;
 
+    next_check = LLONG_MAX;
     collect_rows(&r);
 
     SHASH_FOR_EACH (node, &port_states) {
@@ -431,66 +601,44 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
         ps->has_operator_row = false;
         ps->row = NULL;
     }
-    /* Operators' rows first, since they decide what becomes of the others. */
     for (size_t i = 0; i < r.n_rows; i++) {
         const struct port_row *row = &r.rows[i];
         struct port_state *ps;
 
         if (row->managed) {
-            continue;
-        }
-        dev = (row->adopt ? virtnet_device_by_rep(row->iface->name)
-               : iface_device(row->iface));
-        ps = dev ? shash_find_data(&port_states, dev->vuid) : NULL;
-        if (ps) {
-            ps->has_operator_row = true;
-            if (row->adopt) {
-                adopt_row(&r, row, dev);
+            ps = shash_find_data(&port_states, row->managed);
+            if (ps && !ps->row
+                && !strcmp(row->iface->name, ps->dev->rep_name)) {
+                ps->row = row;
+            } else {
+                /* Its device is gone, or it is a second port of it. */
+                delete_row(&r, row);
             }
-        }
-    }
-    for (size_t i = 0; i < r.n_rows; i++) {
-        const struct port_row *row = &r.rows[i];
-        struct port_state *ps;
-
-        if (!row->managed) {
-            continue;
-        }
-        ps = shash_find_data(&port_states, row->managed);
-        if (ps && !ps->row && !strcmp(row->iface->name, ps->dev->rep_name)) {
-            ps->row = row;
         } else {
-            /* Its device is gone, or it is a second port of it. */
-            delete_row(&r, row);
+            dev = iface_device(row->iface);
+            ps = dev ? shash_find_data(&port_states, dev->vuid) : NULL;
+            if (ps) {
+                ps->has_operator_row = true;
+                if (!*row->iface->type) {
+                    adopt_row(&r, row, dev);
+                }
+            }
         }
     }
 
     VIRTNET_FOR_EACH_DEVICE (dev) {
         struct port_state *ps = shash_find_data(&port_states, dev->vuid);
 
-        if (!ps) {
-            continue;
-        }
-        if (owner_is_gone(&r, ps)) {
-            char *detail;
-            int error;
-
-            VLOG_INFO("%s: Interface %s is gone", dev->vuid, dev->owner_port);
-            error = virtnet_controller_unplug(dev, true, &detail);
-            if (error) {
-                VLOG_WARN("%s: not unplugged: %s (%d)", dev->vuid,
-                          virtnet_strerror(error), error);
-            }
-            free(detail);
-        } else {
+        if (ps && owner_is_gone(&r, ps)) {
+            unplug_owned(dev);
+        } else if (ps) {
             reconcile_device(&r, ps);
         }
     }
 
-    if (r.n_add || r.n_del || r.n_adopt) {
+    if (r.n_changes) {
         COVERAGE_INC(auto_port_txn);
-        VLOG_INFO("ports: %d to add, %d to delete, %d to adopt", r.n_add,
-                  r.n_del, r.n_adopt);
+        VLOG_DBG("%d changes to ports", r.n_changes);
     }
     free(r.rows);
     shash_destroy(&r.names);
@@ -511,16 +659,15 @@ run_txn(void)
         return false;
     }
     if (status != TXN_SUCCESS && status != TXN_UNCHANGED) {
-        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
-
-        /* Try again means that somebody else was faster. */
         COVERAGE_INC(auto_port_txn_failed);
+        /* To be told to try again is no news: somebody else was faster, or
+         * the database went away. */
         if (status != TXN_TRY_AGAIN) {
             VLOG_WARN_RL(&rl, "ports not written: %s: %s",
                          ovsdb_idl_txn_status_to_string(status),
                          ovsdb_idl_txn_get_error(txn));
-            hold_until = time_msec() + 1000;
         }
+        retry_at = time_msec() + RETRY_MS;
         dirty = true;
     }
     measure_turn = true;
@@ -538,9 +685,10 @@ port_attach(struct unixctl_conn *conn, int argc OVS_UNUSED,
     const char *option = argv[1];
     const char *value = argv[2];
     struct virtnet_device *dev = NULL;
+    struct virtnet_json json;
     unsigned int pf;
-    int error;
     char *reply;
+    int error;
 
     if (!strcmp(option, "-p") || !strcmp(option, "--pf")) {
         if (str_to_uint(value, 0, &pf)) {
@@ -563,8 +711,11 @@ port_attach(struct unixctl_conn *conn, int argc OVS_UNUSED,
         }
         dirty = true;
     }
-    reply = xasprintf("{\n  \"errno\": %d,\n  \"errstr\": \"%s\"\n}", error,
-                      virtnet_strerror(error));
+    virtnet_json_init(&json);
+    virtnet_json_begin_object(&json, NULL);
+    virtnet_json_errno(&json, error);
+    virtnet_json_end_object(&json);
+    reply = virtnet_json_steal(&json);
     unixctl_command_reply(conn, reply);
     free(reply);
 }
@@ -599,37 +750,70 @@ auto_port_init(const char *remote)
                              port_attach, NULL);
 }
 
+/* Finds out whether what 'idl' holds is what the database holds. */
+static void
+follow_session(void)
+{
+    unsigned int seqno = ovsdb_idl_get_seqno(idl);
+
+    if (!ovsdb_idl_is_connected(idl)) {
+        synced = false;
+        stale_seqno = seqno;
+    } else if (!synced && seqno != stale_seqno) {
+        struct shash_node *node;
+
+        /* Whatever is gone was not seen to go.  It may be that the database
+         * was brought back from a copy: no operator's wish. */
+        synced = true;
+        SHASH_FOR_EACH (node, &port_states) {
+            struct port_state *ps = node->data;
+
+            ps->had_port = false;
+        }
+    }
+    if (seqno != idl_seqno) {
+        idl_seqno = seqno;
+        retry_at = LLONG_MIN;
+        dirty = true;
+    }
+}
+
+/* May rows be looked at and written now, as far as the session goes? */
+static bool
+may_reconcile(void)
+{
+    return synced && !txn && virtnet_controller_is_running(NULL);
+}
+
+/* When to look at rows next; time_msec(). */
+static long long int
+reconcile_at(void)
+{
+    return dirty ? MAX(hold_until, retry_at) : next_check;
+}
+
 void
 auto_port_run(void)
 {
     const struct ovsrec_open_vswitch *ovs;
+    unsigned int old_seqno = idl_seqno;
 
     turn_started = time_msec();
     ovsdb_idl_run(idl);
-    if (!ovsdb_idl_has_ever_connected(idl)) {
-        return;
-    }
-    if (ovsdb_idl_get_seqno(idl) != idl_seqno) {
-        idl_seqno = ovsdb_idl_get_seqno(idl);
-        dirty = true;
-    }
+    follow_session();
     ovs = ovsrec_open_vswitch_first(idl);
-    if (!ovs) {
+    if (!ovs || !synced) {
+        run_txn();
         return;
     }
-    if (dirty) {
-        uint64_t seqno = virtnet_controller_seqno();
-
+    if (idl_seqno != old_seqno) {
         virtnet_controller_configure(&ovs->other_config);
-        dirty |= seqno != virtnet_controller_seqno();
     }
-    if (!run_txn() || !dirty || time_msec() < hold_until
-        || !virtnet_controller_is_running(NULL)) {
-        return;
+    if (run_txn() && may_reconcile() && time_msec() >= reconcile_at()) {
+        dirty = false;
+        auto_port_reconcile(ovs);
+        run_txn();
     }
-    dirty = false;
-    auto_port_reconcile(ovs);
-    run_txn();
 }
 
 void
@@ -643,12 +827,12 @@ auto_port_wait(void)
     }
     if (measure_turn && busy > 1) {
         /* The bridges have just been configured with what was written. */
-        hold_until = MAX(hold_until, time_msec() + MIN(busy * HOLD_FACTOR,
-                                                       HOLD_MAX_MS));
+        hold_until = time_msec() + MIN(busy * HOLD_FACTOR, HOLD_MAX_MS);
         measure_turn = false;
     }
-    if (dirty && !txn && virtnet_controller_is_running(NULL)) {
-        poll_timer_wait_until(MAX(hold_until, 0));
+    if (may_reconcile() && ovsrec_open_vswitch_first(idl)
+        && reconcile_at() != LLONG_MAX) {
+        poll_timer_wait_until(MAX(reconcile_at(), 0));
     }
 }
 
