@@ -140,8 +140,11 @@ struct port {
     unsigned int n_pending;     /* End of 'pending'. */
     unsigned int pending_queue; /* Queue that they belong to. */
     unsigned int next_queue;    /* Queue of the next burst. */
+    uint64_t to_send;           /* Frames to send in all. */
     uint64_t built;             /* Frames made, sent or pending. */
     uint64_t written_off;       /* Frames no longer waited for. */
+    uint64_t last_acked;        /* Frames that had come back... */
+    uint64_t progress_at;       /* ...when their number last changed. */
     uint64_t probes;            /* Probes sent. */
     double tokens;              /* Frames that --rate lets us send now. */
     uint64_t tokens_at;         /* When 'tokens' was right. */
@@ -951,6 +954,7 @@ parse_options(int argc, char *argv[])
         struct port *p = &ports[i];
 
         p->sender = sender_base + i;
+        p->to_send = n_send;
         p->dst = dst_mac_set ? dst_mac : ports[(i + 1) % n_ports].mac;
         if (!dst_mac_set && n_ports == 1 && mode != MODE_SINK
             && mode != MODE_ECHO) {
@@ -1542,7 +1546,7 @@ send_some(struct port *p, uint64_t room)
     if (p->pending_ofs < p->n_pending) {
         return flush_pending(p);
     }
-    room = RTE_MIN(room, n_send - p->built);
+    room = RTE_MIN(room, p->to_send - p->built);
     n = rate_allows(p, RTE_MIN(room, (uint64_t) BURST));
     if (!n) {
         return false;
@@ -1628,18 +1632,27 @@ run_probe(void)
 static void
 run_exact(void)
 {
-    uint64_t progress_at = rte_rdtsc();
-    uint64_t last_total = 0;
-
     if (mode == MODE_PINGPONG) {
         rtts = calloc(n_send * n_ports + 1, sizeof *rtts);
         if (!rtts) {
             die("out of memory");
         }
     }
-    while (poll_world()) {
+    for (;;) {
         bool busy = false, done = true;
-        uint64_t total = 0;
+
+        if (!poll_world()) {
+            /* Send no more, but wait for what is on its way. */
+            for (unsigned int i = 0; i < n_ports; i++) {
+                struct port *p = &ports[i];
+
+                p->to_send = p->built;
+                if (!p->link) {
+                    drop_pending(p);
+                    p->written_off = p->built;
+                }
+            }
+        }
 
         for (unsigned int i = 0; i < n_ports; i++) {
             struct port *p = &ports[i];
@@ -1651,8 +1664,17 @@ run_exact(void)
                 rtts[n_rtts++] = ns_since(p->timed_from);
                 p->timed_from = 0;
             }
-            total += acked + p->sent;
-            if (p->built < n_send || p->pending_ofs < p->n_pending || away) {
+            if (acked != p->last_acked || !away) {
+                p->last_acked = acked;
+                p->progress_at = rte_rdtsc();
+            } else if (ns_since(p->progress_at) > loss_timeout_ms * 1e6
+                       && p->pending_ofs == p->n_pending && p->link) {
+                /* Whatever is still on its way is lost.  Should it arrive
+                 * nevertheless, it is counted all the same. */
+                p->written_off = p->built - acked;
+                p->progress_at = rte_rdtsc();
+            }
+            if (p->built < p->to_send || p->pending_ofs < p->n_pending || away) {
                 done = false;
             }
             if (away < window_size || p->pending_ofs < p->n_pending) {
@@ -1670,24 +1692,6 @@ run_exact(void)
         busy |= receive_all();
         if (done) {
             break;
-        }
-        if (total != last_total) {
-            last_total = total;
-            progress_at = rte_rdtsc();
-        } else if (ns_since(progress_at) > loss_timeout_ms * 1e6) {
-            /* Whatever is still on its way is lost.  Frames that arrive
-             * nevertheless are counted all the same. */
-            for (unsigned int i = 0; i < n_ports; i++) {
-                struct port *p = &ports[i];
-                uint64_t acked = mode == MODE_ONEWAY ? p->built
-                                 : port_acked(p);
-
-                if (p->pending_ofs == p->n_pending && p->link
-                    && p->built > acked) {
-                    p->written_off = p->built - acked;
-                }
-            }
-            progress_at = rte_rdtsc();
         }
         if (timed_out(started_at)) {
             fail("not done in %g seconds", timeout_s);
@@ -1926,17 +1930,17 @@ check_expectations(void)
         uint64_t lost = p->sent - RTE_MIN(p->sent, port_acked(p));
 
         if (counts_loss()) {
-            if (p->sent < n_send) {
+            if (p->sent < p->to_send) {
                 fail("port %u: %"PRIu64" of %"PRIu64" frames sent", i,
-                     p->sent, n_send);
+                     p->sent, p->to_send);
             }
             if (lost && !allow_loss) {
                 fail("port %u: %"PRIu64" of %"PRIu64" frames lost", i, lost,
                      p->sent);
             }
-        } else if (mode == MODE_ONEWAY && p->sent < n_send) {
+        } else if (mode == MODE_ONEWAY && p->sent < p->to_send) {
             fail("port %u: %"PRIu64" of %"PRIu64" frames sent", i, p->sent,
-                 n_send);
+                 p->to_send);
         }
         if (p->duplicated && !allow_loss) {
             fail("port %u: %"PRIu64" frames doubled", i, p->duplicated);
@@ -2037,11 +2041,7 @@ main(int argc, char *argv[])
     }
 
     for (unsigned int i = 0; i < n_ports; i++) {
-        struct port *p = &ports[i];
-
-        if (mode != MODE_FLOOD) {
-            drop_pending(p);
-        }
+        drop_pending(&ports[i]);
     }
     phase = "done";
     print_report(stdout);
