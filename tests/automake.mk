@@ -29,12 +29,14 @@ tests_test_virtnet_controller_DEPENDENCIES = \
 TESTSUITE_AT = \
 	tests/testsuite.at \
 	tests/virtnet-macros.at \
-	tests/units.at
+	tests/units.at \
+	tests/commands.at \
+	tests/ports.at
 TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in
 CLEANFILES += tests/atconfig
 
-check-local: $(check_PROGRAMS) tests/atconfig tests/atlocal
+check-local: all $(check_PROGRAMS) $(TESTSUITE) tests/atconfig tests/atlocal
 	$(SHELL) '$(TESTSUITE)' -C tests $(TESTSUITEFLAGS)
 
 clean-tests:
