@@ -50,12 +50,17 @@ COVERAGE_DEFINE(virtnet_restore_failed);
 /* How often (ms) to try again to open a backend that is not ready. */
 #define START_RETRY_MS 500
 
+/* How long (ms) to bring back recorded devices in one turn of the main
+ * loop. */
+#define RESTORE_SLICE_MS 20
+
 /* More functions than one host can have; bounds pf_id. */
 #define MAX_PFS 4096
 
 enum controller_state {
     CONTROLLER_UNCONFIGURED,    /* The settings are not known yet. */
     CONTROLLER_STARTING,        /* The backend is about to be ready. */
+    CONTROLLER_RESTORING,       /* It is open; 'records' are coming back. */
     CONTROLLER_FAILED,          /* 'reason' says why; may try again. */
     CONTROLLER_RUNNING,
 };
@@ -76,8 +81,10 @@ static struct {
     struct virtnet_settings settings;
     struct smap other_config;   /* What 'settings' come from. */
     struct virtnet_backend *backend;
+    struct virtnet_record **records; /* CONTROLLER_RESTORING. */
+    size_t n_records, next_record, n_restored;
 
-    struct ovs_list devices;    /* By list_node, in order of birth. */
+    struct ovs_list devices;    /* By list_node, in order of ids. */
     size_t n_devices;
     struct hmap by_vuid;        /* By vuid_node. */
     struct hmap by_pf;          /* By pf_node; PFs only. */
@@ -222,10 +229,33 @@ registry_set_numbers(const struct virtnet_device *dev, bool used)
     }
 }
 
+/* Does 'a' come before 'b' where devices are listed? */
+static bool
+device_is_before(const struct virtnet_device *a,
+                 const struct virtnet_device *b)
+{
+    if (a->pf_id != b->pf_id) {
+        return a->pf_id < b->pf_id;
+    } else if ((a->type == VIRTNET_VF) != (b->type == VIRTNET_VF)) {
+        return b->type == VIRTNET_VF;
+    }
+    return a->vf_id < b->vf_id;
+}
+
 static void
 registry_insert(struct virtnet_device *dev)
 {
-    ovs_list_push_back(&ctl.devices, &dev->list_node);
+    struct virtnet_device *next;
+    struct ovs_list *before = &ctl.devices;
+
+    /* Nearly always, the place is at the end. */
+    LIST_FOR_EACH_REVERSE (next, list_node, &ctl.devices) {
+        if (device_is_before(next, dev)) {
+            break;
+        }
+        before = &next->list_node;
+    }
+    ovs_list_insert(before, &dev->list_node);
     ctl.n_devices++;
     hmap_insert(&ctl.by_vuid, &dev->vuid_node, hash_string(dev->vuid, 0));
     hmap_insert(&ctl.by_rep, &dev->rep_node, hash_string(dev->rep_name, 0));
@@ -666,34 +696,44 @@ restore_device(const struct virtnet_record *record, char **errp)
     return error;
 }
 
-static void
-restore_devices(void)
+/* Brings back recorded devices for a while, so that the main loop is never
+ * away for long however many there are.  Returns true when that was all. */
+static bool
+restore_some(void)
 {
-    struct virtnet_record **records;
-    size_t n = virtnet_recovery_load_all(ctl.settings.recovery_dir, &records);
-    size_t n_ok = 0;
+    long long int deadline = time_msec() + RESTORE_SLICE_MS;
 
-    for (size_t i = 0; i < n; i++) {
+    while (ctl.next_record < ctl.n_records) {
+        const struct virtnet_record *record = ctl.records[ctl.next_record++];
         char *detail = NULL;
-        int error = restore_device(records[i], &detail);
+        int error = restore_device(record, &detail);
 
         if (error) {
             /* The record is kept: whatever is in the way may go. */
             COVERAGE_INC(virtnet_restore_failed);
-            VLOG_ERR("%s: not restored: %s (%d)%s%s", records[i]->vuid,
+            VLOG_ERR("%s: not restored: %s (%d)%s%s", record->vuid,
                      virtnet_strerror(error), error, detail ? ": " : "",
                      detail ? detail : "");
             free(detail);
         } else {
             COVERAGE_INC(virtnet_restored);
-            n_ok++;
+            ctl.n_restored++;
+        }
+        if (time_msec() >= deadline) {
+            break;
         }
     }
-    if (n) {
-        VLOG_INFO("%"PRIuSIZE" of %"PRIuSIZE" devices restored from %s",
-                  n_ok, n, ctl.settings.recovery_dir);
+    if (ctl.next_record < ctl.n_records) {
+        return false;
     }
-    virtnet_records_destroy(records, n);
+    if (ctl.n_records) {
+        VLOG_INFO("%"PRIuSIZE" of %"PRIuSIZE" devices restored from %s",
+                  ctl.n_restored, ctl.n_records, ctl.settings.recovery_dir);
+    }
+    virtnet_records_destroy(ctl.records, ctl.n_records);
+    ctl.records = NULL;
+    ctl.n_records = ctl.next_record = ctl.n_restored = 0;
+    return true;
 }
 
 static void
@@ -716,7 +756,9 @@ controller_fail(char *reason, bool again)
     ctl.next_try = time_msec() + START_RETRY_MS;
     ctl.state = CONTROLLER_FAILED;
     if (news) {
-        VLOG_WARN("the controller does not run: %s", reason);
+        /* A switch without DPDK has not asked for any of this. */
+        VLOG(again ? VLL_INFO : VLL_WARN,
+             "the controller does not run: %s", reason);
         notify(VIRTNET_EVENT_STARTED, NULL);
     }
 }
@@ -757,7 +799,7 @@ controller_start(void)
     }
 
     ctl.backend = backend;
-    ctl.state = CONTROLLER_RUNNING;
+    ctl.state = CONTROLLER_RESTORING;
     if (class->enumerate) {
         error = class->enumerate(backend, adopt_function, NULL, &detail);
         if (error) {
@@ -767,10 +809,18 @@ controller_start(void)
         }
     }
     if (ctl.settings.recovery) {
-        restore_devices();
+        ctl.n_records = virtnet_recovery_load_all(ctl.settings.recovery_dir,
+                                                  &ctl.records);
     }
+}
+
+/* All recorded devices are back. */
+static void
+controller_started(void)
+{
+    ctl.state = CONTROLLER_RUNNING;
     VLOG_INFO("controller started: backend %s, %"PRIuSIZE" devices",
-              class->type, ctl.n_devices);
+              ctl.backend->class->type, ctl.n_devices);
     notify(VIRTNET_EVENT_STARTED, NULL);
 }
 
@@ -798,8 +848,8 @@ virtnet_controller_configure(const struct smap *other_config)
     smap_destroy(&ctl.other_config);
     smap_clone(&ctl.other_config, other_config);
     virtnet_settings_from_smap(&ctl.settings, other_config,
-                               ctl.state == CONTROLLER_RUNNING);
-    if (ctl.state != CONTROLLER_RUNNING) {
+                               ctl.backend != NULL);
+    if (!ctl.backend) {
         if (first) {
             ctl.state = CONTROLLER_STARTING;
             ctl.starting_since = time_msec();
@@ -821,7 +871,10 @@ virtnet_controller_run(void)
             && time_msec() >= ctl.next_try)) {
         controller_start();
     }
-    if (ctl.state == CONTROLLER_RUNNING && ctl.backend->class->run) {
+    if (ctl.state == CONTROLLER_RESTORING && restore_some()) {
+        controller_started();
+    }
+    if (ctl.backend && ctl.backend->class->run) {
         ctl.backend->class->run(ctl.backend);
     }
 }
@@ -843,6 +896,9 @@ virtnet_controller_wait(void)
             poll_timer_wait_until(ctl.next_try);
         }
         break;
+    case CONTROLLER_RESTORING:
+        poll_immediate_wake();
+        break;
     case CONTROLLER_RUNNING:
         if (ctl.backend->class->wait) {
             ctl.backend->class->wait(ctl.backend);
@@ -855,7 +911,7 @@ void
 virtnet_controller_exit(void)
 {
     ctl.exiting = true;
-    if (ctl.state == CONTROLLER_RUNNING) {
+    if (ctl.backend) {
         /* Devices are not unplugged: they come back with the next process.
          * They stay in the registry for the ports that are about to close. */
         ctl.backend->class->close(ctl.backend, true);

@@ -92,7 +92,8 @@ void virtnet_controller_device_changed(struct virtnet_device *);
 
 /* ## Looking devices up. ## */
 
-/* In order of birth.  DEV may be unplugged within the loop. */
+/* PFs in order of their ids, each followed by its VFs.  DEV may be unplugged
+ * within the loop. */
 struct ovs_list *virtnet_controller_devices__(void);
 #define VIRTNET_FOR_EACH_DEVICE(DEV) \
     LIST_FOR_EACH_SAFE (DEV, list_node, virtnet_controller_devices__())

@@ -188,7 +188,7 @@ struct virtnet_device {
     struct hmap_node vuid_node; /* By VUID. */
     struct hmap_node pf_node;   /* By pf_id (PFs only). */
     struct hmap_node rep_node;  /* By representor name. */
-    struct ovs_list list_node;  /* In order of birth: what "list" shows. */
+    struct ovs_list list_node;  /* In order of ids: what "list" shows. */
 
     /* Identity.  pf_id is chosen by the controller, the rest by the backend's
      * "construct", since on hardware it is the firmware that knows. */
