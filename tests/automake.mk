@@ -84,3 +84,9 @@ tests_guest_virtnet_guest_SOURCES = \
 tests_guest_virtnet_guest_CPPFLAGS = -D_GNU_SOURCE
 tests_guest_virtnet_guest_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_guest_LDADD = $(DPDK_LIBS)
+EXTRA_DIST += \
+	tests/guest/build-image \
+	tests/guest/fetch-qemu \
+	tests/guest/guest-init \
+	tests/guest/run-qemu \
+	tests/guest/vm-exec

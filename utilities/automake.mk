@@ -31,3 +31,7 @@ CLEANFILES += utilities/completion/virtnet
 utilities/completion/virtnet: utilities/virtnet$(EXEEXT)
 	$(AM_V_at)$(MKDIR_P) utilities/completion
 	$(AM_V_GEN)utilities/virtnet --print-completion > $@.tmp && mv $@.tmp $@
+
+EXTRA_DIST += \
+	quickstart \
+	utilities/quickstart-lib
