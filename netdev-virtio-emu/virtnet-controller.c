@@ -756,8 +756,9 @@ controller_fail(char *reason, bool again)
     ctl.next_try = time_msec() + START_RETRY_MS;
     ctl.state = CONTROLLER_FAILED;
     if (news) {
-        /* A switch without DPDK has not asked for any of this. */
-        VLOG(again ? VLL_INFO : VLL_WARN,
+        /* A switch without DPDK, or one that waits for another to go, has not
+         * asked for any of this.  Commands and ports say the reason. */
+        VLOG(again ? VLL_DBG : VLL_WARN,
              "the controller does not run: %s", reason);
         notify(VIRTNET_EVENT_STARTED, NULL);
     }
