@@ -66,6 +66,15 @@ check-ovs check-ovs-slice: all
 	    $(if $(filter check-ovs,$@),all,slice) $(TESTSUITEFLAGS)
 .PHONY: check-ovs check-ovs-slice
 
+# The suite with sanitizers, in a build directory of its own.
+check-asan:
+	$(MKDIR_P) asan
+	cd asan && { test -f config.status \
+	    || '$(abs_top_srcdir)/configure' --enable-sanitizers \
+	        --with-ovs-source='$(OVS_SOURCE)' CC='$(CC)'; }
+	$(MAKE) -C asan check
+.PHONY: check-asan
+
 # All supported versions, each in a build directory of its own.
 check-matrix:
 	cd '$(srcdir)' && set -e; for v in 3.1.0 3.5.0 4.0.0; do \
