@@ -14,15 +14,14 @@
 
 # The "virtnet" command.
 bin_PROGRAMS += utilities/virtnet
-utilities_virtnet_SOURCES = utilities/virtnet.c
-utilities_virtnet_LDFLAGS = -Wl,--as-needed
-utilities_virtnet_LDADD = \
-	netdev-virtio-emu/libvirtnet-tables.la \
-	$(OVS_DIR)/lib/libopenvswitch.la \
-	$(DPDK_LIBS)
-utilities_virtnet_DEPENDENCIES = \
-	$(OVS_STAMP) \
-	netdev-virtio-emu/libvirtnet-tables.la
+utilities_virtnet_SOURCES = \
+	netdev-virtio-emu/virtnet-option.c \
+	utilities/virtnet-lite.c \
+	utilities/virtnet.c
+utilities_virtnet_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-DOVS_RUNDIR='"$(localstatedir)/run/openvswitch"'
+utilities_virtnet_DEPENDENCIES = $(OVS_STAMP)
 
 # Completion comes from the same tables as the parser.
 completiondir = $(datadir)/bash-completion/completions

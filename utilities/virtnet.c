@@ -28,18 +28,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon.h"
-#include "dirs.h"
-#include "fatal-signal.h"
-#include "jsonrpc.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/json.h"
-#include "openvswitch/shash.h"
-#include "openvswitch/vlog.h"
-#include "ovs-thread.h"
-#include "unixctl.h"
 #include "util.h"
 #include "virtnet-option.h"
 
@@ -139,111 +132,264 @@ usage_error(const struct virtnet_command *command, const char *error)
 OVS_NO_RETURN static void
 no_daemon(const char *what, int error)
 {
-    fprintf(stderr, "virtnet: %s: %s\n", what, ovs_strerror(error));
+    fprintf(stderr, "virtnet: %s: %s\n", what, strerror(error));
     exit(EXIT_FAILURE);
 }
 
-static struct jsonrpc *
+/* The daemon's control socket speaks JSON-RPC 1.0, RFC 7047, section 4.1, one
+ * request and one reply at a time. */
+
+static int
+connect_to(const char *path)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    int fd;
+
+    if (strlen(path) >= sizeof un.sun_path) {
+        no_daemon(path, ENAMETOOLONG);
+    }
+    strcpy(un.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *) &un, sizeof un)) {
+        no_daemon(path, errno);
+    }
+    return fd;
+}
+
+static int
 connect_to_target(const char *target)
 {
-    struct jsonrpc *client;
-    char *path;
-    int error;
+    const char *rundir = getenv("OVS_RUNDIR");
+    char *path, *pidfile;
+    int pid, fd;
+    FILE *stream;
 
     if (target[0] == '/') {
-        path = xstrdup(target);
-    } else {
-        char *pidfile = xasprintf("%s/%s.pid", ovs_rundir(), target);
-        pid_t pid = read_pidfile(pidfile);
-
-        if (pid < 0) {
-            no_daemon(pidfile, -pid);
-        }
-        free(pidfile);
-        path = xasprintf("%s/%s.%ld.ctl", ovs_rundir(), target,
-                         (long int) pid);
+        return connect_to(target);
     }
-    error = unixctl_client_create(path, &client);
-    if (error) {
-        no_daemon(path, error);
+    if (!rundir) {
+        rundir = OVS_RUNDIR;
     }
+    pidfile = xasprintf("%s/%s.pid", rundir, target);
+    stream = fopen(pidfile, "r");
+    if (!stream) {
+        no_daemon(pidfile, errno);
+    }
+    if (fscanf(stream, "%d", &pid) != 1) {
+        no_daemon(pidfile, ESRCH);
+    }
+    fclose(stream);
+    free(pidfile);
+    path = xasprintf("%s/%s.%d.ctl", rundir, target, pid);
+    fd = connect_to(path);
     free(path);
-    return client;
+    return fd;
 }
 
-#if VIRTNET_OVS_VERSION >= 30500
-/* Answers are JSON since 3.5: a string, for text. */
-typedef struct json *answer;
-
-static char *
-answer_to_string(answer a)
+static void
+put_json_string(struct ds *s, const char *text)
 {
-    return (a->type == JSON_STRING ? xstrdup(json_string(a))
-            : json_to_string(a, JSSF_SORT | JSSF_PRETTY));
-}
+    ds_put_char(s, '"');
+    for (; *text; text++) {
+        unsigned char c = *text;
 
-#define answer_destroy json_destroy
-#else
-typedef char *answer;
-#define answer_to_string xstrdup
-#define answer_destroy free
-#endif
-
-/* Does 'text', an answer, say that all is well? */
-static bool
-is_success(const char *text)
-{
-    struct json *json = json_from_string(text);
-    bool ok = true;
-
-    if (json->type == JSON_OBJECT) {
-        const struct json *errno_ = shash_find_data(json_object(json),
-                                                    "errno");
-
-        if (errno_) {
-            ok = errno_->type == JSON_INTEGER && !errno_->integer;
+        if (c == '"' || c == '\\') {
+            ds_put_char(s, '\\');
+            ds_put_char(s, c);
+        } else if (c < ' ') {
+            ds_put_format(s, "\\u%04x", c);
         } else {
-            ok = !shash_find(json_object(json), "Error");
+            ds_put_char(s, c);
         }
     }
-    json_destroy(json);
-    return ok;
+    ds_put_char(s, '"');
+}
+
+static void
+put_utf8(struct ds *s, unsigned int c)
+{
+    if (c < 0x80) {
+        ds_put_char(s, c);
+    } else if (c < 0x800) {
+        ds_put_char(s, 0xc0 | c >> 6);
+        ds_put_char(s, 0x80 | (c & 0x3f));
+    } else {
+        ds_put_char(s, 0xe0 | c >> 12);
+        ds_put_char(s, 0x80 | (c >> 6 & 0x3f));
+        ds_put_char(s, 0x80 | (c & 0x3f));
+    }
+}
+
+/* Appends to '*out' what the JSON string at 'p', behind its quotation mark,
+ * says.  Returns what follows it, or NULL if it does not end. */
+static const char *
+get_json_string(const char *p, struct ds *out)
+{
+    for (; *p != '"'; p++) {
+        if (!*p) {
+            return NULL;
+        } else if (*p != '\\') {
+            ds_put_char(out, *p);
+            continue;
+        }
+        p++;
+        if (*p == 'u') {
+            char hex[5] = "";
+
+            for (int i = 0; i < 4 && p[1]; i++) {
+                hex[i] = *++p;
+            }
+            put_utf8(out, strtoul(hex, NULL, 16));
+        } else if (!*p) {
+            return NULL;
+        } else {
+            static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+            const char *x = strchr(from, *p);
+
+            ds_put_char(out, x ? to[x - from] : *p);
+        }
+    }
+    return p + 1;
+}
+
+/* Looks for member 'key', a string or null, of the object in 'text', a whole
+ * reply.  Appends its value to '*out'; returns false if it is null.  Strings
+ * are skipped as such, so nothing in one can be taken for a key. */
+static bool
+get_reply_member(const char *text, const char *key, struct ds *out)
+{
+    int depth = 0;
+
+    for (const char *p = text; p && *p; ) {
+        if (*p == '{' || *p == '[') {
+            depth++;
+            p++;
+        } else if (*p == '}' || *p == ']') {
+            depth--;
+            p++;
+        } else if (*p == '"') {
+            struct ds s = DS_EMPTY_INITIALIZER;
+            bool match;
+
+            p = get_json_string(p + 1, &s);
+            match = depth == 1 && p && *p == ':' && !strcmp(ds_cstr(&s), key);
+            ds_destroy(&s);
+            if (match) {
+                p += 1 + strspn(p + 1, " ");
+                return *p == '"' && get_json_string(p + 1, out);
+            }
+        } else {
+            p++;
+        }
+    }
+    return false;
+}
+
+/* Is 'text' a whole JSON object? */
+static bool
+is_whole(const char *text)
+{
+    int depth = 0;
+    bool in_string = false;
+
+    for (const char *p = text; *p; p++) {
+        if (in_string) {
+            if (*p == '\\') {
+                if (!*++p) {
+                    return false;
+                }
+            } else if (*p == '"') {
+                in_string = false;
+            }
+        } else if (*p == '"') {
+            in_string = true;
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+        } else if ((*p == '}' || *p == ']') && !--depth) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+transact(int fd, const char *method, int argc, char *argv[], struct ds *reply)
+{
+    struct ds request = DS_EMPTY_INITIALIZER;
+    const char *p;
+    size_t left;
+
+    ds_put_cstr(&request, "{\"id\":0,\"method\":");
+    put_json_string(&request, method);
+    ds_put_cstr(&request, ",\"params\":[");
+    for (int i = 0; i < argc; i++) {
+        if (i) {
+            ds_put_char(&request, ',');
+        }
+        put_json_string(&request, argv[i]);
+    }
+    ds_put_cstr(&request, "]}");
+    for (p = ds_cstr(&request), left = request.length; left > 0; ) {
+        ssize_t n = send(fd, p, left, MSG_NOSIGNAL);
+
+        if (n < 0) {
+            no_daemon("no answer", errno);
+        }
+        p += n;
+        left -= n;
+    }
+    ds_destroy(&request);
+
+    for (;;) {
+        char buf[65536];
+        ssize_t n = recv(fd, buf, sizeof buf - 1, 0);
+
+        if (n <= 0) {
+            no_daemon("no answer", n ? errno : EPIPE);
+        }
+        buf[n] = '\0';
+        ds_put_cstr(reply, buf);
+        /* A whole reply ends with the brace; look no more often than that. */
+        if (buf[n - 1] == '}' || buf[n - 1] == '\n') {
+            if (is_whole(ds_cstr(reply))) {
+                return;
+            }
+        }
+    }
 }
 
 static int
 run(const char *target, const struct virtnet_command *command, int argc,
     char *argv[])
 {
-    struct jsonrpc *client = connect_to_target(target);
+    int fd = connect_to_target(target);
     char *method = xasprintf("virtnet/%s", command->name);
-    answer result, error;
-    int status = EXIT_SUCCESS;
-    int retval;
+    struct ds reply = DS_EMPTY_INITIALIZER;
+    struct ds text = DS_EMPTY_INITIALIZER;
+    int status = EXIT_FAILURE;
+    FILE *out = stdout;
+    const char *s;
 
-    retval = unixctl_client_transact(client, method, argc, argv, &result,
-                                     &error);
-    if (retval) {
-        no_daemon("no answer", retval < 0 ? EPIPE : retval);
+    transact(fd, method, argc, argv, &reply);
+    if (get_reply_member(ds_cstr(&reply), "error", &text)) {
+        out = stderr;
+        fputs("virtnet: ", out);
+    } else if (get_reply_member(ds_cstr(&reply), "result", &text)) {
+        const char *number = strstr(ds_cstr(&text), "\n  \"errno\": ");
+
+        /* Answers to actions say so themselves; of the others, only one that
+         * there is no device is a failure. */
+        if (number ? !strncmp(number + 12, "0,", 2)
+            : !strstr(ds_cstr(&text), "\n  \"Error\": ")) {
+            status = EXIT_SUCCESS;
+        }
     }
-    if (error) {
-        char *text = answer_to_string(error);
-
-        fprintf(stderr, "virtnet: %s%s", text,
-                *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
-        free(text);
-        status = EXIT_FAILURE;
-    } else {
-        char *text = answer_to_string(result);
-
-        printf("%s%s", text,
-               *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
-        status = is_success(text) ? EXIT_SUCCESS : EXIT_FAILURE;
-        free(text);
-    }
-    answer_destroy(result);
-    answer_destroy(error);
+    s = ds_cstr(&text);
+    fprintf(out, "%s%s", s, *s && s[strlen(s) - 1] == '\n' ? "" : "\n");
+    ds_destroy(&reply);
+    ds_destroy(&text);
     free(method);
-    jsonrpc_close(client);
+    close(fd);
     return status;
 }
 
@@ -257,10 +403,6 @@ main(int argc, char *argv[])
     char *error;
     int status;
     int i;
-
-    set_program_name(argv[0]);
-    fatal_ignore_sigpipe();
-    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
 
     for (i = 1; i < argc && argv[i][0] == '-'; i++) {
         if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help")) {
