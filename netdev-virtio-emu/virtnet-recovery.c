@@ -22,7 +22,14 @@
  * Whoever may write to the directory can bring devices into being, as can
  * whoever may write to the database.  But no content of a file may crash,
  * stall or confuse the switch: size, type, name, JSON type and range are
- * checked before anything is used, and links are not followed. */
+ * checked before anything is used, and links are not followed.
+ *
+ * Threads
+ * =======
+ *
+ * The main thread writes "<name>.tmp" and queues a job; the saver does the
+ * rest of it.  Whoever gives a file its name, or takes it away, has
+ * 'queue_mutex'. */
 
 #include <config.h>
 
@@ -38,17 +45,24 @@
 #include <unistd.h>
 
 #include "coverage.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "openvswitch/list.h"
 #include "openvswitch/shash.h"
+#include "openvswitch/thread.h"
 #include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
 #include "packets.h"
 #include "socket-util.h"
+#include "sset.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_recovery);
 
 COVERAGE_DEFINE(virtnet_record_saved);
+COVERAGE_DEFINE(virtnet_record_synced);
 COVERAGE_DEFINE(virtnet_record_bad);
 
 /* Far above what virtnet_recovery_save() writes. */
@@ -113,41 +127,229 @@ fsync_directory(const char *dir)
     return error;
 }
 
+/* Synchronizes the file 'path'.  Returns 0 or a positive errno. */
+static int
+fsync_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int error = 0;
+
+    if (fd < 0) {
+        return errno;
+    }
+    if (fsync(fd)) {
+        error = errno;
+    }
+    close(fd);
+    return error;
+}
+
+/* Writes 'text' to the new file 'path'.  Returns 0 or a positive errno. */
+static int
+write_new_file(const char *path, const char *text)
+{
+    size_t n_written;
+    int error;
+    int fd;
+
+    /* Whatever has this name, a link perhaps, is not to be written through. */
+    unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+              0600);
+    if (fd < 0) {
+        return errno;
+    }
+    error = write_fully(fd, text, strlen(text), &n_written);
+    if (close(fd) && !error) {
+        error = errno;
+    }
+    if (error) {
+        unlink(path);
+    }
+    return error;
+}
+
+/* A file of which the disk does not know yet. */
+struct save_job {
+    struct ovs_list list_node;  /* In 'queue', or in the saver's own list. */
+    char *dir;
+    char *temp;                 /* Path of the file as it was written... */
+    char *path;                 /* ...and as it is to be.  Key in 'jobs'. */
+    bool taken;                 /* Is the saver at work on it? */
+    bool stale;                 /* Is 'temp' gone, or newer than this? */
+};
+
+static struct ovs_mutex queue_mutex = OVS_MUTEX_INITIALIZER;
+
+/* Jobs that the saver has not taken. */
+static struct ovs_list queue OVS_GUARDED_BY(queue_mutex)
+    = OVS_LIST_INITIALIZER(&queue);
+
+/* Jobs that are not 'stale'. */
+static struct shash jobs OVS_GUARDED_BY(queue_mutex)
+    = SHASH_INITIALIZER(&jobs);
+
+static bool saver_runs OVS_GUARDED_BY(queue_mutex); /* Is there a thread? */
+static bool saver_busy OVS_GUARDED_BY(queue_mutex); /* Has it taken jobs? */
+static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t saver_idle = PTHREAD_COND_INITIALIZER;
+
+/* Gives the file of 'job' its name, if that is still wanted. */
+static void
+save_job_finish(struct save_job *job)
+    OVS_REQUIRES(queue_mutex)
+{
+    if (!job->stale) {
+        shash_find_and_delete(&jobs, job->path);
+        if (rename(job->temp, job->path)) {
+            VLOG_ERR("%s: record not renamed to %s: %s", job->temp, job->path,
+                     ovs_strerror(errno));
+        } else {
+            COVERAGE_INC(virtnet_record_synced);
+        }
+    }
+}
+
+static void
+save_job_destroy(struct save_job *job)
+{
+    free(job->dir);
+    free(job->temp);
+    free(job->path);
+    free(job);
+}
+
+/* Does the jobs of 'batch', and destroys them. */
+static void
+save_jobs_run(struct ovs_list *batch)
+{
+    struct save_job *job;
+    char *dir = NULL;
+    int error;
+
+    LIST_FOR_EACH (job, list_node, batch) {
+        error = fsync_file(job->temp);
+        if (error && error != ENOENT) {
+            VLOG_ERR("%s: not synchronized: %s", job->temp,
+                     ovs_strerror(error));
+        }
+    }
+    LIST_FOR_EACH (job, list_node, batch) {
+        ovs_mutex_lock(&queue_mutex);
+        save_job_finish(job);
+        ovs_mutex_unlock(&queue_mutex);
+    }
+    LIST_FOR_EACH_POP (job, list_node, batch) {
+        if (!dir || strcmp(dir, job->dir)) {
+            error = fsync_directory(job->dir);
+            if (error && error != ENOENT) {
+                VLOG_ERR("%s: not synchronized: %s", job->dir,
+                         ovs_strerror(error));
+            }
+            free(dir);
+            dir = xstrdup(job->dir);
+        }
+        save_job_destroy(job);
+    }
+    free(dir);
+}
+
+static void *
+saver_main(void *aux OVS_UNUSED)
+{
+    struct ovs_list batch = OVS_LIST_INITIALIZER(&batch);
+    struct save_job *job;
+
+    /* This thread reads nothing that RCU protects. */
+    ovsrcu_quiesce_start();
+    ovs_mutex_lock(&queue_mutex);
+    for (;;) {
+        while (ovs_list_is_empty(&queue)) {
+            saver_busy = false;
+            xpthread_cond_broadcast(&saver_idle);
+            ovs_mutex_cond_wait(&queue_filled, &queue_mutex);
+        }
+        saver_busy = true;
+        ovs_list_push_back_all(&batch, &queue);
+        LIST_FOR_EACH (job, list_node, &batch) {
+            job->taken = true;
+        }
+        ovs_mutex_unlock(&queue_mutex);
+        save_jobs_run(&batch);
+        ovs_mutex_lock(&queue_mutex);
+    }
+    OVS_NOT_REACHED();
+}
+
+/* What a job for 'path' was to do is out of date. */
+static void
+save_job_cancel(const char *path)
+    OVS_REQUIRES(queue_mutex)
+{
+    struct save_job *job = shash_find_and_delete(&jobs, path);
+
+    if (job) {
+        job->stale = true;
+    }
+}
+
+/* Has the saver synchronize 'dir', and before that, unless 'deleted', 'temp',
+ * which becomes 'path'. */
+static void
+save_job_queue(const char *dir, const char *temp, const char *path,
+               bool deleted)
+    OVS_REQUIRES(queue_mutex)
+{
+    struct save_job *job = shash_find_data(&jobs, path);
+
+    if (job && !job->taken && !deleted) {
+        return;                 /* It will find what was just written. */
+    }
+    save_job_cancel(path);
+    job = xmalloc(sizeof *job);
+    *job = (struct save_job) {
+        .dir = xstrdup(dir),
+        .temp = xstrdup(temp),
+        .path = xstrdup(path),
+        .stale = deleted,
+    };
+    if (!deleted) {
+        shash_add(&jobs, path, job);
+    }
+    ovs_list_push_back(&queue, &job->list_node);
+    if (!saver_runs) {
+        saver_runs = true;
+        ovs_thread_create("virtnet_saver", saver_main, NULL);
+    }
+    xpthread_cond_signal(&queue_filled);
+}
+
+void
+virtnet_recovery_flush(void)
+{
+    ovs_mutex_lock(&queue_mutex);
+    while (saver_busy || !ovs_list_is_empty(&queue)) {
+        ovs_mutex_cond_wait(&saver_idle, &queue_mutex);
+    }
+    ovs_mutex_unlock(&queue_mutex);
+}
+
 /* Replaces 'dir'/'name' by 'text'.  Returns 0 or a positive errno. */
 static int
 replace_file(const char *dir, const char *name, const char *text)
 {
     char *path = xasprintf("%s/%s", dir, name);
-    char *temp = xasprintf("%s/%s"TEMP_SUFFIX, dir, name);
-    size_t n_written;
-    int error = 0;
-    int fd;
+    char *temp = xasprintf("%s"TEMP_SUFFIX, path);
+    int error;
 
-    /* Whatever has this name, a link perhaps, is not to be written through. */
-    unlink(temp);
-    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-              0600);
-    if (fd < 0) {
-        error = errno;
-        goto exit;
-    }
-    error = write_fully(fd, text, strlen(text), &n_written);
-    if (!error && fsync(fd)) {
-        error = errno;
-    }
-    if (close(fd) && !error) {
-        error = errno;
-    }
-    if (!error && rename(temp, path)) {
-        error = errno;
-    }
+    ovs_mutex_lock(&queue_mutex);
+    error = write_new_file(temp, text);
     if (error) {
-        unlink(temp);
+        save_job_cancel(path);
     } else {
-        error = fsync_directory(dir);
+        save_job_queue(dir, temp, path, false);
     }
-
-exit:
+    ovs_mutex_unlock(&queue_mutex);
     free(path);
     free(temp);
     return error;
@@ -242,11 +444,17 @@ void
 virtnet_recovery_delete(const char *vuid, const char *dir)
 {
     char *path = xasprintf("%s/%s", dir, vuid);
+    char *temp = xasprintf("%s"TEMP_SUFFIX, path);
 
-    if (unlink(path) && errno != ENOENT) {
+    ovs_mutex_lock(&queue_mutex);
+    if ((unlink(temp) && errno != ENOENT)
+        || (unlink(path) && errno != ENOENT)) {
         VLOG_ERR("%s: record not deleted: %s", path, ovs_strerror(errno));
     }
+    save_job_queue(dir, temp, path, true);
+    ovs_mutex_unlock(&queue_mutex);
     free(path);
+    free(temp);
 }
 
 /* Reading. */
@@ -466,7 +674,7 @@ virtnet_record_destroy(struct virtnet_record *r)
 static struct virtnet_record *
 record_from_json(const char *vuid, const struct json *json, char **errp)
 {
-    long long int pf_id, vf_id, bdf, sf_num;
+    long long int pf_id, vf_id, bdf, sf_num, pf_num;
     struct virtnet_record *r;
     char *mode = NULL;
 
@@ -483,6 +691,7 @@ record_from_json(const char *vuid, const struct json *json, char **errp)
         || !get_integer(json, "vf_id", 0, UINT16_MAX,
                         r->type == VIRTNET_VF ? -1 : 0, &vf_id, errp)
         || !get_integer(json, "bdf_raw", 0, UINT16_MAX, -1, &bdf, errp)
+        || !get_integer(json, "pf_num", 0, UINT8_MAX, 0, &pf_num, errp)
         || !get_integer(json, "sf_num",
                         r->type == VIRTNET_HOTPLUG_PF ? VIRTNET_SF_HOTPLUG_MIN
                         : r->type == VIRTNET_STATIC_PF ? VIRTNET_SF_STATIC_MIN
@@ -526,48 +735,65 @@ static void
 set_aside(const char *path, const char *why)
 {
     char *bad = xasprintf("%s"BAD_SUFFIX, path);
+    struct ds shown = DS_EMPTY_INITIALIZER;
 
+    /* Anything may be in its name. */
+    ds_put_printable(&shown, path, strlen(path));
     COVERAGE_INC(virtnet_record_bad);
     if (rename(path, bad)) {
-        VLOG_ERR("%s: bad record (%s), and it cannot be renamed: %s", path,
-                 why, ovs_strerror(errno));
+        VLOG_ERR("%s: bad record (%s), and it cannot be renamed: %s",
+                 ds_cstr(&shown), why, ovs_strerror(errno));
     } else {
-        VLOG_ERR("%s: bad record, renamed to %s: %s", path, bad, why);
+        VLOG_ERR("%s: bad record, renamed to %s"BAD_SUFFIX": %s",
+                 ds_cstr(&shown), ds_cstr(&shown), why);
     }
+    ds_destroy(&shown);
     free(bad);
+}
+
+/* Returns the record of 'vuid' that 'path' holds, or NULL with the reason in
+ * '*why', which the caller must free. */
+static struct virtnet_record *
+record_read(const char *path, const char *vuid, char **why)
+{
+    struct virtnet_record *record = NULL;
+    struct json *json;
+    size_t size = 0;
+    char *text;
+
+    *why = NULL;
+    if (!vuid_is_sane(vuid)) {
+        *why = xstrdup("its name is not a VUID");
+        return NULL;
+    }
+    text = read_file(path, &size, why);
+    if (!text) {
+        return NULL;
+    }
+    if (memchr(text, '\0', size)) {
+        *why = xstrdup("it has a null byte");
+    } else {
+        json = json_from_string(text);
+        if (json->type == JSON_STRING) {
+            /* What went wrong in parsing. */
+            *why = xstrdup(json_string(json));
+        } else {
+            record = record_from_json(vuid, json, why);
+        }
+        json_destroy(json);
+    }
+    free(text);
+    return record;
 }
 
 static struct virtnet_record *
 record_load(const char *dir, const char *name)
 {
     char *path = xasprintf("%s/%s", dir, name);
-    struct virtnet_record *record = NULL;
-    char *why = NULL;
-    size_t size = 0;
-    char *text;
+    struct virtnet_record *record;
+    char *why;
 
-    if (!vuid_is_sane(name)) {
-        why = xstrdup("its name is not a VUID");
-    } else {
-        text = read_file(path, &size, &why);
-        if (text) {
-            struct json *json = NULL;
-
-            if (memchr(text, '\0', size)) {
-                why = xstrdup("it has a null byte");
-            } else {
-                json = json_from_string(text);
-                if (json->type == JSON_STRING) {
-                    /* What went wrong in parsing. */
-                    why = xstrdup(json_string(json));
-                } else {
-                    record = record_from_json(name, json, &why);
-                }
-            }
-            json_destroy(json);
-            free(text);
-        }
-    }
+    record = record_read(path, name, &why);
     if (!record) {
         set_aside(path, why);
     }
@@ -576,11 +802,39 @@ record_load(const char *dir, const char *name)
     return record;
 }
 
+/* 'name', which ends in TEMP_SUFFIX, is what the last process did not come to
+ * give its name to.  If it is whole, it is newer than what has the name. */
+static void
+temp_load(const char *dir, const char *name)
+{
+    char *temp = xasprintf("%s/%s", dir, name);
+    char *vuid = xmemdup0(name, strlen(name) - strlen(TEMP_SUFFIX));
+    char *path = xasprintf("%s/%s", dir, vuid);
+    struct virtnet_record *record;
+    char *why;
+
+    record = record_read(temp, vuid, &why);
+    if (!record) {
+        VLOG_DBG("%s: ignored: %s", vuid, why);
+        unlink(temp);
+    } else if (rename(temp, path)) {
+        VLOG_ERR("%s: record not renamed to %s: %s", temp, path,
+                 ovs_strerror(errno));
+    }
+    virtnet_record_destroy(record);
+    free(why);
+    free(path);
+    free(vuid);
+    free(temp);
+}
+
 static int
 compare_records(const void *a_, const void *b_)
 {
-    const struct virtnet_record *a = *(const struct virtnet_record *const *) a_;
-    const struct virtnet_record *b = *(const struct virtnet_record *const *) b_;
+    const struct virtnet_record *const *ap = a_;
+    const struct virtnet_record *const *bp = b_;
+    const struct virtnet_record *a = *ap;
+    const struct virtnet_record *b = *bp;
     bool a_vf = a->type == VIRTNET_VF;
     bool b_vf = b->type == VIRTNET_VF;
 
@@ -594,14 +848,64 @@ compare_records(const void *a_, const void *b_)
     return strcmp(a->vuid, b->vuid);
 }
 
+/* Takes 'claim', which it frees, for one record.  Stores it in '*taken' if
+ * another has it already. */
+static void
+claim(struct sset *claims, char *text, char **taken)
+{
+    if (!sset_add(claims, text) && !*taken) {
+        *taken = text;
+    } else {
+        free(text);
+    }
+}
+
+/* Sets those of the 'n' 'records' aside that claim what one before them has.
+ * Returns the number of those that remain. */
+static size_t
+drop_conflicts(const char *dir, struct virtnet_record **records, size_t n)
+{
+    struct sset claims = SSET_INITIALIZER(&claims);
+    size_t n_kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct virtnet_record *r = records[i];
+        char *taken = NULL;
+
+        claim(&claims, (r->type == VIRTNET_VF
+                        ? xasprintf("vf_id %u of pf_id %u", r->vf_id, r->pf_id)
+                        : xasprintf("pf_id %u", r->pf_id)), &taken);
+        claim(&claims, xasprintf("sf_num %"PRIu32, r->sf_num), &taken);
+        claim(&claims, xasprintf("mac "ETH_ADDR_FMT,
+                                 ETH_ADDR_ARGS(r->config.mac)), &taken);
+        if (taken) {
+            char *path = xasprintf("%s/%s", dir, r->vuid);
+            char *why = xasprintf("another record has its %s", taken);
+
+            set_aside(path, why);
+            virtnet_record_destroy(r);
+            free(why);
+            free(path);
+            free(taken);
+        } else {
+            records[n_kept++] = r;
+        }
+    }
+    sset_destroy(&claims);
+    return n_kept;
+}
+
 size_t
 virtnet_recovery_load_all(const char *dir, struct virtnet_record ***recordsp)
 {
-    struct virtnet_record **records = NULL;
-    size_t n = 0, allocated = 0;
+    struct sset names = SSET_INITIALIZER(&names);
+    struct virtnet_record **records;
     struct dirent *de;
+    const char *name;
+    size_t n = 0;
     DIR *stream;
 
+    virtnet_recovery_flush();
     *recordsp = NULL;
     stream = opendir(dir);
     if (!stream) {
@@ -612,29 +916,38 @@ virtnet_recovery_load_all(const char *dir, struct virtnet_record ***recordsp)
         return 0;
     }
     while ((de = readdir(stream)) != NULL) {
-        struct virtnet_record *record;
+        if (string_ends_with(de->d_name, TEMP_SUFFIX)) {
+            char *vuid = xmemdup0(de->d_name, (strlen(de->d_name)
+                                               - strlen(TEMP_SUFFIX)));
 
-        if (de->d_name[0] == '.' || string_ends_with(de->d_name, BAD_SUFFIX)) {
-            continue;
-        } else if (string_ends_with(de->d_name, TEMP_SUFFIX)) {
-            /* A write that did not come to an end; the old file is whole. */
-            char *path = xasprintf("%s/%s", dir, de->d_name);
-
-            unlink(path);
-            free(path);
-            continue;
-        }
-        record = record_load(dir, de->d_name);
-        if (record) {
-            if (n >= allocated) {
-                records = x2nrealloc(records, &allocated, sizeof *records);
+            temp_load(dir, de->d_name);
+            if (vuid_is_sane(vuid)) {
+                sset_add(&names, vuid);
             }
-            records[n++] = record;
+            free(vuid);
+        } else if (de->d_name[0] != '.'
+                   && !string_ends_with(de->d_name, BAD_SUFFIX)) {
+            sset_add(&names, de->d_name);
         }
     }
     closedir(stream);
+
+    records = xmalloc(MAX(sset_count(&names), 1) * sizeof *records);
+    SSET_FOR_EACH (name, &names) {
+        char *path = xasprintf("%s/%s", dir, name);
+        struct stat s;
+
+        /* What was a temporary file alone may have been torn. */
+        if (!lstat(path, &s) || errno != ENOENT) {
+            records[n] = record_load(dir, name);
+            n += records[n] != NULL;
+        }
+        free(path);
+    }
+    sset_destroy(&names);
     if (n) {
         qsort(records, n, sizeof *records, compare_records);
+        n = drop_conflicts(dir, records, n);
     }
     *recordsp = records;
     return n;

@@ -24,15 +24,19 @@
  * known controller have come first and mean the same; those after them are
  * what it takes to bring the very same device back.
  *
- * A file is replaced as a whole: written beside, synchronized, renamed, and
- * the directory synchronized, before virtnet_recovery_save() returns.  So a
- * device that an operator was told of is there after a crash.
+ * A file is replaced as a whole.  virtnet_recovery_save() writes the new text
+ * to "<name>.tmp", from where it is read after a crash of the process: so a
+ * device that an operator was told of is there then.  What a disk takes long
+ * for is up to a thread: it synchronizes the new file, gives it its name, and
+ * synchronizes the directory, for all that have come meanwhile at once.  So a
+ * power failure costs what happened in its last milliseconds, and nothing that
+ * was there before.
  *
  * A file is read as if an enemy had written it.  One that is not what it
- * should be is renamed to "<name>.bad", named in the log, and costs no other
- * device.
+ * should be, or claims a number or a MAC address that another has, is renamed
+ * to "<name>.bad", named in the log, and costs no other device.
  *
- * Main thread. */
+ * Functions are for the main thread. */
 
 #include <stddef.h>
 
@@ -59,11 +63,15 @@ struct virtnet_record {
 };
 
 /* Writes the record of 'dev' to 'dir', which is created if need be.  Returns
- * 0, VIRTNET_E_REC_CREATE or VIRTNET_E_REC_CFG_SAVE; the reason is logged. */
+ * 0, VIRTNET_E_REC_CREATE or VIRTNET_E_REC_CFG_SAVE; the reason is logged.
+ * Waits for no disk. */
 int virtnet_recovery_save(const struct virtnet_device *dev, const char *dir);
 
 /* Deletes the record of 'vuid' from 'dir', if there is one. */
 void virtnet_recovery_delete(const char *vuid, const char *dir);
+
+/* Waits until the disk has everything that was saved or deleted. */
+void virtnet_recovery_flush(void);
 
 /* Reads all records of 'dir', PFs before VFs and in order of 'pf_id', so that
  * ids and SF numbers come back as they were.  Stores an array in '*recordsp'

@@ -23,6 +23,7 @@
 #include "auto-port.h"
 #include "netdev-virtio-emu.h"
 #include "virtnet-controller.h"
+#include "virtnet-recovery.h"
 #include "virtnet-unixctl.h"
 
 void
@@ -54,4 +55,5 @@ virtnet_hooks_exit(void)
 {
     virtnet_controller_exit();
     auto_port_exit();
+    virtnet_recovery_flush();
 }

@@ -13,7 +13,9 @@
 # limitations under the License.
 
 # Unit tests: programs that exit with status 0 when all is well.
-UNIT_TESTS = tests/test-virtnet-controller
+UNIT_TESTS = \
+	tests/test-virtnet-controller \
+	tests/test-virtnet-recovery
 check_PROGRAMS += $(UNIT_TESTS)
 TEST_LIBS = \
 	netdev-virtio-emu/libvirtnet.la \
@@ -22,6 +24,11 @@ TEST_LIBS = \
 tests_test_virtnet_controller_SOURCES = tests/test-virtnet-controller.c
 tests_test_virtnet_controller_LDADD = $(TEST_LIBS)
 tests_test_virtnet_controller_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_virtnet_recovery_SOURCES = tests/test-virtnet-recovery.c
+tests_test_virtnet_recovery_LDADD = $(TEST_LIBS)
+tests_test_virtnet_recovery_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 
