@@ -88,7 +88,7 @@ static const struct setting VIRTNET_SETTINGS[] = {
     S_STRING("virtnet-socket-dir", socket_dir, true, NULL),
     S_CHOICE("virtnet-vhost-mode", vhost_server, true, "client",
              "client", "server"),
-    S_UINT("virtnet-mempool-size", mempool_size, true, "65536",
+    S_UINT("virtnet-mempool-size", mempool_size, true, "32768",
            1024, 4194304),
 
     S_BOOL("virtnet-auto-port", auto_port, false, "true"),

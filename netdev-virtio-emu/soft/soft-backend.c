@@ -29,6 +29,7 @@
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
+#include "ovs-thread.h"
 #include "packets.h"
 #include "smap.h"
 #include "soft-mempool.h"
@@ -101,6 +102,48 @@ fail(int error, char **errp, const char *format, ...)
 
 /* Backend. */
 
+/* Packet buffers of the usual size.  To make them takes a few tenths of a
+ * second, during which the main loop would be away, so a thread does it before
+ * there is a device that needs them; and they are kept when the last device
+ * is gone. */
+static struct {
+    bool started;               /* Main thread only. */
+    atomic_bool done;           /* Is 'pool' set? */
+    unsigned int n_buffers;
+    struct soft_mempool *pool;  /* NULL if there is not enough memory: then
+                                 * the first device says so. */
+} warm = { .done = false };
+
+static void *
+soft_warm_main(void *aux OVS_UNUSED)
+{
+    char *error = NULL;
+
+    if (soft_mempool_get(-1, VIRTNET_DEFAULT_MTU, warm.n_buffers, &warm.pool,
+                         &error)) {
+        VLOG_WARN("%s", error);
+        free(error);
+        warm.pool = NULL;
+    }
+    atomic_store_explicit(&warm.done, true, memory_order_release);
+    return NULL;
+}
+
+/* Returns true when the packet buffers have been made, as far as possible. */
+static bool
+soft_is_warm(unsigned int n_buffers)
+{
+    bool done;
+
+    if (!warm.started) {
+        warm.started = true;
+        warm.n_buffers = n_buffers;
+        ovs_thread_create("virtnet_buffers", soft_warm_main, NULL);
+    }
+    atomic_read_explicit(&warm.done, &done, memory_order_acquire);
+    return done;
+}
+
 static int
 soft_open(const struct virtnet_settings *settings,
           struct virtnet_backend **backendp, char **errp)
@@ -111,6 +154,9 @@ soft_open(const struct virtnet_settings *settings,
     if (!dpdk_available()) {
         return fail(-EAGAIN, errp, "DPDK is not initialised: set "
                     "other_config:dpdk-init=true");
+    }
+    if (!soft_is_warm(settings->mempool_size)) {
+        return fail(-EAGAIN, errp, "packet buffers are being made");
     }
 
     sb = xzalloc(sizeof *sb);
