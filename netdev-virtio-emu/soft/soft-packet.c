@@ -54,13 +54,22 @@
 
 COVERAGE_DEFINE(virtnet_rx_invalid_offload);
 COVERAGE_DEFINE(virtnet_tx_copied);
-COVERAGE_DEFINE(virtnet_tx_csum_completed);
+COVERAGE_DEFINE(virtnet_csum_completed);
 
 /* Does a dp_packet have offload flags of its own, apart from the mbuf's? */
 #define HAVE_OWN_FLAGS (VIRTNET_OVS_VERSION >= 40000)
 
 /* Does a dp_packet know about headers inside of tunnels? */
 #define HAVE_INNER (VIRTNET_OVS_VERSION >= 30500)
+
+/* All transmit flags: requests and what goes with them. */
+#define TX_FLAGS (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK        \
+                  | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG       \
+                  | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6             \
+                  | RTE_MBUF_F_TX_OUTER_IP_CKSUM                        \
+                  | RTE_MBUF_F_TX_OUTER_UDP_CKSUM                       \
+                  | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IPV6 \
+                  | RTE_MBUF_F_TX_TUNNEL_MASK)
 
 /* Least TCP payload in a segment.  Linux never sends less in one, by default
  * (net.ipv4.tcp_min_snd_mss), and with less a guest could have the switch make
@@ -112,6 +121,7 @@ struct headers {
     size_t l4_size;             /* Bytes from there to the end, no padding. */
     uint8_t proto;              /* IPPROTO_*. */
     bool ipv4;                  /* Otherwise IPv6. */
+    unsigned int n_tags;        /* VLAN tags. */
 };
 
 static size_t
@@ -123,10 +133,25 @@ min_l4_size(uint8_t proto)
             : SIZE_MAX);
 }
 
+/* Is 'size' bytes at 'l4' long enough for a transport header of 'proto'? */
+static bool
+l4_is_complete(const void *l4, size_t size, uint8_t proto)
+{
+    if (size < min_l4_size(proto)) {
+        return false;
+    }
+    if (proto == IPPROTO_TCP) {
+        const struct tcp_header *tcp = l4;
+        size_t tcp_len = TCP_OFFSET(tcp->tcp_ctl) * 4;
+
+        return tcp_len >= TCP_HEADER_LEN && tcp_len <= size;
+    }
+    return true;
+}
+
 /* Finds the headers of 'size' bytes of frame at 'data', as the datapath will
- * when it extracts the flow, but for VLAN tags beyond the first, which it may
- * be configured not to look behind.  Returns false if there is no complete
- * TCP, UDP or SCTP header to be found. */
+ * when it extracts the flow.  Returns false if there is no complete TCP, UDP
+ * or SCTP header to be found. */
 static bool
 parse_headers(const void *data, size_t size, struct headers *h)
 {
@@ -140,13 +165,15 @@ parse_headers(const void *data, size_t size, struct headers *h)
     type = eth->eth_type;
     p += ETH_HEADER_LEN;
     size -= ETH_HEADER_LEN;
-    if (eth_type_vlan(type)) {
+    h->n_tags = 0;
+    while (eth_type_vlan(type) && h->n_tags < 2) {
         if (size < VLAN_HEADER_LEN) {
             return false;
         }
         memcpy(&type, p + sizeof(ovs_be16), sizeof type);
         p += VLAN_HEADER_LEN;
         size -= VLAN_HEADER_LEN;
+        h->n_tags++;
     }
 
     h->l3 = p;
@@ -204,26 +231,49 @@ parse_headers(const void *data, size_t size, struct headers *h)
     } else {
         return false;
     }
-    return h->l4_size >= min_l4_size(h->proto);
+    return l4_is_complete(h->l4, h->l4_size, h->proto);
 }
 
-/* Is a TCP header of 'size' bytes, at most, followed by payload that can be
- * cut into segments of 'segsz' bytes? */
-static bool
-can_segment(const struct tcp_header *tcp, size_t size, uint16_t segsz)
+/* Completes the checksum of the transport header at 'h'. */
+static void
+complete_l4_csum(const struct headers *h)
 {
-    size_t tcp_len = TCP_OFFSET(tcp->tcp_ctl) * 4;
+    uint32_t pseudo;
 
-    return (segsz >= MIN_SEGMENT
-            && tcp_len >= TCP_HEADER_LEN && tcp_len <= size);
+    COVERAGE_INC(virtnet_csum_completed);
+    if (h->proto == IPPROTO_SCTP) {
+        struct sctp_header *sctp = h->l4;
+
+        put_16aligned_be32(&sctp->sctp_csum, 0);
+        put_16aligned_be32(&sctp->sctp_csum, crc32c(h->l4, h->l4_size));
+        return;
+    }
+
+    pseudo = (h->ipv4
+              ? packet_csum_pseudoheader(h->l3)
+              : packet_csum_pseudoheader6(h->l3));
+    if (h->proto == IPPROTO_TCP) {
+        struct tcp_header *tcp = h->l4;
+
+        tcp->tcp_csum = 0;
+        tcp->tcp_csum = csum_finish(csum_continue(pseudo, tcp, h->l4_size));
+    } else {
+        struct udp_header *udp = h->l4;
+
+        udp->udp_csum = 0;
+        udp->udp_csum = csum_finish(csum_continue(pseudo, udp, h->l4_size));
+        if (!udp->udp_csum) {
+            udp->udp_csum = htons(0xffff);
+        }
+    }
 }
 
 /* Do the requests of 'packet', which is fresh from librte_vhost and has some,
- * make sense? */
+ * make sense?  Carries out those that the datapath might not understand. */
 static bool
-requests_are_valid(const struct dp_packet *packet)
+check_requests(struct dp_packet *packet)
 {
-    const struct rte_mbuf *mbuf = &packet->mbuf;
+    struct rte_mbuf *mbuf = &packet->mbuf;
     struct headers h;
     bool tso;
 
@@ -248,8 +298,18 @@ requests_are_valid(const struct dp_packet *packet)
             return false;
         }
     }
-    return !tso || (userspace_tso_enabled() && h.proto == IPPROTO_TCP
-                    && can_segment(h.l4, h.l4_size, mbuf->tso_segsz));
+    if (tso) {
+        return (userspace_tso_enabled() && h.proto == IPPROTO_TCP
+                && h.n_tags <= 1 && mbuf->tso_segsz >= MIN_SEGMENT);
+    }
+    if (h.n_tags > 1) {
+        /* The datapath looks behind one tag only, unless told otherwise
+         * (other_config:vlan-limit). */
+        complete_l4_csum(&h);
+        mbuf->ol_flags &= ~(HAVE_OWN_FLAGS ? RTE_MBUF_F_RX_L4_CKSUM_MASK
+                            : TX_FLAGS);
+    }
+    return true;
 }
 
 /* Has 'mbuf', fresh from librte_vhost, any request?  The common answer is
@@ -275,7 +335,7 @@ soft_packet_receive(struct dp_packet_batch *batch, size_t n)
         struct dp_packet *packet = batch->packets[i];
 
         if (OVS_UNLIKELY(has_requests(&packet->mbuf))
-            && OVS_UNLIKELY(!requests_are_valid(packet))) {
+            && OVS_UNLIKELY(!check_requests(packet))) {
             COVERAGE_INC(virtnet_rx_invalid_offload);
             dp_packet_delete(packet);
             continue;
@@ -432,40 +492,6 @@ get_requests(const struct dp_packet *packet, struct requests *r)
 }
 #endif
 
-/* Completes the checksum of the transport header at 'h'. */
-static void
-complete_l4_csum(const struct headers *h)
-{
-    uint32_t pseudo;
-
-    COVERAGE_INC(virtnet_tx_csum_completed);
-    if (h->proto == IPPROTO_SCTP) {
-        struct sctp_header *sctp = h->l4;
-
-        put_16aligned_be32(&sctp->sctp_csum, 0);
-        put_16aligned_be32(&sctp->sctp_csum, crc32c(h->l4, h->l4_size));
-        return;
-    }
-
-    pseudo = (h->ipv4
-              ? packet_csum_pseudoheader(h->l3)
-              : packet_csum_pseudoheader6(h->l3));
-    if (h->proto == IPPROTO_TCP) {
-        struct tcp_header *tcp = h->l4;
-
-        tcp->tcp_csum = 0;
-        tcp->tcp_csum = csum_finish(csum_continue(pseudo, tcp, h->l4_size));
-    } else {
-        struct udp_header *udp = h->l4;
-
-        udp->udp_csum = 0;
-        udp->udp_csum = csum_finish(csum_continue(pseudo, udp, h->l4_size));
-        if (!udp->udp_csum) {
-            udp->udp_csum = htons(0xffff);
-        }
-    }
-}
-
 /* Finds the headers that the requests of 'packet' are about, by the offsets
  * that the datapath has noted.  Returns false if it has not noted any. */
 static bool
@@ -525,15 +551,6 @@ find_headers(const struct dp_packet *packet, bool inner, struct headers *h)
     return true;
 }
 
-/* All transmit flags: requests and what goes with them. */
-#define TX_FLAGS (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK        \
-                  | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG       \
-                  | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6             \
-                  | RTE_MBUF_F_TX_OUTER_IP_CKSUM                        \
-                  | RTE_MBUF_F_TX_OUTER_UDP_CKSUM                       \
-                  | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IPV6 \
-                  | RTE_MBUF_F_TX_TUNNEL_MASK)
-
 /* Translates the requests '*r' of 'packet' to what librte_vhost makes a
  * virtio-net header from.  Returns false if that cannot be done. */
 static bool
@@ -550,7 +567,8 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
     if (r->outer || !find_headers(packet, r->inner, &h)) {
         return false;
     }
-    if ((r->l4_csum || r->tso) && h.l4_size < min_l4_size(h.proto)) {
+    if ((r->l4_csum || r->tso)
+        && !l4_is_complete(h.l4, h.l4_size, h.proto)) {
         return false;
     }
 
@@ -565,9 +583,7 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
         uint32_t headers;
 
         if (!(h.ipv4 ? limits->guest_tso4 : limits->guest_tso6)
-            || h.proto != IPPROTO_TCP
-            || !can_segment(tcp, h.l4_size, MAX(mbuf->tso_segsz,
-                                                MIN_SEGMENT))) {
+            || h.proto != IPPROTO_TCP) {
             return false;
         }
 
