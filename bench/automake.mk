@@ -13,5 +13,6 @@
 # limitations under the License.
 
 EXTRA_DIST += \
+	bench/rates.py \
 	bench/sandbox.py \
 	bench/scale.py
