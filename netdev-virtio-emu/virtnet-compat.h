@@ -56,6 +56,12 @@ virtnet_tx_offloads(bool csum, bool tso)
 {
     uint64_t flags = 0;
 
+    if (!VIRTNET_HAVE_SW_GSO) {
+        /* The switch drops what a port does not claim to support, and counts
+         * it nowhere.  The backend completes checksums for a driver that
+         * cannot, and counts what it drops. */
+        csum = tso = true;
+    }
     if (csum && (VIRTNET_HAVE_SW_GSO || userspace_tso_enabled())) {
         flags |= (NETDEV_TX_OFFLOAD_IPV4_CKSUM | NETDEV_TX_OFFLOAD_TCP_CKSUM
                   | NETDEV_TX_OFFLOAD_UDP_CKSUM
