@@ -38,7 +38,8 @@ TESTSUITE_AT = \
 	tests/virtnet-macros.at \
 	tests/units.at \
 	tests/commands.at \
-	tests/ports.at
+	tests/ports.at \
+	tests/vhost-user.at
 TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in
 CLEANFILES += tests/atconfig
@@ -104,5 +105,6 @@ EXTRA_DIST += \
 	tests/guest/build-image \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \
+	tests/guest/hostile-front-end \
 	tests/guest/run-qemu \
 	tests/guest/vm-exec
