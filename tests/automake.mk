@@ -39,6 +39,7 @@ TESTSUITE_AT = \
 	tests/units.at \
 	tests/commands.at \
 	tests/ports.at \
+	tests/auto-port.at \
 	tests/vhost-user.at
 TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in
