@@ -56,6 +56,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-packet.h \
 	netdev-virtio-emu/soft/soft-rep.c \
 	netdev-virtio-emu/soft/soft-rep.h \
+	netdev-virtio-emu/soft/soft-socket.c \
+	netdev-virtio-emu/soft/soft-socket.h \
 	netdev-virtio-emu/soft/soft-vhost-user.c \
 	netdev-virtio-emu/soft/soft-vhost-user.h
 

@@ -23,7 +23,9 @@
  *   - soft-backend.c: the backend class; what firmware would do: switch ports,
  *     VUIDs, PCI addresses.
  *
- *   - soft-vhost-user.c: the attachment: sockets, the state of the driver.
+ *   - soft-vhost-user.c: the attachment: connections, the state of the driver.
+ *
+ *   - soft-socket.c: paths of sockets.
  *
  *   - soft-rep.c: the representor: packets and counters.
  *

@@ -38,10 +38,10 @@
 struct rte_mempool;
 struct soft_mempool;
 
-/* Returns a reference to a pool on NUMA node 'socket_id' (-1 for the one that
- * the process runs on) whose buffers hold a frame with 'mtu' bytes of payload, in '*poolp'.  A pool that
- * has to be made gets 'n_buffers', or as many as there is memory for, if that
- * is a useful number.
+/* Returns, in '*poolp', a reference to a pool on NUMA node 'socket_id' (-1 for
+ * the one that the process runs on) whose buffers hold a frame with 'mtu'
+ * bytes of payload.  A pool that has to be made gets 'n_buffers', or as many
+ * as there is memory for, if that is a useful number.
  *
  * Otherwise returns -ENOMEM (or another negative errno value), with one line
  * in '*errp' (if 'errp' is nonnull) that the caller must free. */

@@ -57,10 +57,6 @@
 #include <inttypes.h>
 #include <rte_version.h>
 #include <rte_vhost.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "coverage.h"
 #include "fatal-signal.h"
@@ -71,6 +67,7 @@
 #include "seq.h"
 #include "soft-packet.h"
 #include "soft-rep.h"
+#include "soft-socket.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_vhost_user);
@@ -151,6 +148,12 @@ static struct soft_vhost_user *by_vid[RTE_MAX_VHOST_DEVICE]
 /* Attachments that something has happened to. */
 static struct ovs_list events OVS_GUARDED_BY(mutex)
     = OVS_LIST_INITIALIZER(&events);
+
+/* What has happened since the main thread last looked.  Coverage counters
+ * belong to a thread, and only those of Open vSwitch's are summed up. */
+static unsigned int n_connected OVS_GUARDED_BY(mutex);
+static unsigned int n_disconnected OVS_GUARDED_BY(mutex);
+static unsigned int n_refused OVS_GUARDED_BY(mutex);
 
 /* Changes with each addition to 'events'. */
 static struct seq *event_seq;
@@ -309,17 +312,18 @@ vhost_new_connection(int vid)
         forget_driver(vu);
         vu->conn_vid = vid;
         by_vid[vid] = vu;
+        n_connected++;
         post_event(vu);
+    } else {
+        n_refused++;
     }
     ovs_mutex_unlock(&mutex);
 
     if (!accepted) {
-        COVERAGE_INC(virtnet_vhost_refused);
         VLOG_WARN_RL(&rl, "%s: connection refused: another front end is "
                      "connected", path);
         return -1;
     }
-    COVERAGE_INC(virtnet_vhost_connected);
     seq_change(event_seq);
     return 0;
 }
@@ -521,11 +525,11 @@ vhost_destroy_connection(int vid)
         by_vid[vid] = NULL;
         vu->conn_vid = -1;
         forget_driver(vu);
+        n_disconnected++;
         post_event(vu);
     }
     ovs_mutex_unlock(&mutex);
     if (vu) {
-        COVERAGE_INC(virtnet_vhost_disconnected);
         seq_change(event_seq);
     }
 }
@@ -581,44 +585,19 @@ fail(int error, char **errp, const char *format, ...)
     return -error;
 }
 
-/* Makes the directory that 'path' is in, and those above it. */
-static int
-make_parents(const char *path)
-{
-    char *dir = xstrdup(path);
-    int error = 0;
-
-    for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
-        *p = '\0';
-        if (mkdir(dir, 0755) && errno != EEXIST) {
-            error = errno;
-            break;
-        }
-        *p = '/';
-    }
-    free(dir);
-    return error;
-}
-
 int
 soft_vhost_user_open(struct soft_vhost_user *vu, const char *path,
                      bool server, bool make_dir, char **errp)
 {
     bool taken;
+    int error;
 
-    if (path[0] != '/') {
-        return fail(EINVAL, errp, "socket path \"%s\" is not absolute", path);
-    } else if (strlen(path) >= sizeof ((struct sockaddr_un *) 0)->sun_path) {
-        return fail(ENAMETOOLONG, errp, "socket path \"%s\" is longer than "
-                    "%"PRIuSIZE" bytes", path,
-                    sizeof ((struct sockaddr_un *) 0)->sun_path - 1);
+    error = soft_socket_check_path(path, errp);
+    if (!error && make_dir) {
+        error = soft_socket_make_parents(path, errp);
     }
-    if (make_dir) {
-        int error = make_parents(path);
-        if (error) {
-            return fail(error, errp, "directory of socket %s: %s", path,
-                        ovs_strerror(error));
-        }
+    if (error) {
+        return error;
     }
 
     ovs_mutex_lock(&mutex);
@@ -645,89 +624,17 @@ void
 soft_vhost_user_close(struct soft_vhost_user *vu, bool unlink_socket)
 {
     if (vu->path) {
-        struct stat s;
-
         soft_vhost_user_detach(vu);
         ovs_mutex_lock(&mutex);
         shash_find_and_delete(&by_path, vu->path);
         ovs_mutex_unlock(&mutex);
 
-        if (unlink_socket && !lstat(vu->path, &s) && S_ISSOCK(s.st_mode)
-            && unlink(vu->path) && errno != ENOENT) {
-            VLOG_WARN("%s: unlink failed: %s", vu->path, ovs_strerror(errno));
+        if (unlink_socket) {
+            soft_socket_unlink(vu->path);
         }
         free(vu->path);
         vu->path = NULL;
     }
-}
-
-/* Makes sure that what lies at 'path', if anything, is no obstacle: in client
- * mode it must be a socket, in server mode one whose owner is dead, which is
- * then removed. */
-static int
-clear_path(const char *path, bool server, char **errp)
-{
-    struct sockaddr_un sun = { .sun_family = AF_UNIX };
-    int error = 0;
-    struct stat s;
-    int fd;
-
-    if (lstat(path, &s)) {
-        error = errno;
-        return (error == ENOENT ? 0
-                : fail(error, errp, "socket %s: %s", path,
-                       ovs_strerror(error)));
-    } else if (!S_ISSOCK(s.st_mode)) {
-        return fail(EEXIST, errp, "%s exists and is not a socket", path);
-    } else if (!server) {
-        return 0;
-    }
-
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        error = errno;
-        return fail(error, errp, "no socket: %s", ovs_strerror(error));
-    }
-    ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
-    if (connect(fd, (struct sockaddr *) &sun, sizeof sun)) {
-        error = errno;
-    }
-    close(fd);
-    if (error != ECONNREFUSED) {
-        return fail(EADDRINUSE, errp, "socket %s is taken%s%s", path,
-                    error && error != EAGAIN ? ": " : "",
-                    error && error != EAGAIN ? ovs_strerror(error) : "");
-    }
-    VLOG_INFO("%s: removing the socket of a process that is gone", path);
-    if (unlink(path) && errno != ENOENT) {
-        error = errno;
-        return fail(error, errp, "socket %s: %s", path, ovs_strerror(error));
-    }
-    return 0;
-}
-
-/* Can a socket be bound to 'path'?  librte_vhost does not tell why not. */
-static int
-try_bind(const char *path, char **errp)
-{
-    struct sockaddr_un sun = { .sun_family = AF_UNIX };
-    int error = 0;
-    int fd;
-
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        error = errno;
-        return fail(error, errp, "no socket: %s", ovs_strerror(error));
-    }
-    ovs_strlcpy(sun.sun_path, path, sizeof sun.sun_path);
-    if (bind(fd, (struct sockaddr *) &sun, sizeof sun)) {
-        error = errno;
-    } else {
-        unlink(path);
-    }
-    close(fd);
-    return (!error ? 0
-            : fail(error, errp, "socket %s: %s", path, ovs_strerror(error)));
 }
 
 int
@@ -738,9 +645,9 @@ soft_vhost_user_attach(struct soft_vhost_user *vu, uint64_t features,
     int error;
 
     ovs_assert(vu->path && !vu->registered);
-    error = clear_path(vu->path, vu->server, errp);
+    error = soft_socket_clear(vu->path, vu->server, errp);
     if (!error && vu->server) {
-        error = try_bind(vu->path, errp);
+        error = soft_socket_try_bind(vu->path, errp);
     }
     if (error) {
         return error;
@@ -882,6 +789,10 @@ soft_vhost_user_poll(struct virtnet_driver_info *info)
     event_seqno = seq_read(event_seq);
 
     ovs_mutex_lock(&mutex);
+    COVERAGE_ADD(virtnet_vhost_connected, n_connected);
+    COVERAGE_ADD(virtnet_vhost_disconnected, n_disconnected);
+    COVERAGE_ADD(virtnet_vhost_refused, n_refused);
+    n_connected = n_disconnected = n_refused = 0;
     if (!ovs_list_is_empty(&events)) {
         vu = CONTAINER_OF(ovs_list_pop_front(&events), struct soft_vhost_user,
                           event_node);
