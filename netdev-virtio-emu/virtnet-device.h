@@ -117,7 +117,8 @@ enum virtnet_device_state {
 #define VIRTNET_STATUS_NEEDS_RESET  0x40
 #define VIRTNET_STATUS_FAILED       0x80
 
-/* PCI address without domain, as the host sees it: bus << 8 | dev << 3 | fn. */
+/* PCI address without domain, as the host sees it:
+ * bus << 8 | dev << 3 | fn. */
 #define VIRTNET_BDF(BUS, DEV, FN) ((uint16_t) ((BUS) << 8 | (DEV) << 3 | (FN)))
 #define VIRTNET_BDF_BUS(BDF) ((BDF) >> 8)
 #define VIRTNET_BDF_DEV(BDF) (((BDF) >> 3) & 0x1f)

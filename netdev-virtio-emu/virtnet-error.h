@@ -207,7 +207,8 @@ enum virtnet_error {
 /* Returns the text for 'error', a number as described at the head of this
  * file: "Success" for zero, the table's text from -1000 down, the C library's
  * for a negated errno.  Never NULL.  The result is static or belongs to the
- * calling thread until its next call, as ovs_strerror()'s does.  Thread-safe. */
+ * calling thread until its next call, as that of ovs_strerror() does.
+ * Thread-safe. */
 const char *virtnet_strerror(int error);
 
 /* Returns the symbolic name of 'error', e.g. "MAC_INVALID", or NULL if it is

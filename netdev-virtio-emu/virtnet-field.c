@@ -342,7 +342,8 @@ QUEUE(cq_max_count, q->cq_max_count)
 QUEUE(cq_period, q->cq_period)
 QUEUE(cq_period_mode, q->cq_period_mode)
 
-#define Q(KEY, TYPE, WHERE, GETTER) { KEY, FIELD_##TYPE, WHERE, queue_##GETTER }
+#define Q(KEY, TYPE, WHERE, GETTER) \
+    { KEY, FIELD_##TYPE, WHERE, queue_##GETTER }
 
 static const struct queue_field queue_fields[] = {
     Q("VQ Index", N, IN_STATS, index),

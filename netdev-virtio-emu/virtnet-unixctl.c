@@ -115,18 +115,30 @@ select_device(const struct virtnet_args *args, bool may_be_vf, int *error)
     return dev;
 }
 
-/* Number of the queue that --queue_id selects, -1 for all, or -2 if 'dev' has
- * no such queue. */
-static int
-select_queue(const struct virtnet_args *args, const struct virtnet_device *dev)
+/* Finds the device and the queue (-1 for all) that a command which shows
+ * something selects.  If there is no such thing, says so to 'conn' and returns
+ * NULL. */
+static struct virtnet_device *
+select_shown(struct unixctl_conn *conn, const struct virtnet_args *args,
+             int *queue)
 {
-    uint64_t id;
+    struct virtnet_device *dev;
+    int error;
 
-    if (!virtnet_arg_given(args, "queue_id")) {
-        return -1;
+    *queue = -1;
+    dev = select_device(args, true, &error);
+    if (!dev) {
+        reply_no_device(conn);
+    } else if (virtnet_arg_given(args, "queue_id")) {
+        uint64_t id = virtnet_arg_number(args, "queue_id");
+
+        if (id >= virtnet_device_num_queues(dev)) {
+            reply_errno(conn, VIRTNET_E_QUEUE_INDEX, NULL);
+            return NULL;
+        }
+        *queue = id;
     }
-    id = virtnet_arg_number(args, "queue_id");
-    return id < virtnet_device_num_queues(dev) ? (int) id : -2;
+    return dev;
 }
 
 /* The commands.  'args' has been parsed. */
@@ -280,17 +292,10 @@ cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args)
     struct virtnet_device *dev = NULL;
     struct virtnet_json j;
     int queue = -1;
-    int error;
 
     if (!virtnet_arg_given(args, "all")) {
-        dev = select_device(args, true, &error);
+        dev = select_shown(conn, args, &queue);
         if (!dev) {
-            reply_no_device(conn);
-            return;
-        }
-        queue = select_queue(args, dev);
-        if (queue == -2) {
-            reply_errno(conn, VIRTNET_E_QUEUE_INDEX, NULL);
             return;
         }
     }
@@ -316,16 +321,9 @@ cmd_stats(struct unixctl_conn *conn, const struct virtnet_args *args)
     struct virtnet_device *dev;
     struct virtnet_json j;
     int queue;
-    int error;
 
-    dev = select_device(args, true, &error);
+    dev = select_shown(conn, args, &queue);
     if (!dev) {
-        reply_no_device(conn);
-        return;
-    }
-    queue = select_queue(args, dev);
-    if (queue == -2) {
-        reply_errno(conn, VIRTNET_E_QUEUE_INDEX, NULL);
         return;
     }
     virtnet_json_init(&j);
