@@ -360,7 +360,7 @@ soft_rep_send(struct virtnet_device *dev, int qid,
     struct soft_packet_drops drops = { .too_big = 0 };
     int vid = ovsrcu_index_get(&rep->vid);
     struct soft_packet_limits limits;
-    unsigned int retries, pair;
+    unsigned int retries = 0, pair;
     struct soft_txq *txq;
     uint8_t offloads, mapped;
     uint16_t n_map, mtu;
@@ -397,7 +397,7 @@ soft_rep_send(struct virtnet_device *dev, int qid,
         COVERAGE_INC(virtnet_tx_contention);
         rte_spinlock_lock(&txq->lock);
     }
-    sent = enqueue(vid, pair * 2, mbufs, n, &retries);
+    sent = n ? enqueue(vid, pair * 2, mbufs, n, &retries) : 0;
     if (OVS_UNLIKELY(sent < n)) {
         for (size_t i = sent; i < n; i++) {
             bytes -= rte_pktmbuf_pkt_len(mbufs[i]);
