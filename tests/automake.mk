@@ -38,9 +38,12 @@ TESTSUITE_AT = \
 	tests/virtnet-macros.at \
 	tests/units.at \
 	tests/commands.at \
+	tests/leaks.at \
 	tests/ports.at \
+	tests/vhost-user.at \
 	tests/auto-port.at \
-	tests/vhost-user.at
+	tests/guests.at \
+	tests/vm.at
 TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in
 CLEANFILES += tests/atconfig
@@ -81,8 +84,13 @@ check-asan:
 	cd asan && { test -f config.status \
 	    || '$(abs_top_srcdir)/configure' --enable-sanitizers \
 	        --with-ovs-source='$(OVS_SOURCE)' CC='$(CC)'; }
-	$(MAKE) -C asan check
+	rm -f asan/tests/sanitizer.*
+	status=0; $(MAKE) -C asan check || status=1; \
+	for report in asan/tests/sanitizer.*; do \
+	    test ! -f $$report || { cat $$report; status=1; }; \
+	done; exit $$status
 .PHONY: check-asan
+EXTRA_DIST += tests/lsan.supp
 
 # All supported versions, each in a build directory of its own.
 check-matrix:
@@ -104,6 +112,7 @@ tests_guest_virtnet_guest_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_guest_LDADD = $(DPDK_LIBS)
 EXTRA_DIST += \
 	tests/guest/build-image \
+	tests/guest/compare-counters \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \
 	tests/guest/hostile-front-end \

@@ -362,7 +362,7 @@ print_port(FILE *f, const struct port *p)
             sep = ",";
         }
     }
-    fprintf(f, "],\"lro\":%s",
+    fprintf(f, "],\"mrg\":%s,\"lro\":%s", p->mrg ? "true" : "false",
             p->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO
             ? "true" : "false");
 
@@ -1118,6 +1118,10 @@ start_port(struct port *p)
             p->info.max_rx_queues);
     }
 
+    if (!(p->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)) {
+        p->mrg = false;
+    }
+
     memset(&conf, 0, sizeof conf);
     conf.rxmode.mtu = p->mtu;
     conf.intr_conf.lsc = !!(*p->info.dev_flags & RTE_ETH_DEV_INTR_LSC);
@@ -1158,7 +1162,7 @@ start_port(struct port *p)
     if (p->mrg || room < 2048) {
         room = 2048;
     } else if (p->lro) {
-        die("%s: lro needs mrg", p->socket);
+        die("%s: lro needs mergeable buffers", p->socket);
     }
     n = p->n_queues * p->queue_size;
     p->rx_pool = create_pool(p, "rx", n * 2 + 1024,
