@@ -64,6 +64,9 @@ VLOG_DEFINE_THIS_MODULE(virtnet_soft);
 /* Most descriptors in one chain that librte_vhost follows. */
 #define MAX_CHAIN 256
 
+/* Events that are dealt with at a time. */
+#define MAX_EVENTS 1000
+
 struct soft_backend {
     struct virtnet_backend up;
     const struct virtnet_settings *settings;
@@ -230,7 +233,12 @@ soft_run(struct virtnet_backend *backend OVS_UNUSED)
     struct virtnet_driver_info info;
     struct soft_vhost_user *vu;
 
-    while ((vu = soft_vhost_user_poll(&info)) != NULL) {
+    /* A guest that never rests must not keep the main loop from the rest. */
+    for (int i = 0; i < MAX_EVENTS; i++) {
+        vu = soft_vhost_user_poll(&info);
+        if (!vu) {
+            break;
+        }
         virtnet_device_driver_changed(vu->dev, &info);
     }
     soft_mempool_run();

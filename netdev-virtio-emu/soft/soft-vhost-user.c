@@ -60,11 +60,13 @@
 
 #include "coverage.h"
 #include "fatal-signal.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/thread.h"
 #include "openvswitch/vlog.h"
 #include "ovs-rcu.h"
 #include "seq.h"
+#include "soft-packed-ring.h"
 #include "soft-packet.h"
 #include "soft-rep.h"
 #include "soft-socket.h"
@@ -343,6 +345,7 @@ vhost_new_device(int vid)
         rte_vhost_enable_guest_notification(vid, i, 0);
     }
     rte_vhost_get_negotiated_features(vid, &features);
+    soft_packed_rings_recover(vid, features);
     if (rte_vhost_get_mtu(vid, &mtu)) {
         mtu = 0;
     }
@@ -827,7 +830,15 @@ soft_vhost_user_poll(struct virtnet_driver_info *info)
 void
 soft_vhost_user_wait(void)
 {
+    bool more;
+
     if (event_seq) {
+        ovs_mutex_lock(&mutex);
+        more = !ovs_list_is_empty(&events);
+        ovs_mutex_unlock(&mutex);
+        if (more) {
+            poll_immediate_wake();
+        }
         seq_wait(event_seq, event_seqno);
     }
 }
