@@ -110,7 +110,7 @@ virtnet_json_bits(struct virtnet_json *j, const char *key,
     virtnet_json_hex(j, "value", value);
     for (int bit = 0; bit < 64; bit++) {
         if (value & (UINT64_C(1) << bit)) {
-            char number[8];
+            char number[16];
 
             while (names->name && names->bit < bit) {
                 names++;
