@@ -32,7 +32,9 @@
  *   - A device is wanted as a port of one bridge: the one that its creator
  *     named; else the one that the settings name for its parent; else the one
  *     of other_config:virtnet-bridge; else the one that holds its parent's
- *     uplink; else none.  Its 'port_status' says why it has no port.
+ *     uplink; else none.  It moves when that changes, but a port that is in a
+ *     bridge already stays there while the one that is wanted does not exist.
+ *     'port_status' of a device says why it has no port, or the wrong one.
  *
  *   - Rows made here are marked, in Port and Interface, by
  *     external_ids:virtnet-managed=VUID.  Others are never changed or deleted,
@@ -40,10 +42,15 @@
  *     its type and options:vuid: "ovs-vsctl add-port br0 en3f0pf0sf2000" is
  *     what every runbook says.
  *
- *   - A device that an operator's row has already gets no port from here.
+ *   - other_config:virtnet-iface-id-VUID, if set, becomes
+ *     external_ids:iface-id of the marked Interface, for OVN.
+ *
+ *   - A device that an operator's row has already gets no port from here, until
+ *     that row is gone.
  *
  *   - An operator who deletes a marked port, but not its bridge, does not want
- *     it: it stays away until "virtnet/port-attach" or the next start.
+ *     it: it stays away until "virtnet/port-attach" or the next start.  What
+ *     was not seen to be deleted, since the database was away, was not.
  *
  *   - A device made by an Interface with options:hotplug=true is unplugged
  *     when that Interface is gone.
