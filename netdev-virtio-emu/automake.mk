@@ -52,6 +52,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-backend.h \
 	netdev-virtio-emu/soft/soft-mempool.c \
 	netdev-virtio-emu/soft/soft-mempool.h \
+	netdev-virtio-emu/soft/soft-packed-ring.c \
+	netdev-virtio-emu/soft/soft-packed-ring.h \
 	netdev-virtio-emu/soft/soft-packet.c \
 	netdev-virtio-emu/soft/soft-packet.h \
 	netdev-virtio-emu/soft/soft-rep.c \
