@@ -215,6 +215,7 @@ unsigned int
 virtnet_device_active_rxqs(const struct virtnet_device *dev)
 {
     return (virtnet_device_carrier(dev)
-            ? MIN(dev->driver.enabled_pairs, dev->config.max_queue_pairs)
+            ? MIN(MAX(dev->driver.enabled_pairs, dev->driver.ring_pairs),
+                  dev->config.max_queue_pairs)
             : 0);
 }

@@ -147,6 +147,9 @@ struct virtnet_driver_info {
     uint8_t status;             /* VIRTNET_STATUS_* bits. */
     uint64_t features;          /* Negotiated, valid from FEATURES_OK. */
     uint16_t enabled_pairs;     /* Data queue pairs that the driver runs. */
+    uint16_t ring_pairs;        /* Those that have rings, in use or not: to
+                                 * poll another queue means to stop packets
+                                 * for a moment, so it is done beforehand. */
     uint16_t msix_config_vector; /* VIRTNET_NO_MSIX_VECTOR if none. */
     struct eth_addr ctrl_mac;   /* Set through the control queue, or zero. */
     bool attached;              /* Is a front end (or a host) connected? */
@@ -280,7 +283,8 @@ unsigned int virtnet_device_enabled_queues(const struct virtnet_device *);
 /* Carrier as the switch sees it: configured up, and a driver is ready. */
 bool virtnet_device_carrier(const struct virtnet_device *);
 
-/* Can packets go both ways, i.e. are queues of a ready driver polled? */
+/* Number of queues of a ready driver that the switch polls: nonzero if packets
+ * can go both ways. */
 unsigned int virtnet_device_active_rxqs(const struct virtnet_device *);
 
 #endif /* virtnet-device.h */

@@ -197,6 +197,7 @@ forget_driver(struct soft_vhost_user *vu)
     vu->features = 0;
     vu->numa_id = -1;
     vu->guest_mtu = 0;
+    vu->ring_pairs = 0;
     soft_rep_disable_vrings(vu->rep);
     for (unsigned int i = 0; i < vu->n_vrings; i++) {
         vu->vrings[i].enabled = false;
@@ -364,6 +365,7 @@ vhost_new_device(int vid)
         vu->features = features;
         vu->numa_id = numa_id;
         vu->guest_mtu = mtu;
+        vu->ring_pairs = n_vrings / 2;
         ovsrcu_index_set(&vu->rep->vid, vid);
         post_event(vu);
     }
@@ -753,6 +755,7 @@ get_driver_info(const struct soft_vhost_user *vu,
     if (vu->running) {
         info->status = vu->status | negotiated | VIRTNET_STATUS_DRIVER_OK;
         info->enabled_pairs = soft_rep_enabled_pairs(vu->rep);
+        info->ring_pairs = MIN(vu->ring_pairs, vu->max_pairs);
     } else if (vu->status_seen) {
         info->status = vu->status & ~VIRTNET_STATUS_DRIVER_OK;
         if (!vu->features_seen) {
