@@ -15,7 +15,8 @@
 # Unit tests: programs that exit with status 0 when all is well.
 UNIT_TESTS = \
 	tests/test-virtnet-controller \
-	tests/test-virtnet-recovery
+	tests/test-virtnet-recovery \
+	tests/test-soft-packed-ring
 check_PROGRAMS += $(UNIT_TESTS)
 TEST_LIBS = \
 	netdev-virtio-emu/libvirtnet.la \
@@ -24,6 +25,14 @@ TEST_LIBS = \
 tests_test_virtnet_controller_SOURCES = tests/test-virtnet-controller.c
 tests_test_virtnet_controller_LDADD = $(TEST_LIBS)
 tests_test_virtnet_controller_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_soft_packed_ring_SOURCES = tests/test-soft-packed-ring.c
+tests_test_soft_packed_ring_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_soft_packed_ring_LDADD = $(TEST_LIBS)
+tests_test_soft_packed_ring_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_virtnet_recovery_SOURCES = tests/test-virtnet-recovery.c

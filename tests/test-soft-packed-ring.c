@@ -1,0 +1,126 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+/* Unit tests of soft-packed-ring.c: a driver and a device play with a ring,
+ * and at every step it has to tell how far the device has come. */
+
+#include <config.h>
+#undef NDEBUG
+
+#include "soft-packed-ring.h"
+
+#include <assert.h>
+#include <rte_vhost.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AVAIL 0x0080
+#define USED 0x8000
+
+struct side {
+    uint16_t index;
+    bool wrap;
+};
+
+static void
+advance(struct side *side, uint16_t size)
+{
+    if (++side->index == size) {
+        side->index = 0;
+        side->wrap = !side->wrap;
+    }
+}
+
+static uint16_t
+place_of(const struct side *side)
+{
+    return side->index | (side->wrap ? SOFT_PACKED_WRAP : 0);
+}
+
+static void
+test_laps(uint16_t size, unsigned int seed)
+{
+    struct vring_packed_desc *ring = calloc(size, sizeof *ring);
+    struct side driver = { 0, true }, device = { 0, true };
+    uint16_t pending = 0;
+
+    srand(seed);
+    for (int step = 0; step < size * 20; step++) {
+        uint16_t place, fresh = SOFT_PACKED_WRAP;
+
+        if (pending < size && (rand() & 1 || !pending)) {
+            ring[driver.index].flags = driver.wrap ? AVAIL : USED;
+            advance(&driver, size);
+            pending++;
+        } else {
+            ring[device.index].flags = device.wrap ? AVAIL | USED : 0;
+            advance(&device, size);
+            pending--;
+        }
+
+        assert(soft_packed_ring_agrees(ring, size, place_of(&device)));
+        assert(soft_packed_ring_find(ring, size, &place));
+        assert(place == place_of(&device));
+
+        /* Every other place is wrong, and known to be. */
+        for (uint16_t i = 0; i < size; i++) {
+            for (int wrap = 0; wrap < 2; wrap++) {
+                struct side other = { i, wrap };
+
+                assert(soft_packed_ring_agrees(ring, size, place_of(&other))
+                       == (place_of(&other) == place));
+            }
+        }
+        assert(soft_packed_ring_agrees(ring, size, fresh)
+               == (place == fresh));
+    }
+    free(ring);
+}
+
+static void
+test_odd_rings(void)
+{
+    struct vring_packed_desc ring[8];
+    uint16_t place;
+
+    memset(ring, 0, sizeof ring);
+    assert(soft_packed_ring_find(ring, 8, &place)
+           && place == SOFT_PACKED_WRAP);
+    assert(!soft_packed_ring_find(ring, 0, &place));
+    assert(!soft_packed_ring_agrees(ring, 8, 8 | SOFT_PACKED_WRAP));
+    assert(!soft_packed_ring_agrees(ring, 8, SOFT_PACKED_INDEX));
+
+    /* A buffer of two descriptors: the second one stays as the driver wrote
+     * it, and nothing can be said. */
+    ring[0].flags = AVAIL | USED;
+    ring[1].flags = AVAIL;
+    ring[2].flags = AVAIL | USED;
+    assert(!soft_packed_ring_find(ring, 8, &place));
+}
+
+int
+main(void)
+{
+    test_odd_rings();
+    for (unsigned int seed = 1; seed <= 20; seed++) {
+        test_laps(1, seed);
+        test_laps(2, seed);
+        test_laps(7, seed);
+        test_laps(64, seed);
+    }
+    return 0;
+}
