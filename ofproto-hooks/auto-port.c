@@ -25,7 +25,8 @@
 #include <stdlib.h>
 
 #include "coverage.h"
-#include "openvswitch/dynamic-string.h"
+#include "if-notifier.h"
+#include "netdev.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
@@ -47,6 +48,7 @@ COVERAGE_DEFINE(auto_port_del);
 COVERAGE_DEFINE(auto_port_move);
 COVERAGE_DEFINE(auto_port_repair);
 COVERAGE_DEFINE(auto_port_adopt);
+COVERAGE_DEFINE(auto_port_stale_error);
 COVERAGE_DEFINE(auto_port_txn);
 COVERAGE_DEFINE(auto_port_txn_failed);
 
@@ -64,6 +66,14 @@ COVERAGE_DEFINE(auto_port_txn_failed);
 /* A new Interface with options:hotplug=true is seen by the session of
  * bridge.c first, perhaps.  After this long (ms) it has to be seen here. */
 #define OWNER_GRACE_MS 5000
+
+/* An error that bridge.c takes back in its next transaction, while the one
+ * that has the error is on its way, stays in the database: what is written is
+ * what bridge.c believes to be there already.  That happens when what was in
+ * an Interface's way goes at once, as an automatic port does.  So this long
+ * (ms) after an error of an Interface that has its device has been seen, have
+ * bridge.c look again. */
+#define STALE_ERROR_MS 100
 
 /* A transaction that was refused is tried again when the database has changed,
  * or after this long (ms). */
@@ -109,6 +119,7 @@ static bool dirty;                  /* Something may be to be done. */
 static bool started;                /* Are recorded devices back? */
 static long long int retry_at = LLONG_MIN;  /* After a failure; time_msec(). */
 static long long int next_check = LLONG_MAX; /* For owners; time_msec(). */
+static long long int nudge_at = LLONG_MAX;  /* STALE_ERROR_MS; time_msec(). */
 
 /* Pacing; see HOLD_FACTOR. */
 static long long int hold_until = LLONG_MIN; /* time_msec(). */
@@ -581,6 +592,15 @@ unplug_owned(struct virtnet_device *dev)
     free(vuid);
 }
 
+/* Is 'iface' in error although it has 'dev'? */
+static bool
+error_is_stale(const struct ovsrec_interface *iface,
+               const struct virtnet_device *dev)
+{
+    return (iface->error && dev->netdev
+            && !strcmp(netdev_get_name(dev->netdev), iface->name));
+}
+
 static void
 auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
 {
@@ -591,6 +611,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
     };
     struct virtnet_device *dev;
     struct shash_node *node;
+    bool stale_error = false;
 
     next_check = LLONG_MAX;
     collect_rows(&r);
@@ -610,6 +631,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
             if (ps && !ps->row
                 && !strcmp(row->iface->name, ps->dev->rep_name)) {
                 ps->row = row;
+                stale_error |= error_is_stale(row->iface, ps->dev);
             } else {
                 /* Its device is gone, or it is a second port of it. */
                 delete_row(&r, row);
@@ -619,6 +641,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
             ps = dev ? shash_find_data(&port_states, dev->vuid) : NULL;
             if (ps) {
                 ps->has_operator_row = true;
+                stale_error |= error_is_stale(row->iface, dev);
                 if (!*row->iface->type) {
                     adopt_row(&r, row, dev);
                 }
@@ -636,6 +659,9 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
         }
     }
 
+    if (stale_error) {
+        nudge_at = MIN(nudge_at, time_msec() + STALE_ERROR_MS);
+    }
     if (r.n_changes) {
         COVERAGE_INC(auto_port_txn);
         VLOG_DBG("%d changes to ports", r.n_changes);
@@ -738,6 +764,7 @@ auto_port_init(const char *remote)
         &ovsrec_interface_col_type,
         &ovsrec_interface_col_options,
         &ovsrec_interface_col_external_ids,
+        &ovsrec_interface_col_error,
     };
 
     idl = ovsdb_idl_create(remote, &ovsrec_idl_class, false, true);
@@ -799,6 +826,11 @@ auto_port_run(void)
     unsigned int old_seqno = idl_seqno;
 
     turn_started = time_msec();
+    if (turn_started >= nudge_at) {
+        COVERAGE_INC(auto_port_stale_error);
+        nudge_at = LLONG_MAX;
+        if_notifier_manual_report();
+    }
     ovsdb_idl_run(idl);
     follow_session();
     ovs = ovsrec_open_vswitch_first(idl);
@@ -824,6 +856,9 @@ auto_port_wait(void)
     ovsdb_idl_wait(idl);
     if (txn) {
         ovsdb_idl_txn_wait(txn);
+    }
+    if (nudge_at != LLONG_MAX) {
+        poll_timer_wait_until(nudge_at);
     }
     if (measure_turn && busy > 1) {
         /* The bridges have just been configured with what was written. */
