@@ -45,8 +45,8 @@
  *   - other_config:virtnet-iface-id-VUID, if set, becomes
  *     external_ids:iface-id of the marked Interface, for OVN.
  *
- *   - A device that an operator's row has already gets no port from here, until
- *     that row is gone.
+ *   - A device that an operator's row has already gets no port from here,
+ *     until that row is gone.
  *
  *   - An operator who deletes a marked port, but not its bridge, does not want
  *     it: it stays away until "virtnet/port-attach" or the next start.  What
