@@ -115,8 +115,11 @@ noinst_PROGRAMS += tests/guest/virtnet-guest
 tests_guest_virtnet_guest_SOURCES = \
 	tests/guest/guest-frame.c \
 	tests/guest/guest-frame.h \
+	tests/guest/guest-options.c \
+	tests/guest/guest-report.c \
+	tests/guest/guest.h \
 	tests/guest/virtnet-guest.c
-tests_guest_virtnet_guest_CPPFLAGS = -D_GNU_SOURCE
+tests_guest_virtnet_guest_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/tests/guest
 tests_guest_virtnet_guest_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_guest_LDADD = $(DPDK_LIBS)
 EXTRA_DIST += \

@@ -38,14 +38,12 @@
  *
  * All runs in one thread. */
 
-#include <ctype.h>
+#include "guest.h"
+
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,207 +61,17 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
-#include "guest-frame.h"
+struct guest_state state = { .phase = "start" };
+struct port ports[MAX_PORTS];
+unsigned int n_ports;
+struct flow *flows[GUEST_MAX_SENDERS][GUEST_MAX_QUEUES];
 
-#define MAX_PORTS 32
-#define BURST 32
-#define MAX_SIZES 64
-#define MAX_WINDOWS 3600
-
-enum mode {
-    MODE_EXACT,
-    MODE_PINGPONG,
-    MODE_ONEWAY,
-    MODE_SINK,
-    MODE_ECHO,
-    MODE_FLOOD,
-    N_MODES
-};
-
-static const char *const mode_names[N_MODES] = {
-    [MODE_EXACT] = "exact",
-    [MODE_PINGPONG] = "pingpong",
-    [MODE_ONEWAY] = "oneway",
-    [MODE_SINK] = "sink",
-    [MODE_ECHO] = "echo",
-    [MODE_FLOOD] = "flood",
-};
-
-/* What was received of what one sender sent by one queue. */
-struct flow {
-    uint64_t received;          /* Good frames, each counted once. */
-    uint64_t duplicated;        /* Frames that had been received before. */
-    uint64_t reordered;         /* Frames that a later one overtook. */
-    uint64_t bytes;             /* TCP: bytes of the stream, each once. */
-    uint64_t next;              /* UDP: greatest number received, plus 1.
-                                 * TCP: end of what was received. */
-    uint64_t gap;               /* TCP: bytes before 'next' that are missing.
-                                 */
-    uint64_t *seen;             /* UDP: bitmap of the numbers received. */
-    size_t n_seen;              /* Number of bits in 'seen'. */
-};
-
-/* Frames of one queue of a port. */
-struct queue {
-    uint64_t sent;              /* Handed to the device. */
-    uint64_t received;          /* Received, whatever they were. */
-    uint64_t next_seq;          /* What the next frame will be numbered. */
-};
-
-struct port {
-    /* From the command line. */
-    const char *socket;         /* Path of the vhost-user socket. */
-    char *devargs;              /* Arguments for the driver. */
-    struct rte_ether_addr mac;  /* Our Ethernet address. */
-    bool mac_set;               /* 'mac' was given. */
-    bool server;                /* We listen, the switch connects. */
-    bool mrg;                   /* Mergeable receive buffers are allowed. */
-    bool lro;                   /* Ask for large received frames. */
-    unsigned int n_queues;      /* Queue pairs. */
-    unsigned int queue_size;    /* Descriptors in each ring. */
-    unsigned int mtu;           /* MTU. */
-
-    /* The device. */
-    bool opened;                /* We have tried to. */
-    uint16_t id;                /* DPDK's number. */
-    struct rte_eth_dev_info info;
-    struct rte_mempool *rx_pool; /* Buffers for receiving. */
-    struct rte_mempool *tx_pool; /* Buffers for sending. */
-    bool link;                  /* Last known link status. */
-    unsigned int link_changes;  /* How often it changed. */
-
-    /* Sending. */
-    uint8_t sender;             /* Number by which our frames are known. */
-    struct rte_ether_addr dst;  /* Whom we send to. */
-    struct rte_mbuf *pending[BURST]; /* Frames that the ring had no room for */
-    unsigned int pending_ofs;   /* First one in 'pending' not sent yet. */
-    unsigned int n_pending;     /* End of 'pending'. */
-    unsigned int pending_queue; /* Queue that they belong to. */
-    unsigned int next_queue;    /* Queue of the next burst. */
-    uint64_t to_send;           /* Frames to send in all. */
-    uint64_t built;             /* Frames made, sent or pending. */
-    uint64_t written_off;       /* Frames no longer waited for. */
-    uint64_t last_acked;        /* Frames that had come back... */
-    uint64_t progress_at;       /* ...when their number last changed. */
-    uint64_t probes;            /* Probes sent. */
-    double tokens;              /* Frames that --rate lets us send now. */
-    uint64_t tokens_at;         /* When 'tokens' was right. */
-    uint64_t timed_from;        /* pingpong: when the frame on its way left,
-                                 * or 0. */
-
-    /* Counters. */
-    struct queue queues[GUEST_MAX_QUEUES];
-    uint64_t sent;              /* Frames sent, probes not included. */
-    uint64_t sent_bytes;        /* Their bytes. */
-    uint64_t received;          /* Good frames received. */
-    uint64_t received_bytes;    /* Their bytes. */
-    uint64_t duplicated;        /* Received more than once. */
-    uint64_t reordered;         /* Received late. */
-    uint64_t corrupt;           /* Damaged. */
-    uint64_t bad_csum;          /* Wrong L4 checksum. */
-    uint64_t csum_partial;      /* Came without a complete checksum. */
-    uint64_t csum_good;         /* Checksum vouched for by the device. */
-    uint64_t gso;               /* Came as segments to be. */
-    uint64_t other;             /* Not ours: other people's frames. */
-    uint64_t probes_received;   /* Probes. */
-    uint64_t rx_packets;        /* All that was received. */
-    uint64_t rx_bytes;          /* Bytes of these. */
-    uint64_t tx_packets;        /* All that was sent. */
-    uint64_t tx_bytes;          /* Bytes of these. */
-};
-
-/* What happened within one second (flood). */
-struct window {
-    double seconds;             /* How long it was. */
-    double cpu;                 /* Share of a CPU that the thread got. */
-    double rx_mpps;             /* All ports' received frames. */
-    double tx_mpps;             /* All ports' sent frames. */
-};
-
-static struct port ports[MAX_PORTS];
-static unsigned int n_ports;
-static struct flow *flows[GUEST_MAX_SENDERS][GUEST_MAX_QUEUES];
-
-/* Options. */
-static enum mode mode = MODE_EXACT;
-static uint64_t n_send = 1000;
-static uint64_t n_expect = UINT64_MAX;
-static uint64_t n_expect_min;
-static unsigned int sizes[MAX_SIZES] = { 64 };
-static unsigned int n_sizes = 1;
-static unsigned int window_size; /* 0: as many as surely fit. */
-static unsigned int n_flows = 1;
-static unsigned int n_segs = 1;
-static unsigned int tso_len;
-static unsigned int tso_mss = 1448;
-static unsigned int sender_base;
-static unsigned int mem_mb = 256;
-static unsigned int loss_timeout_ms = 1000;
-static double rate;
-static double timeout_s = 60;
-static double duration_s = 5;
-static double warmup_s = 1;
-static bool csum;
-static bool verify = true;
-static bool probe;
-static bool hold;
-static bool allow_loss;
-static bool allow_reorder;
-static bool huge;
-static bool verbose;
-static struct rte_ether_addr dst_mac;
-static bool dst_mac_set;
-static const char *lcore;
-static const char *ready_file;
-static const char *wait_file;
-static const char *stop_file;
-static const char *status_file;
-
-/* State. */
-static volatile sig_atomic_t stopping;
-static uint64_t hz;
-static uint64_t started_at;
-static uint64_t finished_at;
-static struct window windows[MAX_WINDOWS];
-static unsigned int n_windows;
-static uint64_t *rtts;          /* Nanoseconds each. */
-static size_t n_rtts;
-static const char *failure;     /* First reason not to be content. */
-static const char *phase = "start";
-static char failure_buf[512];
 static uint8_t *scratch;        /* GUEST_FRAME_MAX bytes. */
-
-static void __attribute__((format(printf, 1, 2)))
-fail(const char *format, ...)
-{
-    va_list args;
-
-    if (failure) {
-        return;
-    }
-    va_start(args, format);
-    vsnprintf(failure_buf, sizeof failure_buf, format, args);
-    va_end(args);
-    failure = failure_buf;
-}
-
-static void __attribute__((format(printf, 1, 2), noreturn))
-die(const char *format, ...)
-{
-    va_list args;
-
-    fprintf(stderr, "virtnet-guest: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(2);
-}
 
 static uint64_t
 ns_since(uint64_t tsc)
 {
-    return (rte_rdtsc() - tsc) * 1e9 / hz;
+    return (rte_rdtsc() - tsc) * 1e9 / state.hz;
 }
 
 static double
@@ -275,225 +83,11 @@ cpu_seconds(void)
     return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* Output. */
-
-static void
-json_string(FILE *f, const char *s)
-{
-    putc('"', f);
-    for (; *s; s++) {
-        unsigned char c = *s;
-
-        if (c == '"' || c == '\\') {
-            fprintf(f, "\\%c", c);
-        } else if (c < 0x20) {
-            fprintf(f, "\\u%04x", c);
-        } else {
-            putc(c, f);
-        }
-    }
-    putc('"', f);
-}
-
-static int
-compare_u64(const void *a_, const void *b_)
-{
-    const uint64_t *a = a_, *b = b_;
-
-    return *a < *b ? -1 : *a > *b;
-}
-
-static int
-compare_double(const void *a_, const void *b_)
-{
-    const double *a = a_, *b = b_;
-
-    return *a < *b ? -1 : *a > *b;
-}
-
-/* Returns how many of the frames that 'p' sent never came back to us. */
-static uint64_t
-port_acked(const struct port *p)
-{
-    uint64_t n = 0;
-
-    for (unsigned int q = 0; q < p->n_queues; q++) {
-        const struct flow *flow = flows[p->sender][q];
-
-        if (flow) {
-            n += tso_len ? flow->bytes / tso_len : flow->received;
-        }
-    }
-    return n;
-}
-
-/* Returns true if we count what is lost of what we send. */
-static bool
-counts_loss(void)
-{
-    return mode == MODE_EXACT || mode == MODE_PINGPONG;
-}
-
-static void
-print_port(FILE *f, const struct port *p)
-{
-    static const struct {
-        const char *name;
-        uint64_t capability;
-    } capabilities[] = {
-        { "udp_cksum", RTE_ETH_TX_OFFLOAD_UDP_CKSUM },
-        { "tcp_cksum", RTE_ETH_TX_OFFLOAD_TCP_CKSUM },
-        { "tcp_tso", RTE_ETH_TX_OFFLOAD_TCP_TSO },
-    };
-    const char *sep = "";
-    char mac[RTE_ETHER_ADDR_FMT_SIZE];
-
-    rte_ether_format_addr(mac, sizeof mac, &p->mac);
-    fprintf(f, "{\"socket\":");
-    json_string(f, p->socket);
-    fprintf(f, ",\"mac\":\"%s\",\"link\":\"%s\",\"link_changes\":%u,"
-            "\"queues\":%u,\"max_queues\":%u,\"max_mtu\":%u,"
-            "\"tx_capabilities\":[",
-            mac, p->link ? "up" : "down", p->link_changes, p->n_queues,
-            p->info.max_rx_queues, p->info.max_mtu);
-    for (size_t i = 0; i < RTE_DIM(capabilities); i++) {
-        if (p->info.tx_offload_capa & capabilities[i].capability) {
-            fprintf(f, "%s\"%s\"", sep, capabilities[i].name);
-            sep = ",";
-        }
-    }
-    fprintf(f, "],\"mrg\":%s,\"lro\":%s", p->mrg ? "true" : "false",
-            p->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO
-            ? "true" : "false");
-
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counters[] = {
-        { "sent", p->sent },
-        { "sent_bytes", p->sent_bytes },
-        { "received", p->received },
-        { "received_bytes", p->received_bytes },
-        { "lost", counts_loss() ? p->sent - RTE_MIN(p->sent, port_acked(p))
-                  : 0 },
-        { "duplicated", p->duplicated },
-        { "reordered", p->reordered },
-        { "corrupt", p->corrupt },
-        { "bad_csum", p->bad_csum },
-        { "csum_partial", p->csum_partial },
-        { "csum_good", p->csum_good },
-        { "gso", p->gso },
-        { "other", p->other },
-        { "probes_sent", p->probes },
-        { "probes_received", p->probes_received },
-        { "tx_packets", p->tx_packets },
-        { "tx_bytes", p->tx_bytes },
-        { "rx_packets", p->rx_packets },
-        { "rx_bytes", p->rx_bytes },
-    };
-    for (size_t i = 0; i < RTE_DIM(counters); i++) {
-        fprintf(f, ",\"%s\":%"PRIu64, counters[i].name, counters[i].value);
-    }
-
-    fprintf(f, ",\"tx_queues\":[");
-    for (unsigned int q = 0; q < p->n_queues; q++) {
-        fprintf(f, "%s%"PRIu64, q ? "," : "", p->queues[q].sent);
-    }
-    fprintf(f, "],\"rx_queues\":[");
-    for (unsigned int q = 0; q < p->n_queues; q++) {
-        fprintf(f, "%s%"PRIu64, q ? "," : "", p->queues[q].received);
-    }
-    fprintf(f, "]}");
-}
-
-static void
-print_windows(FILE *f)
-{
-    double rx[MAX_WINDOWS], tx[MAX_WINDOWS];
-
-    fprintf(f, ",\"windows\":[");
-    for (unsigned int i = 0; i < n_windows; i++) {
-        const struct window *w = &windows[i];
-
-        fprintf(f, "%s{\"seconds\":%.3f,\"cpu\":%.3f,\"rx_mpps\":%.4f,"
-                "\"tx_mpps\":%.4f}", i ? "," : "",
-                w->seconds, w->cpu, w->rx_mpps, w->tx_mpps);
-        rx[i] = w->rx_mpps;
-        tx[i] = w->tx_mpps;
-    }
-    fputc(']', f);
-    if (n_windows) {
-        qsort(rx, n_windows, sizeof *rx, compare_double);
-        qsort(tx, n_windows, sizeof *tx, compare_double);
-        fprintf(f, ",\"rx_mpps_min\":%.4f,\"rx_mpps_median\":%.4f,"
-                "\"rx_mpps_max\":%.4f,\"tx_mpps_median\":%.4f",
-                rx[0], rx[n_windows / 2], rx[n_windows - 1],
-                tx[n_windows / 2]);
-    }
-}
-
-static void
-print_report(FILE *f)
-{
-    uint64_t sent = 0, received = 0, lost = 0;
-    uint64_t now = finished_at ? finished_at : rte_rdtsc();
-
-    fprintf(f, "{\"phase\":\"%s\",\"mode\":\"%s\",\"ports\":[", phase,
-            mode_names[mode]);
-    for (unsigned int i = 0; i < n_ports; i++) {
-        const struct port *p = &ports[i];
-
-        fputs(i ? "," : "", f);
-        print_port(f, p);
-        sent += p->sent;
-        received += p->received;
-        if (counts_loss()) {
-            lost += p->sent - RTE_MIN(p->sent, port_acked(p));
-        }
-    }
-    fprintf(f, "],\"sent\":%"PRIu64",\"received\":%"PRIu64
-            ",\"lost\":%"PRIu64",\"seconds\":%.6f", sent, received, lost,
-            started_at ? (now - started_at) / (double) hz : 0.0);
-    if (mode == MODE_FLOOD) {
-        print_windows(f);
-    }
-    if (n_rtts && !strcmp(phase, "done")) {
-        qsort(rtts, n_rtts, sizeof *rtts, compare_u64);
-        fprintf(f, ",\"rtt_ns\":{\"min\":%"PRIu64",\"median\":%"PRIu64
-                ",\"p99\":%"PRIu64",\"max\":%"PRIu64"}", rtts[0],
-                rtts[n_rtts / 2], rtts[n_rtts * 99 / 100], rtts[n_rtts - 1]);
-    }
-    fprintf(f, ",\"result\":");
-    json_string(f, failure ? failure
-                : !strcmp(phase, "done") ? "ok" : "running");
-    fprintf(f, "}\n");
-    fflush(f);
-}
-
-/* Writes a file so that a reader sees all of it or nothing. */
-static void
-write_file(const char *name)
-{
-    char tmp[4096];
-    FILE *f;
-
-    snprintf(tmp, sizeof tmp, "%s.%ld", name, (long) getpid());
-    f = fopen(tmp, "w");
-    if (!f) {
-        die("%s: %s", tmp, strerror(errno));
-    }
-    print_report(f);
-    fclose(f);
-    if (rename(tmp, name)) {
-        die("%s: %s", name, strerror(errno));
-    }
-}
-
 static void
 on_signal(int sig)
 {
     (void) sig;
-    stopping = 1;
+    state.stopping = 1;
 }
 
 /* Removes what DPDK leaves behind. */
@@ -522,454 +116,6 @@ on_alarm(int sig)
     _exit(1);
 }
 
-/* Command line. */
-
-static uint64_t
-parse_number(const char *what, const char *s, uint64_t min, uint64_t max)
-{
-    unsigned long long n;
-    char *end;
-
-    errno = 0;
-    n = strtoull(s, &end, 0);
-    if (errno || end == s || *end || *s == '-' || n < min || n > max) {
-        die("%s: '%s' is not a number from %"PRIu64" to %"PRIu64, what, s,
-            min, max);
-    }
-    return n;
-}
-
-static double
-parse_seconds(const char *what, const char *s)
-{
-    char *end;
-    double d = strtod(s, &end);
-
-    if (end == s || *end || !(d >= 0) || d > 1e9) {
-        die("%s: '%s' is not a number", what, s);
-    }
-    return d;
-}
-
-static void
-parse_mac(const char *what, const char *s, struct rte_ether_addr *mac)
-{
-    if (rte_ether_unformat_addr(s, mac)) {
-        die("%s: '%s' is not an Ethernet address", what, s);
-    }
-}
-
-static void
-parse_sizes(char *s)
-{
-    char *save = NULL;
-
-    n_sizes = 0;
-    for (char *t = strtok_r(s, ",", &save); t; t = strtok_r(NULL, ",", &save))
-    {
-        if (n_sizes >= MAX_SIZES) {
-            die("--size: at most %d sizes", MAX_SIZES);
-        }
-        sizes[n_sizes++] = parse_number("--size", t, GUEST_FRAME_MIN, 65535);
-    }
-    if (!n_sizes) {
-        die("--size: no size");
-    }
-}
-
-static void
-parse_socket(char *s)
-{
-    static unsigned int next_id;
-    struct port *p = &ports[n_ports];
-    char extra[256] = "";
-    char *save = NULL;
-    char *token;
-
-    if (n_ports >= MAX_PORTS) {
-        die("at most %d ports", MAX_PORTS);
-    }
-    n_ports++;
-    p->socket = strtok_r(s, ",", &save);
-    if (!p->socket || !*p->socket) {
-        die("--socket: no path");
-    }
-    if (strlen(p->socket) >= sizeof((struct sockaddr_un *) 0)->sun_path) {
-        die("%s: too long for a socket", p->socket);
-    }
-    p->server = true;
-    p->mrg = true;
-    p->n_queues = 1;
-    p->queue_size = 256;
-    p->mtu = 1500;
-    while ((token = strtok_r(NULL, ",", &save))) {
-        char *value = strchr(token, '=');
-
-        if (!value) {
-            die("--socket: '%s' has no value", token);
-        }
-        *value++ = '\0';
-        if (!strcmp(token, "server")) {
-            p->server = parse_number(token, value, 0, 1);
-        } else if (!strcmp(token, "mrg")) {
-            p->mrg = parse_number(token, value, 0, 1);
-        } else if (!strcmp(token, "lro")) {
-            p->lro = parse_number(token, value, 0, 1);
-        } else if (!strcmp(token, "queues")) {
-            p->n_queues = parse_number(token, value, 1, GUEST_MAX_QUEUES);
-        } else if (!strcmp(token, "size")) {
-            p->queue_size = parse_number(token, value, 1, 32768);
-        } else if (!strcmp(token, "mtu")) {
-            p->mtu = parse_number(token, value, 68, 9216);
-        } else if (!strcmp(token, "mac")) {
-            parse_mac(token, value, &p->mac);
-            p->mac_set = true;
-        } else if (!strcmp(token, "packed") || !strcmp(token, "in_order")
-                   || !strcmp(token, "vectorized")) {
-            size_t len = strlen(extra);
-
-            snprintf(extra + len, sizeof extra - len, ",%s=%"PRIu64,
-                     strcmp(token, "packed") ? token : "packed_vq",
-                     parse_number(token, value, 0, 1));
-        } else {
-            die("--socket: unknown option '%s'", token);
-        }
-    }
-    if (!p->mac_set) {
-        /* Locally administered, different in each process. */
-        uint32_t id = getpid() << 8 | ++next_id;
-
-        p->mac.addr_bytes[0] = 0x02;
-        p->mac.addr_bytes[1] = 0x76;
-        p->mac.addr_bytes[2] = id >> 24;
-        p->mac.addr_bytes[3] = id >> 16;
-        p->mac.addr_bytes[4] = id >> 8;
-        p->mac.addr_bytes[5] = id;
-    }
-    if (asprintf(&p->devargs, "path=%s,server=%d,mrg_rxbuf=%d,queues=%u,cq=%d,"
-                 "queue_size=%u,mac="RTE_ETHER_ADDR_PRT_FMT"%s", p->socket,
-                 p->server, p->mrg, p->n_queues, p->n_queues > 1,
-                 p->queue_size, RTE_ETHER_ADDR_BYTES(&p->mac), extra) < 0) {
-        die("out of memory");
-    }
-}
-
-static void
-usage(void)
-{
-    printf(
-"usage: virtnet-guest --socket PATH[,KEY=VALUE...] [OPTION...]\n"
-"Sends and receives by DPDK's virtio driver, and prints what it counted.\n"
-"\n"
-"Ports (KEY=VALUE, default in parentheses):\n"
-"  server=0|1      listen on PATH, or connect to it (1)\n"
-"  mac=MAC         Ethernet address\n"
-"  queues=N        queue pairs (1)\n"
-"  size=N          descriptors in each ring (256)\n"
-"  packed=0|1      packed rings (0)\n"
-"  mrg=0|1         mergeable receive buffers (1)\n"
-"  in_order=0|1    in-order use of buffers (1)\n"
-"  vectorized=0|1  the driver's vectorized functions (0)\n"
-"  lro=0|1         receive frames greater than the MTU (0)\n"
-"  mtu=N           MTU (1500)\n"
-"\n"
-"Traffic:\n"
-"  --mode MODE     exact, pingpong, oneway, sink, echo or flood (exact)\n"
-"  --send N        frames that each port sends (1000)\n"
-"  --size N[,N...] lengths of the frames, without FCS, in turn (64)\n"
-"  --mix           the same with a mix of lengths up to the MTU\n"
-"  --window N      frames of a port on their way at a time (as many as fit)\n"
-"  --rate N        frames a second and port (as fast as can be)\n"
-"  --flows N       different UDP source ports (1)\n"
-"  --segs N        send each frame in N pieces of memory (1)\n"
-"  --csum          leave L4 checksums to the device, both ways\n"
-"  --tso N         send TCP with N bytes of payload, to be segmented\n"
-"  --mss N         payload of a segment (1448)\n"
-"  --dst-mac MAC   send to MAC (default: the next port)\n"
-"  --src-mac MAC   address of the last port named\n"
-"  --sender N      number of the first port among all senders (0)\n"
-"  --probe         first try until frames arrive; not counted as sent\n"
-"\n"
-"Expectations (exit status 1 if not met):\n"
-"  --expect N      frames that each port receives\n"
-"  --expect-min N  the same, at least\n"
-"  --allow-loss    lost and doubled frames are fine\n"
-"  --allow-reorder late frames are fine\n"
-"  --no-verify     do not look into frames\n"
-"\n"
-"Running:\n"
-"  --timeout S     give up after S seconds (60)\n"
-"  --loss-timeout MS  count a frame as lost after MS without any (1000)\n"
-"  --duration S, --warmup S  flood: measure S seconds, after S (5, 1)\n"
-"  --ready-file F  write F when all links are up\n"
-"  --wait-file F   send only when F is there\n"
-"  --stop-file F   end when F is there\n"
-"  --status-file F write what was counted to F several times a second\n"
-"  --hold          keep the devices until --stop-file or a signal\n"
-"  --mem MB        memory (256)\n"
-"  --huge          take it from hugepages\n"
-"  --lcore N       run on CPU N (default: any)\n"
-"  --verbose       show DPDK's messages\n");
-}
-
-/* Returns how many frames may be on their way so that a receiver's ring has
- * room for all of them, even if each takes as many buffers as it can. */
-static unsigned int
-default_window(void)
-{
-    unsigned int len = tso_len ? tso_len + GUEST_TCP_HEADERS : 0;
-    unsigned int ring = UINT_MAX;
-
-    for (unsigned int i = 0; i < n_sizes && !tso_len; i++) {
-        len = RTE_MAX(len, sizes[i]);
-    }
-    for (unsigned int i = 0; i < n_ports; i++) {
-        ring = RTE_MIN(ring, ports[i].queue_size);
-    }
-    ring /= (len / 1500 + 1) * 2;
-    ring = RTE_MIN(ring, 64u);
-    return RTE_MAX(ring, 1u);
-}
-
-static void
-parse_options(int argc, char *argv[])
-{
-    enum {
-        OPT_SOCKET = 256, OPT_MODE, OPT_SEND, OPT_SIZE, OPT_MIX, OPT_WINDOW,
-        OPT_RATE, OPT_FLOWS, OPT_SEGS, OPT_CSUM, OPT_TSO, OPT_MSS,
-        OPT_DST_MAC, OPT_SRC_MAC, OPT_SENDER, OPT_PROBE, OPT_EXPECT,
-        OPT_EXPECT_MIN, OPT_ALLOW_LOSS, OPT_ALLOW_REORDER, OPT_NO_VERIFY,
-        OPT_TIMEOUT, OPT_LOSS_TIMEOUT, OPT_DURATION, OPT_WARMUP,
-        OPT_READY_FILE, OPT_WAIT_FILE, OPT_STOP_FILE, OPT_STATUS_FILE,
-        OPT_HOLD, OPT_MEM, OPT_HUGE, OPT_LCORE, OPT_VERBOSE
-    };
-    static const struct option options[] = {
-        { "socket", required_argument, NULL, OPT_SOCKET },
-        { "mode", required_argument, NULL, OPT_MODE },
-        { "send", required_argument, NULL, OPT_SEND },
-        { "size", required_argument, NULL, OPT_SIZE },
-        { "mix", no_argument, NULL, OPT_MIX },
-        { "window", required_argument, NULL, OPT_WINDOW },
-        { "rate", required_argument, NULL, OPT_RATE },
-        { "flows", required_argument, NULL, OPT_FLOWS },
-        { "segs", required_argument, NULL, OPT_SEGS },
-        { "csum", no_argument, NULL, OPT_CSUM },
-        { "tso", required_argument, NULL, OPT_TSO },
-        { "mss", required_argument, NULL, OPT_MSS },
-        { "dst-mac", required_argument, NULL, OPT_DST_MAC },
-        { "src-mac", required_argument, NULL, OPT_SRC_MAC },
-        { "sender", required_argument, NULL, OPT_SENDER },
-        { "probe", no_argument, NULL, OPT_PROBE },
-        { "expect", required_argument, NULL, OPT_EXPECT },
-        { "expect-min", required_argument, NULL, OPT_EXPECT_MIN },
-        { "allow-loss", no_argument, NULL, OPT_ALLOW_LOSS },
-        { "allow-reorder", no_argument, NULL, OPT_ALLOW_REORDER },
-        { "no-verify", no_argument, NULL, OPT_NO_VERIFY },
-        { "timeout", required_argument, NULL, OPT_TIMEOUT },
-        { "loss-timeout", required_argument, NULL, OPT_LOSS_TIMEOUT },
-        { "duration", required_argument, NULL, OPT_DURATION },
-        { "warmup", required_argument, NULL, OPT_WARMUP },
-        { "ready-file", required_argument, NULL, OPT_READY_FILE },
-        { "wait-file", required_argument, NULL, OPT_WAIT_FILE },
-        { "stop-file", required_argument, NULL, OPT_STOP_FILE },
-        { "status-file", required_argument, NULL, OPT_STATUS_FILE },
-        { "hold", no_argument, NULL, OPT_HOLD },
-        { "mem", required_argument, NULL, OPT_MEM },
-        { "huge", no_argument, NULL, OPT_HUGE },
-        { "lcore", required_argument, NULL, OPT_LCORE },
-        { "verbose", no_argument, NULL, OPT_VERBOSE },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
-    };
-    struct rte_ether_addr src_mac;
-    bool src_mac_set = false;
-    bool mix = false;
-    int c;
-
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (c) {
-        case OPT_SOCKET:
-            parse_socket(optarg);
-            break;
-        case OPT_MODE:
-            for (mode = 0; mode < N_MODES; mode++) {
-                if (!strcmp(optarg, mode_names[mode])) {
-                    break;
-                }
-            }
-            if (mode == N_MODES) {
-                die("--mode: unknown mode '%s'", optarg);
-            }
-            break;
-        case OPT_SEND:
-            n_send = parse_number("--send", optarg, 0, UINT32_MAX);
-            break;
-        case OPT_SIZE:
-            parse_sizes(optarg);
-            break;
-        case OPT_MIX:
-            mix = true;
-            break;
-        case OPT_WINDOW:
-            window_size = parse_number("--window", optarg, 1, 65536);
-            break;
-        case OPT_RATE:
-            rate = parse_number("--rate", optarg, 1, 1000000000);
-            break;
-        case OPT_FLOWS:
-            n_flows = parse_number("--flows", optarg, 1, 32768);
-            break;
-        case OPT_SEGS:
-            n_segs = parse_number("--segs", optarg, 1, 64);
-            break;
-        case OPT_CSUM:
-            csum = true;
-            break;
-        case OPT_TSO:
-            tso_len = parse_number("--tso", optarg, 1,
-                                   65535 - GUEST_IP_LEN - GUEST_TCP_LEN);
-            break;
-        case OPT_MSS:
-            tso_mss = parse_number("--mss", optarg, 64, 9216);
-            break;
-        case OPT_DST_MAC:
-            parse_mac("--dst-mac", optarg, &dst_mac);
-            dst_mac_set = true;
-            break;
-        case OPT_SRC_MAC:
-            parse_mac("--src-mac", optarg, &src_mac);
-            src_mac_set = true;
-            break;
-        case OPT_SENDER:
-            sender_base = parse_number("--sender", optarg, 0,
-                                       GUEST_MAX_SENDERS - 1);
-            break;
-        case OPT_PROBE:
-            probe = true;
-            break;
-        case OPT_EXPECT:
-            n_expect = parse_number("--expect", optarg, 0, UINT64_MAX - 1);
-            break;
-        case OPT_EXPECT_MIN:
-            n_expect_min = parse_number("--expect-min", optarg, 0,
-                                        UINT64_MAX);
-            break;
-        case OPT_ALLOW_LOSS:
-            allow_loss = true;
-            break;
-        case OPT_ALLOW_REORDER:
-            allow_reorder = true;
-            break;
-        case OPT_NO_VERIFY:
-            verify = false;
-            break;
-        case OPT_TIMEOUT:
-            timeout_s = parse_seconds("--timeout", optarg);
-            break;
-        case OPT_LOSS_TIMEOUT:
-            loss_timeout_ms = parse_number("--loss-timeout", optarg, 1,
-                                           3600000);
-            break;
-        case OPT_DURATION:
-            duration_s = parse_seconds("--duration", optarg);
-            if (duration_s > MAX_WINDOWS) {
-                die("--duration: at most %d", MAX_WINDOWS);
-            }
-            break;
-        case OPT_WARMUP:
-            warmup_s = parse_seconds("--warmup", optarg);
-            break;
-        case OPT_READY_FILE:
-            ready_file = optarg;
-            break;
-        case OPT_WAIT_FILE:
-            wait_file = optarg;
-            break;
-        case OPT_STOP_FILE:
-            stop_file = optarg;
-            break;
-        case OPT_STATUS_FILE:
-            status_file = optarg;
-            break;
-        case OPT_HOLD:
-            hold = true;
-            break;
-        case OPT_MEM:
-            mem_mb = parse_number("--mem", optarg, 16, 65536);
-            break;
-        case OPT_HUGE:
-            huge = true;
-            break;
-        case OPT_LCORE:
-            parse_number("--lcore", optarg, 0, 1023);
-            lcore = optarg;
-            break;
-        case OPT_VERBOSE:
-            verbose = true;
-            break;
-        case 'h':
-            usage();
-            exit(0);
-        default:
-            exit(2);
-        }
-    }
-    if (optind < argc) {
-        die("unexpected argument '%s'", argv[optind]);
-    }
-    if (!n_ports) {
-        die("--socket is needed (try --help)");
-    }
-    if (sender_base + n_ports > GUEST_MAX_SENDERS) {
-        die("--sender: there are only %d numbers", GUEST_MAX_SENDERS);
-    }
-    if (src_mac_set) {
-        struct port *p = &ports[n_ports - 1];
-        char *mac = strstr(p->devargs, "mac=") + 4;
-        char s[RTE_ETHER_ADDR_FMT_SIZE];
-
-        p->mac = src_mac;
-        rte_ether_format_addr(s, sizeof s, &src_mac);
-        memcpy(mac, s, strlen(s));
-    }
-    if (mix) {
-        static const unsigned int mixed[] = {
-            58, 60, 64, 65, 127, 128, 255, 256, 511, 512, 1023, 1024, 1514,
-            1515, 2047, 2048, 4095, 4096, 8191, 8192, 9014,
-        };
-
-        n_sizes = 0;
-        for (size_t i = 0; i < RTE_DIM(mixed); i++) {
-            if (mixed[i] <= ports[0].mtu + GUEST_ETH_LEN) {
-                sizes[n_sizes++] = mixed[i];
-            }
-        }
-    }
-    if (mode == MODE_PINGPONG) {
-        window_size = 1;
-    } else if (!window_size) {
-        window_size = default_window();
-    }
-    for (unsigned int i = 0; i < n_ports; i++) {
-        struct port *p = &ports[i];
-
-        p->sender = sender_base + i;
-        p->to_send = n_send;
-        p->dst = dst_mac_set ? dst_mac : ports[(i + 1) % n_ports].mac;
-        if (!dst_mac_set && n_ports == 1 && mode != MODE_SINK
-            && mode != MODE_ECHO) {
-            die("one port alone needs --dst-mac");
-        }
-        for (unsigned int j = 0; j < n_sizes; j++) {
-            if (!tso_len && mode != MODE_SINK && mode != MODE_ECHO
-                && sizes[j] > p->mtu + GUEST_ETH_LEN) {
-                die("--size: %u is too long for an MTU of %u", sizes[j],
-                    p->mtu);
-            }
-        }
-    }
-}
-
 /* Starting. */
 
 static void
@@ -979,8 +125,8 @@ start_eal(void)
     const char *argv[24];
     int argc = 0;
 
-    if (lcore) {
-        snprintf(lcores, sizeof lcores, "0@%s", lcore);
+    if (opt.lcore) {
+        snprintf(lcores, sizeof lcores, "0@%s", opt.lcore);
     } else {
         /* The thread may run wherever the process may: DPDK would pin it to
          * the first CPU. */
@@ -1000,11 +146,11 @@ start_eal(void)
         }
         snprintf(lcores + len, sizeof lcores - len, ")");
     }
-    snprintf(mem, sizeof mem, "%u", mem_mb);
+    snprintf(mem, sizeof mem, "%u", opt.mem_mb);
     snprintf(prefix, sizeof prefix, "virtnet-guest-%ld", (long) getpid());
 
     argv[argc++] = "virtnet-guest";
-    if (huge) {
+    if (opt.huge) {
         argv[argc++] = "--in-memory";
         argv[argc++] = "--single-file-segments";
     } else {
@@ -1021,7 +167,7 @@ start_eal(void)
     argv[argc++] = "--no-telemetry";
     argv[argc++] = "--lcores";
     argv[argc++] = lcores;
-    if (!verbose) {
+    if (!opt.verbose) {
         argv[argc++] = "--log-level=*:error";
     }
     argv[argc] = NULL;
@@ -1081,8 +227,8 @@ fill_buffer(struct rte_mempool *pool __rte_unused, void *port_, void *buf,
         .src = p->mac,
         .dst = p->dst,
         .sender = p->sender,
-        .flow = index % n_flows,
-        .len = sizes[0],
+        .flow = index % opt.n_flows,
+        .len = opt.sizes[0],
     };
 
     guest_frame_build(&f, GUEST_CSUM_FULL,
@@ -1104,7 +250,7 @@ start_port(struct port *p)
     p->opened = true;
     snprintf(name, sizeof name, "net_virtio_user%u", (unsigned) (p - ports));
     signal(SIGALRM, on_alarm);
-    alarm(timeout_s + 1);
+    alarm(opt.timeout_s + 1);
     err = rte_eal_hotplug_add("vdev", name, p->devargs);
     alarm(0);
     if (err || rte_eth_dev_get_port_by_name(name, &p->id)) {
@@ -1127,7 +273,7 @@ start_port(struct port *p)
     conf.intr_conf.lsc = !!(*p->info.dev_flags & RTE_ETH_DEV_INTR_LSC);
     conf.rxmode.offloads = p->info.rx_offload_capa
                            & RTE_ETH_RX_OFFLOAD_SCATTER;
-    if (csum || p->lro) {
+    if (opt.csum || p->lro) {
         want = RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
         if (p->lro) {
             want |= RTE_ETH_RX_OFFLOAD_TCP_LRO;
@@ -1140,14 +286,14 @@ start_port(struct port *p)
     }
     conf.txmode.offloads = p->info.tx_offload_capa
                            & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    if (csum || tso_len) {
+    if (opt.csum || opt.tso_len) {
         want = RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
-        if (tso_len) {
+        if (opt.tso_len) {
             want |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
         }
         if (want & ~p->info.tx_offload_capa) {
             die("%s: the device does not offer %s", p->socket,
-                tso_len ? "TSO" : "checksums");
+                opt.tso_len ? "TSO" : "checksums");
         }
         conf.txmode.offloads |= want;
     }
@@ -1169,13 +315,13 @@ start_port(struct port *p)
                              room + RTE_PKTMBUF_HEADROOM);
     /* A ring entry takes at most 8 pieces (an indirect table), and frees them
      * only when it is used again. */
-    n = n * (tso_len || n_segs > 8 ? 8 : n_segs) + 4096;
+    n = n * (opt.tso_len || opt.n_segs > 8 ? 8 : opt.n_segs) + 4096;
     room = 2048;
-    if (n_segs == 1 && mode == MODE_FLOOD && sizes[0] > room) {
-        room = sizes[0];
+    if (opt.n_segs == 1 && opt.mode == MODE_FLOOD && opt.sizes[0] > room) {
+        room = opt.sizes[0];
     }
     p->tx_pool = create_pool(p, "tx", n, room + RTE_PKTMBUF_HEADROOM);
-    if (mode == MODE_FLOOD) {
+    if (opt.mode == MODE_FLOOD) {
         rte_mempool_obj_iter(p->tx_pool, fill_buffer, p);
     }
     for (unsigned int q = 0; q < p->n_queues; q++) {
@@ -1208,9 +354,9 @@ poll_world(void)
     uint64_t now = rte_rdtsc();
 
     if (now < next) {
-        return !stopping;
+        return !state.stopping;
     }
-    next = now + hz / 100;
+    next = now + state.hz / 100;
     for (unsigned int i = 0; i < n_ports; i++) {
         struct port *p = &ports[i];
         struct rte_eth_link link;
@@ -1221,20 +367,20 @@ poll_world(void)
             p->link_changes++;
         }
     }
-    if (stop_file && !access(stop_file, F_OK)) {
-        stopping = 1;
+    if (opt.stop_file && !access(opt.stop_file, F_OK)) {
+        state.stopping = 1;
     }
-    if (status_file && now >= next_status) {
-        write_file(status_file);
-        next_status = now + hz / 10;
+    if (opt.status_file && now >= next_status) {
+        write_report(opt.status_file);
+        next_status = now + state.hz / 10;
     }
-    return !stopping;
+    return !state.stopping;
 }
 
 static bool
 timed_out(uint64_t since)
 {
-    return ns_since(since) > timeout_s * 1e9;
+    return ns_since(since) > opt.timeout_s * 1e9;
 }
 
 /* Gives the CPU to others if there was nothing to do for a while. */
@@ -1338,7 +484,7 @@ receive_frame(struct port *p, struct rte_mbuf *m)
 
     p->rx_packets++;
     p->rx_bytes += m->pkt_len;
-    if (!verify) {
+    if (!opt.verify) {
         p->received++;
         p->received_bytes += m->pkt_len;
         return;
@@ -1413,7 +559,7 @@ static struct rte_mbuf *
 make_mbuf(struct port *p, const uint8_t *data, uint32_t len)
 {
     struct rte_mbuf *head = NULL, *tail = NULL;
-    uint32_t piece = (len + n_segs - 1) / n_segs;
+    uint32_t piece = (len + opt.n_segs - 1) / opt.n_segs;
     uint32_t ofs = 0;
 
     piece = RTE_MAX(piece, (uint32_t) GUEST_TCP_HEADERS);
@@ -1460,16 +606,16 @@ make_frame(struct port *p, unsigned int q, bool is_probe)
     if (is_probe) {
         how = GUEST_CSUM_FULL;
         f.len = GUEST_FRAME_MIN;
-    } else if (tso_len) {
+    } else if (opt.tso_len) {
         how = GUEST_CSUM_TSO;
         f.tcp = true;
-        f.seq = queue->next_seq * tso_len;
-        f.len = GUEST_TCP_HEADERS + tso_len;
+        f.seq = queue->next_seq * opt.tso_len;
+        f.len = GUEST_TCP_HEADERS + opt.tso_len;
     } else {
-        how = csum ? GUEST_CSUM_PARTIAL : GUEST_CSUM_FULL;
+        how = opt.csum ? GUEST_CSUM_PARTIAL : GUEST_CSUM_FULL;
         f.seq = queue->next_seq;
-        f.flow = queue->next_seq % n_flows;
-        f.len = sizes[p->built % n_sizes];
+        f.flow = queue->next_seq % opt.n_flows;
+        f.len = opt.sizes[p->built % opt.n_sizes];
     }
     guest_frame_build(&f, how, scratch);
     m = make_mbuf(p, scratch, f.len);
@@ -1482,7 +628,7 @@ make_frame(struct port *p, unsigned int q, bool is_probe)
         m->ol_flags |= RTE_MBUF_F_TX_IPV4;
         if (how == GUEST_CSUM_TSO) {
             m->l4_len = GUEST_TCP_LEN;
-            m->tso_segsz = tso_mss;
+            m->tso_segsz = opt.tso_mss;
             m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM;
         } else {
             m->l4_len = GUEST_UDP_LEN;
@@ -1526,13 +672,13 @@ rate_allows(struct port *p, unsigned int max)
 {
     uint64_t now;
 
-    if (!rate) {
+    if (!opt.rate) {
         return max;
     }
     now = rte_rdtsc();
     if (p->tokens_at) {
-        p->tokens += (now - p->tokens_at) * rate / hz;
-        p->tokens = RTE_MIN(p->tokens, BURST + rate / 100);
+        p->tokens += (now - p->tokens_at) * opt.rate / state.hz;
+        p->tokens = RTE_MIN(p->tokens, BURST + opt.rate / 100);
     } else {
         p->tokens = 1;
     }
@@ -1569,7 +715,7 @@ send_some(struct port *p, uint64_t room)
         p->built++;
     }
     p->tokens -= i;
-    if ((csum || tso_len) && i) {
+    if ((opt.csum || opt.tso_len) && i) {
         uint16_t ok = rte_eth_tx_prepare(p->id, p->pending_queue, p->pending,
                                          i);
 
@@ -1601,7 +747,7 @@ run_probe(void)
         bool again = rte_rdtsc() >= next;
 
         if (again) {
-            next = rte_rdtsc() + hz / 50;
+            next = rte_rdtsc() + state.hz / 50;
         }
         done = true;
         for (unsigned int i = 0; i < n_ports; i++) {
@@ -1636,9 +782,9 @@ run_probe(void)
 static void
 run_exact(void)
 {
-    if (mode == MODE_PINGPONG) {
-        rtts = calloc(n_send * n_ports + 1, sizeof *rtts);
-        if (!rtts) {
+    if (opt.mode == MODE_PINGPONG) {
+        state.rtts = calloc(opt.n_send * n_ports + 1, sizeof *state.rtts);
+        if (!state.rtts) {
             die("out of memory");
         }
     }
@@ -1662,33 +808,36 @@ run_exact(void)
             struct port *p = &ports[i];
             uint64_t acked, away;
 
-            acked = mode == MODE_ONEWAY ? p->built : port_acked(p);
+            acked = opt.mode == MODE_ONEWAY ? p->built : port_acked(p);
             away = p->built - RTE_MIN(p->built, acked + p->written_off);
             if (p->timed_from && acked >= p->built) {
-                rtts[n_rtts++] = ns_since(p->timed_from);
+                state.rtts[state.n_rtts++] = ns_since(p->timed_from);
                 p->timed_from = 0;
             }
             if (acked != p->last_acked || !away) {
                 p->last_acked = acked;
                 p->progress_at = rte_rdtsc();
-            } else if (ns_since(p->progress_at) > loss_timeout_ms * 1e6
+            } else if (ns_since(p->progress_at) > opt.loss_timeout_ms * 1e6
                        && p->pending_ofs == p->n_pending && p->link) {
                 /* Whatever is still on its way is lost.  Should it arrive
                  * nevertheless, it is counted all the same. */
                 p->written_off = p->built - acked;
                 p->progress_at = rte_rdtsc();
             }
-            if (p->built < p->to_send || p->pending_ofs < p->n_pending || away) {
+            if (p->built < p->to_send || p->pending_ofs < p->n_pending
+                || away) {
                 done = false;
             }
-            if (away < window_size || p->pending_ofs < p->n_pending) {
+            if (away < opt.window_size || p->pending_ofs < p->n_pending) {
                 uint64_t now = rte_rdtsc();
                 uint64_t built = p->built;
+                uint64_t room = BURST;
 
-                busy |= send_some(p, mode == MODE_ONEWAY ? BURST
-                                  : away < window_size ? window_size - away
-                                  : 0);
-                if (rtts && p->built > built) {
+                if (opt.mode != MODE_ONEWAY) {
+                    room = opt.window_size - RTE_MIN(away, opt.window_size);
+                }
+                busy |= send_some(p, room);
+                if (state.rtts && p->built > built) {
                     p->timed_from = now;
                 }
             }
@@ -1697,8 +846,8 @@ run_exact(void)
         if (done) {
             break;
         }
-        if (timed_out(started_at)) {
-            fail("not done in %g seconds", timeout_s);
+        if (timed_out(state.started_at)) {
+            fail("not done in %g seconds", opt.timeout_s);
             break;
         }
         rest(busy);
@@ -1709,21 +858,21 @@ static void
 run_sink(void)
 {
     while (poll_world()) {
-        bool done = n_expect != UINT64_MAX || n_expect_min;
+        bool done = opt.n_expect != UINT64_MAX || opt.n_expect_min;
 
         rest(receive_all());
         for (unsigned int i = 0; i < n_ports; i++) {
-            if (ports[i].received < (n_expect != UINT64_MAX ? n_expect
-                                     : n_expect_min)) {
+            if (ports[i].received < (opt.n_expect != UINT64_MAX ? opt.n_expect
+                                     : opt.n_expect_min)) {
                 done = false;
             }
         }
         if (done) {
             break;
         }
-        if (timed_out(started_at)) {
-            if (n_expect != UINT64_MAX || n_expect_min) {
-                fail("not all arrived in %g seconds", timeout_s);
+        if (timed_out(state.started_at)) {
+            if (opt.n_expect != UINT64_MAX || opt.n_expect_min) {
+                fail("not all arrived in %g seconds", opt.timeout_s);
             }
             break;
         }
@@ -1735,7 +884,7 @@ run_echo(void)
 {
     struct rte_mbuf *burst[BURST];
 
-    while (poll_world() && !timed_out(started_at)) {
+    while (poll_world() && !timed_out(state.started_at)) {
         bool busy = false;
 
         for (unsigned int i = 0; i < n_ports; i++) {
@@ -1809,20 +958,20 @@ flood_once(void)
             p->queues[q].received += n;
 
             n = BURST;
-            if (rate && !(n = rate_allows(p, BURST))) {
+            if (opt.rate && !(n = rate_allows(p, BURST))) {
                 continue;
             }
             if (rte_pktmbuf_alloc_bulk(p->tx_pool, burst, n)) {
                 continue;
             }
             for (uint16_t j = 0; j < n; j++) {
-                burst[j]->data_len = burst[j]->pkt_len = sizes[0];
+                burst[j]->data_len = burst[j]->pkt_len = opt.sizes[0];
             }
 
             uint16_t done = rte_eth_tx_burst(p->id, q, burst, n);
             rte_pktmbuf_free_bulk(&burst[done], n - done);
             p->tx_packets += done;
-            p->tx_bytes += (uint64_t) done * sizes[0];
+            p->tx_bytes += (uint64_t) done * opt.sizes[0];
             p->queues[q].sent += done;
             p->tokens -= done;
         }
@@ -1843,8 +992,8 @@ static void
 run_flood(void)
 {
     uint64_t rx0 = 0, tx0 = 0, at = 0;
-    uint64_t warm = rte_rdtsc() + warmup_s * hz;
-    uint64_t end = warm + duration_s * hz;
+    uint64_t warm = rte_rdtsc() + opt.warmup_s * state.hz;
+    uint64_t end = warm + opt.duration_s * state.hz;
     double cpu0 = 0;
 
     while (poll_world()) {
@@ -1857,15 +1006,15 @@ run_flood(void)
         if (now < warm) {
             continue;
         }
-        if (!at || now - at >= hz) {
+        if (!at || now - at >= state.hz) {
             uint64_t rx, tx;
             double cpu = cpu_seconds();
 
             sum_flood(&rx, &tx);
-            if (at && n_windows < MAX_WINDOWS) {
-                struct window *w = &windows[n_windows++];
+            if (at && state.n_windows < MAX_WINDOWS) {
+                struct window *w = &state.windows[state.n_windows++];
 
-                w->seconds = (now - at) / (double) hz;
+                w->seconds = (now - at) / (double) state.hz;
                 w->cpu = (cpu - cpu0) / w->seconds;
                 w->rx_mpps = (rx - rx0) / w->seconds / 1e6;
                 w->tx_mpps = (tx - tx0) / w->seconds / 1e6;
@@ -1893,7 +1042,7 @@ wait_for_links(void)
     uint64_t start = rte_rdtsc();
     bool up;
 
-    phase = "link";
+    state.phase = "link";
     do {
         up = true;
         poll_world();
@@ -1907,7 +1056,7 @@ wait_for_links(void)
         if (!up) {
             usleep(1000);
         }
-    } while (!up && !stopping);
+    } while (!up && !state.stopping);
 }
 
 static void
@@ -1915,14 +1064,14 @@ wait_for_file(const char *name)
 {
     uint64_t start = rte_rdtsc();
 
-    phase = "wait";
+    state.phase = "wait";
     while (access(name, F_OK) && poll_world()) {
         if (timed_out(start)) {
             fail("%s did not appear", name);
             return;
         }
         /* Let no ring fill up meanwhile. */
-        rest(mode != MODE_FLOOD && receive_all());
+        rest(opt.mode != MODE_FLOOD && receive_all());
     }
 }
 
@@ -1938,18 +1087,18 @@ check_expectations(void)
                 fail("port %u: %"PRIu64" of %"PRIu64" frames sent", i,
                      p->sent, p->to_send);
             }
-            if (lost && !allow_loss) {
+            if (lost && !opt.allow_loss) {
                 fail("port %u: %"PRIu64" of %"PRIu64" frames lost", i, lost,
                      p->sent);
             }
-        } else if (mode == MODE_ONEWAY && p->sent < p->to_send) {
+        } else if (opt.mode == MODE_ONEWAY && p->sent < p->to_send) {
             fail("port %u: %"PRIu64" of %"PRIu64" frames sent", i, p->sent,
                  p->to_send);
         }
-        if (p->duplicated && !allow_loss) {
+        if (p->duplicated && !opt.allow_loss) {
             fail("port %u: %"PRIu64" frames doubled", i, p->duplicated);
         }
-        if (p->reordered && !allow_reorder) {
+        if (p->reordered && !opt.allow_reorder) {
             fail("port %u: %"PRIu64" frames late", i, p->reordered);
         }
         if (p->corrupt) {
@@ -1959,11 +1108,11 @@ check_expectations(void)
             fail("port %u: %"PRIu64" frames with a wrong checksum", i,
                  p->bad_csum);
         }
-        if (n_expect != UINT64_MAX && p->received != n_expect) {
+        if (opt.n_expect != UINT64_MAX && p->received != opt.n_expect) {
             fail("port %u: received %"PRIu64" frames, not %"PRIu64, i,
-                 p->received, n_expect);
+                 p->received, opt.n_expect);
         }
-        if (p->received < n_expect_min) {
+        if (p->received < opt.n_expect_min) {
             fail("port %u: received only %"PRIu64" frames", i, p->received);
         }
     }
@@ -1973,27 +1122,27 @@ static void
 run(void)
 {
     wait_for_links();
-    if (failure || stopping) {
+    if (state.failure || state.stopping) {
         return;
     }
-    phase = "ready";
-    if (ready_file) {
-        write_file(ready_file);
+    state.phase = "ready";
+    if (opt.ready_file) {
+        write_report(opt.ready_file);
     }
-    if (wait_file) {
-        wait_for_file(wait_file);
+    if (opt.wait_file) {
+        wait_for_file(opt.wait_file);
     }
-    if (probe && !failure && !stopping) {
-        phase = "probe";
+    if (opt.probe && !state.failure && !state.stopping) {
+        state.phase = "probe";
         run_probe();
     }
-    if (failure || stopping) {
+    if (state.failure || state.stopping) {
         return;
     }
 
-    phase = "traffic";
-    started_at = rte_rdtsc();
-    switch (mode) {
+    state.phase = "traffic";
+    state.started_at = rte_rdtsc();
+    switch (opt.mode) {
     case MODE_EXACT:
     case MODE_PINGPONG:
     case MODE_ONEWAY:
@@ -2012,9 +1161,9 @@ run(void)
     default:
         abort();
     }
-    finished_at = rte_rdtsc();
-    if (hold) {
-        phase = "hold";
+    state.finished_at = rte_rdtsc();
+    if (opt.hold) {
+        state.phase = "hold";
         while (poll_world()) {
             rest(receive_all());
         }
@@ -2032,7 +1181,7 @@ main(int argc, char *argv[])
     }
     atexit(clean_up);
     start_eal();
-    hz = rte_get_tsc_hz();
+    state.hz = rte_get_tsc_hz();
     for (unsigned int i = 0; i < n_ports; i++) {
         start_port(&ports[i]);
     }
@@ -2040,17 +1189,17 @@ main(int argc, char *argv[])
     signal(SIGTERM, on_signal);
     signal(SIGPIPE, SIG_IGN);
     run();
-    if (stopping && !started_at) {
+    if (state.stopping && !state.started_at) {
         fail("stopped before it began");
     }
 
     for (unsigned int i = 0; i < n_ports; i++) {
         drop_pending(&ports[i]);
     }
-    phase = "done";
+    state.phase = "done";
     print_report(stdout);
-    if (status_file) {
-        write_file(status_file);
+    if (opt.status_file) {
+        write_report(opt.status_file);
     }
     for (unsigned int i = 0; i < n_ports; i++) {
         char name[32];
@@ -2061,5 +1210,5 @@ main(int argc, char *argv[])
         rte_eal_hotplug_remove("vdev", name);
     }
     rte_eal_cleanup();
-    return failure ? 1 : 0;
+    return state.failure ? 1 : 0;
 }
