@@ -82,8 +82,8 @@ COVERAGE_DEFINE(auto_port_txn_failed);
 /* Every transaction makes Open vSwitch configure all bridges again, so while
  * that takes long, what arrives is gathered: for HOLD_FACTOR times as long as
  * the main loop was last busy, but HOLD_MAX_MS at most. */
-#define HOLD_FACTOR 4
-#define HOLD_MAX_MS 100
+#define HOLD_FACTOR 8
+#define HOLD_MAX_MS 250
 
 /* What is known of the port of a device besides the rows. */
 struct port_state {
