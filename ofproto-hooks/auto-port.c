@@ -547,6 +547,8 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
         if (other) {
             why = xasprintf("another port of bridge %s has the name %s",
                             other->name, dev->rep_name);
+        } else if (time_msec() < hold_until) {
+            dirty = true;       /* What others did had to be seen now. */
         } else {
             insert_row(r, br, dev);
         }
@@ -841,7 +843,12 @@ auto_port_run(void)
     if (idl_seqno != old_seqno) {
         virtnet_controller_configure(&ovs->other_config);
     }
-    if (run_txn() && may_reconcile() && time_msec() >= reconcile_at()) {
+    /* New ports may have to wait, but what others do to the rows is looked at
+     * at once: an operator's port that comes and goes meanwhile would not be
+     * noticed, and what it replaced would be taken for deleted. */
+    if (run_txn() && may_reconcile()
+        && (time_msec() >= reconcile_at()
+            || (idl_seqno != old_seqno && time_msec() >= retry_at))) {
         dirty = false;
         auto_port_reconcile(ovs);
         run_txn();
