@@ -98,12 +98,15 @@ def measure(opts, side, ring, mrg, size):
         ctl.call("dpif-netdev/pmd-stats-clear")
         guest = subprocess.Popen(args, stdout=subprocess.PIPE,
                                  stderr=subprocess.DEVNULL, text=True)
-        wait_traffic(ctl)
-        time.sleep(1 + opts.seconds / 2)
-        ctl.call("dpif-netdev/pmd-stats-clear")
-        time.sleep(opts.seconds / 4)
-        stats = ctl.call("dpif-netdev/pmd-stats-show")
-        out, _ = guest.communicate(timeout=60)
+        try:
+            wait_traffic(ctl)
+            time.sleep(1 + opts.seconds / 2)
+            ctl.call("dpif-netdev/pmd-stats-clear")
+            time.sleep(opts.seconds / 4)
+            stats = ctl.call("dpif-netdev/pmd-stats-show")
+            out, _ = guest.communicate(timeout=60)
+        finally:
+            guest.kill()
         result = json.loads(out.strip().splitlines()[-1])
         m = re.search(r"avg processing cycles per packet: ([\d.]+)", stats)
         return result["rx_mpps_median"], float(m.group(1)) if m else None

@@ -21,9 +21,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+
+# Whoever stops a bench expects that the switch goes with it.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 class Unixctl:
