@@ -33,16 +33,31 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-backend-provider.h \
 	netdev-virtio-emu/virtnet-backend.c \
 	netdev-virtio-emu/virtnet-compat.h \
+	netdev-virtio-emu/virtnet-check.c \
+	netdev-virtio-emu/virtnet-check.h \
 	netdev-virtio-emu/virtnet-controller.c \
 	netdev-virtio-emu/virtnet-controller.h \
 	netdev-virtio-emu/virtnet-device.c \
 	netdev-virtio-emu/virtnet-device.h \
 	netdev-virtio-emu/virtnet-field.c \
 	netdev-virtio-emu/virtnet-field.h \
+	netdev-virtio-emu/virtnet-firmware.c \
+	netdev-virtio-emu/virtnet-firmware.h \
+	netdev-virtio-emu/virtnet-host.c \
+	netdev-virtio-emu/virtnet-host.h \
+	netdev-virtio-emu/virtnet-hotplug.c \
+	netdev-virtio-emu/virtnet-life.c \
+	netdev-virtio-emu/virtnet-life.h \
+	netdev-virtio-emu/virtnet-pool.c \
+	netdev-virtio-emu/virtnet-pool.h \
 	netdev-virtio-emu/virtnet-recovery.c \
 	netdev-virtio-emu/virtnet-recovery.h \
+	netdev-virtio-emu/virtnet-registry.c \
+	netdev-virtio-emu/virtnet-registry.h \
 	netdev-virtio-emu/virtnet-settings.c \
 	netdev-virtio-emu/virtnet-settings.h \
+	netdev-virtio-emu/virtnet-sriov.c \
+	netdev-virtio-emu/virtnet-sriov.h \
 	netdev-virtio-emu/virtnet-unixctl.c \
 	netdev-virtio-emu/virtnet-unixctl.h
 

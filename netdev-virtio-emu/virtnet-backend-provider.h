@@ -238,9 +238,16 @@ struct virtnet_backend_class {
      * it has answered, and the controller calls this again. */
     int (*device_unplug)(struct virtnet_device *dev, bool force, char **errp);
 
-    /* Sets the number of VFs of the static PF 'dev', from or to zero.
-     * Optional: NULL if VFs come and go by the host's doing alone. */
+    /* Asks in the host's place for 'n' VFs of the static PF 'dev', from or to
+     * zero, before the controller makes or removes them by the steps above.
+     * Optional: NULL if VFs come and go by the host's doing alone; then the
+     * backend calls virtnet_sriov_set() when it hears of that. */
     int (*set_vfs)(struct virtnet_device *dev, unsigned int n, char **errp);
+
+    /* Makes one SF in advance, for whatever device is made next.  -EAGAIN
+     * means that it takes some time: "run" is to wake the main loop, and the
+     * controller asks again.  Optional: NULL if there is nothing to make. */
+    int (*sf_prepare)(struct virtnet_backend *backend, char **errp);
 
     /* Puts 'new' in force, where it differs from dev->config in the members
      * that 'changed' names.  All or nothing.  The controller has checked that

@@ -106,6 +106,9 @@ struct virtnet_device *virtnet_device_by_vf(unsigned int pf_id,
 struct virtnet_device *virtnet_device_by_rep(const char *rep_name);
 struct virtnet_device *virtnet_device_by_owner(const char *port_name);
 
+/* Any device that has 'mac': VFs may share one. */
+struct virtnet_device *virtnet_device_by_mac(const struct eth_addr mac);
+
 /* ## Hotplug. ## */
 
 /* What is asked of a new device.  Text members are borrowed. */
@@ -139,6 +142,20 @@ int virtnet_controller_hotplug(const struct virtnet_hotplug_request *,
  * it.  Invalidates the caller's pointer on success. */
 int virtnet_controller_unplug(struct virtnet_device *dev, bool force,
                               char **errp);
+
+/* ## Modification. ## */
+
+/* Puts 'new' in force for 'dev', all or nothing: in the backend, in the record
+ * and in the pools of its PF, and tells the observers.  The caller has checked
+ * 'new' (see virtnet-check.h and, for the numbers of vectors and queue pairs
+ * of a VF, virtnet-pool.h) and that no driver is in the way.  Returns 0, or
+ * the number that the operator shall see, with one line in '*errp' (owned by
+ * the caller, possibly NULL).
+ *
+ * This is the only way to change dev->config of a device. */
+int virtnet_controller_apply_config(struct virtnet_device *dev,
+                                    const struct virtnet_device_config *new,
+                                    char **errp);
 
 /* For memory/show. */
 void virtnet_controller_get_memory_usage(struct simap *);

@@ -60,6 +60,7 @@ void
 virtnet_device_uninit(struct virtnet_device *dev)
 {
     free(dev->vuid);
+    free(dev->pool);
     free(dev->ib_device);
     free(dev->attachment_path);
     free(dev->bridge);
@@ -170,9 +171,13 @@ virtnet_device_driver_changed(struct virtnet_device *dev,
     if (!(info->status & VIRTNET_STATUS_FEATURES_OK)) {
         dev->driver.features = 0;
     }
+    if (virtnet_device_has_driver(dev)) {
+        dev->flr = false;
+    }
     if (dev->state != old) {
         VLOG_INFO_RL(&rl, "%s[%u] %s: %s -> %s",
-                     virtnet_function_type_name(dev->type), dev->pf_id,
+                     virtnet_function_type_name(dev->type),
+                     dev->type == VIRTNET_VF ? dev->vf_id : dev->pf_id,
                      dev->vuid, virtnet_device_state_name(old),
                      virtnet_device_state_name(dev->state));
     }

@@ -74,6 +74,7 @@
 
 struct netdev;
 struct virtnet_backend;
+struct virtnet_pool;
 
 /* Bounds.  Sources: VIRTIO 1.2, sections 2.7 and 5.1 (queue size, number of
  * pairs), and the command reference of the controller (SF numbers, MTU). */
@@ -190,8 +191,10 @@ struct virtnet_device {
 
     /* Registry of the controller. */
     struct hmap_node vuid_node; /* By VUID. */
-    struct hmap_node pf_node;   /* By pf_id (PFs only). */
+    struct hmap_node id_node;   /* By pf_id, and vf_id of a VF. */
     struct hmap_node rep_node;  /* By representor name. */
+    struct hmap_node mac_node;  /* By config.mac. */
+    struct hmap_node owner_node; /* By owner_port, if that is nonnull. */
     struct ovs_list list_node;  /* In order of ids: what "list" shows. */
 
     /* Identity.  pf_id is chosen by the controller, the rest by the backend's
@@ -210,12 +213,22 @@ struct virtnet_device {
     int rep_ifindex;            /* Stable and non-zero, or 0 if none. */
     uint16_t sf_vhca_id;        /* For debugging. */
 
-    /* Configuration in force. */
+    /* Configuration in force.  Changed by virtnet_controller_apply_config()
+     * alone. */
     struct virtnet_device_config config;
+
+    /* SR-IOV; see virtnet-sriov.h. */
+    unsigned int max_vfs;       /* Static PF: VFs that it can have. */
+    unsigned int num_vfs;       /* ...that the host has asked for... */
+    unsigned int n_vfs;         /* ...that there are. */
+    struct virtnet_pool *pool;  /* What they share; NULL without SR-IOV. */
+    struct virtnet_device *pf;  /* VF: the PF that it belongs to, or NULL when
+                                 * it has gone. */
 
     /* The driver, kept up to date by virtnet_device_driver_changed(). */
     enum virtnet_device_state state;
     struct virtnet_driver_info driver;
+    bool flr;                   /* Reset by the host, and not in use since. */
 
     /* How a guest reaches the device: "vhost-user", "vfio-user", "pci"; and
      * where: for a socket, its path.  Set by the backend's "plug". */

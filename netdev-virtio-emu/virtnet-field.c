@@ -29,6 +29,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-feature.h"
 #include "virtnet-json.h"
+#include "virtnet-pool.h"
 
 /* Printed types, by the letters of the command reference. */
 enum field_type {
@@ -123,7 +124,9 @@ NUMBER(transitional, dev->config.transitional)
 TEXT(vuid, dev->vuid)
 TEXT(pci_bdf, put_bdf(buf, dev->bdf))
 NUMBER(vhca_id, dev->vhca_id)
-NUMBER(pci_dev_id, 0x1041)
+NUMBER(max_vfs, dev->max_vfs)
+NUMBER(n_vfs, dev->n_vfs)
+NUMBER(pci_dev_id, dev->config.transitional ? 0x1000 : 0x1041)
 NUMBER(pci_vendor_id, 0x1af4)
 NUMBER(pci_class_code, 0x20000)
 NUMBER(pci_subsys_id, 0x1041)
@@ -133,7 +136,14 @@ NUMBER(device_feature, dev->config.features)
 NUMBER(driver_feature, dev->driver.features)
 NUMBER(status, dev->driver.status)
 NUMBER(reset, dev->state == VIRTNET_STATE_RESET)
-NUMBER(enabled, dev->state != VIRTNET_STATE_UNPLUGGED)
+NUMBER(enabled, dev->state != VIRTNET_STATE_UNPLUGGED && !dev->flr)
+NUMBER(msix_pool, dev->pool ? MAX(dev->pool->msix, 0) : 0)
+NUMBER(min_msix, dev->pool ? dev->pool->min_msix : 0)
+NUMBER(max_msix, dev->pool ? dev->pool->max_msix : dev->config.num_msix)
+NUMBER(min_qp, dev->pool ? dev->pool->min_queue_pairs : 0)
+NUMBER(max_qp, dev->pool ? dev->pool->max_queue_pairs
+       : dev->config.max_queue_pairs)
+NUMBER(qp_pool, dev->pool ? MAX(dev->pool->queue_pairs, 0) : 0)
 NUMBER(num_msix, dev->config.num_msix)
 NUMBER(num_queues, virtnet_device_num_queues(dev))
 NUMBER(enabled_queues, virtnet_device_enabled_queues(dev))
@@ -177,8 +187,8 @@ static const struct device_field device_fields[] = {
     S("vuid", BOTH | ANY, vuid),
     S("pci_bdf", BOTH | ANY, pci_bdf),
     N("pci_vhca_id", HU, BOTH | ANY, vhca_id),
-    N("pci_max_vfs", D, BOTH | ANY, zero),
-    N("enabled_vfs", D, BOTH | ANY, zero),
+    N("pci_max_vfs", D, BOTH | ANY, max_vfs),
+    N("enabled_vfs", D, BOTH | ANY, n_vfs),
 
     N("pci_dev_id", H, IN_QUERY | ANY, pci_dev_id),
     N("pci_vendor_id", H, IN_QUERY | ANY, pci_vendor_id),
@@ -192,12 +202,12 @@ static const struct device_field device_fields[] = {
     N("reset", D, IN_QUERY | ANY, reset),
     N("enabled", D, IN_QUERY | ANY, enabled),
 
-    N("msix_num_pool_size", N, IN_LIST | OF_PF, zero),
-    N("min_msix_num", N, IN_LIST | OF_PF, zero),
-    N("max_msix_num", N, IN_LIST | OF_PF, num_msix),
-    N("min_num_of_qp", N, IN_LIST | OF_PF, zero),
-    N("max_num_of_qp", N, IN_LIST | OF_PF, max_queue_pairs),
-    N("qp_pool_size", N, IN_LIST | OF_PF, zero),
+    N("msix_num_pool_size", N, IN_LIST | OF_PF, msix_pool),
+    N("min_msix_num", N, IN_LIST | OF_PF, min_msix),
+    N("max_msix_num", N, IN_LIST | OF_PF, max_msix),
+    N("min_num_of_qp", N, IN_LIST | OF_PF, min_qp),
+    N("max_num_of_qp", N, IN_LIST | OF_PF, max_qp),
+    N("qp_pool_size", N, IN_LIST | OF_PF, qp_pool),
 
     N("num_msix", D, BOTH | ANY, num_msix),
     N("num_queues", D, BOTH | ANY, num_queues),

@@ -380,6 +380,8 @@ record_to_json(const struct virtnet_device *dev)
     put_integer(json, "pf_id", dev->pf_id);
     if (dev->type == VIRTNET_VF) {
         put_integer(json, "vf_id", dev->vf_id);
+    } else if (dev->type == VIRTNET_STATIC_PF) {
+        put_integer(json, "num_vfs", dev->num_vfs);
     }
     put_string(json, "function_type", dev->type == VIRTNET_VF ? "vf" : "pf");
     put_integer(json, "bdf_raw", dev->bdf);
@@ -574,7 +576,7 @@ get_type(const struct json *json, enum virtnet_function_type *type,
 }
 
 static bool
-get_config(const struct json *json, struct virtnet_device_config *c,
+get_config(const struct json *json, bool vf, struct virtnet_device_config *c,
            char **errp)
 {
     long long int mtu, pairs, size, msix, speed, link, transitional;
@@ -584,8 +586,8 @@ get_config(const struct json *json, struct virtnet_device_config *c,
 
     if (!get_integer(json, "mtu", VIRTNET_MTU_MIN, VIRTNET_MTU_MAX,
                      VIRTNET_DEFAULT_MTU, &mtu, errp)
-        || !get_integer(json, "mq", 1, VIRTNET_MAX_QUEUE_PAIRS, -1, &pairs,
-                        errp)
+        || !get_integer(json, "mq", vf ? 0 : 1, VIRTNET_MAX_QUEUE_PAIRS, -1,
+                        &pairs, errp)
         || !get_integer(json, "max_queue_size", VIRTNET_QUEUE_SIZE_MIN,
                         VIRTNET_QUEUE_SIZE_MAX, VIRTNET_DEFAULT_QUEUE_SIZE,
                         &size, errp)
@@ -674,7 +676,7 @@ virtnet_record_destroy(struct virtnet_record *r)
 static struct virtnet_record *
 record_from_json(const char *vuid, const struct json *json, char **errp)
 {
-    long long int pf_id, vf_id, bdf, sf_num, pf_num;
+    long long int pf_id, vf_id, num_vfs, bdf, sf_num, pf_num;
     struct virtnet_record *r;
     char *mode = NULL;
 
@@ -686,10 +688,11 @@ record_from_json(const char *vuid, const struct json *json, char **errp)
     smap_init(&r->backend);
     r->vuid = xstrdup(vuid);
     if (!get_type(json, &r->type, errp)
-        || !get_config(json, &r->config, errp)
+        || !get_config(json, r->type == VIRTNET_VF, &r->config, errp)
         || !get_integer(json, "pf_id", 0, UINT16_MAX, -1, &pf_id, errp)
         || !get_integer(json, "vf_id", 0, UINT16_MAX,
                         r->type == VIRTNET_VF ? -1 : 0, &vf_id, errp)
+        || !get_integer(json, "num_vfs", 0, UINT16_MAX, 0, &num_vfs, errp)
         || !get_integer(json, "bdf_raw", 0, UINT16_MAX, -1, &bdf, errp)
         || !get_integer(json, "pf_num", 0, UINT8_MAX, 0, &pf_num, errp)
         || !get_integer(json, "sf_num",
@@ -710,6 +713,7 @@ record_from_json(const char *vuid, const struct json *json, char **errp)
     }
     r->pf_id = pf_id;
     r->vf_id = vf_id;
+    r->num_vfs = r->type == VIRTNET_STATIC_PF ? num_vfs : 0;
     r->bdf = bdf;
     r->sf_num = sf_num;
     if (mode) {
@@ -876,8 +880,11 @@ drop_conflicts(const char *dir, struct virtnet_record **records, size_t n)
                         ? xasprintf("vf_id %u of pf_id %u", r->vf_id, r->pf_id)
                         : xasprintf("pf_id %u", r->pf_id)), &taken);
         claim(&claims, xasprintf("sf_num %"PRIu32, r->sf_num), &taken);
-        claim(&claims, xasprintf("mac "ETH_ADDR_FMT,
-                                 ETH_ADDR_ARGS(r->config.mac)), &taken);
+        if (r->type != VIRTNET_VF) {
+            /* VFs may share an address. */
+            claim(&claims, xasprintf("mac "ETH_ADDR_FMT,
+                                     ETH_ADDR_ARGS(r->config.mac)), &taken);
+        }
         if (taken) {
             char *path = xasprintf("%s/%s", dir, r->vuid);
             char *why = xasprintf("another record has its %s", taken);
@@ -893,6 +900,69 @@ drop_conflicts(const char *dir, struct virtnet_record **records, size_t n)
     }
     sset_destroy(&claims);
     return n_kept;
+}
+
+/* The settings of the firmware that the records go with.  A leading dot: no
+ * record has such a name. */
+#define FIRMWARE_FILE ".firmware"
+
+/* Deletes all records of 'dir', temporary ones, too.  Returns how many there
+ * were. */
+static unsigned int
+delete_records(const char *dir)
+{
+    DIR *stream = opendir(dir);
+    unsigned int n = 0;
+    struct dirent *de;
+
+    if (!stream) {
+        return 0;
+    }
+    while ((de = readdir(stream)) != NULL) {
+        bool temp = string_ends_with(de->d_name, TEMP_SUFFIX);
+        char *vuid = xmemdup0(de->d_name,
+                              (strlen(de->d_name)
+                               - (temp ? strlen(TEMP_SUFFIX) : 0)));
+
+        if (vuid_is_sane(vuid)) {
+            virtnet_recovery_delete(vuid, dir);
+            n += !temp;
+        }
+        free(vuid);
+    }
+    closedir(stream);
+    return n;
+}
+
+void
+virtnet_recovery_check_firmware(const char *dir, const char *fingerprint)
+{
+    char *path = xasprintf("%s/"FIRMWARE_FILE, dir);
+    char *why = NULL;
+    size_t size = 0;
+    char *old;
+
+    virtnet_recovery_flush();
+    old = read_file(path, &size, &why);
+    free(why);
+    if (old && strcmp(old, fingerprint)) {
+        unsigned int n = delete_records(dir);
+
+        VLOG_INFO("%s: the firmware configuration has changed from \"%.256s\" "
+                  "to \"%s\": %u records deleted", dir, old, fingerprint, n);
+    }
+    if (!old || strcmp(old, fingerprint)) {
+        int error = replace_file(dir, FIRMWARE_FILE, fingerprint);
+
+        if (error == ENOENT && !make_directories(dir)) {
+            error = replace_file(dir, FIRMWARE_FILE, fingerprint);
+        }
+        if (error) {
+            VLOG_ERR("%s: not written: %s", path, ovs_strerror(error));
+        }
+    }
+    free(old);
+    free(path);
 }
 
 size_t
@@ -969,6 +1039,7 @@ virtnet_record_to_device(const struct virtnet_record *r,
     dev->vuid = xstrdup(r->vuid);
     dev->pf_id = r->pf_id;
     dev->vf_id = r->vf_id;
+    dev->num_vfs = r->num_vfs;
     dev->bdf = r->bdf;
     dev->ib_device = xstrdup(r->ib_device);
     dev->sf_num = r->sf_num;

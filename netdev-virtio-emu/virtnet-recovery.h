@@ -50,6 +50,7 @@ struct virtnet_record {
     enum virtnet_function_type type;
     unsigned int pf_id;
     unsigned int vf_id;         /* VFs only. */
+    unsigned int num_vfs;       /* Static PFs: what the host asked for. */
     uint16_t bdf;
     char *ib_device;
     uint32_t sf_num;
@@ -69,6 +70,12 @@ int virtnet_recovery_save(const struct virtnet_device *dev, const char *dir);
 
 /* Deletes the record of 'vuid' from 'dir', if there is one. */
 void virtnet_recovery_delete(const char *vuid, const char *dir);
+
+/* Deletes all records of 'dir' if they were made with another 'fingerprint' of
+ * the firmware configuration, and notes this one.  A card that is configured
+ * otherwise has other devices. */
+void virtnet_recovery_check_firmware(const char *dir,
+                                     const char *fingerprint);
 
 /* Waits until the disk has everything that was saved or deleted. */
 void virtnet_recovery_flush(void);

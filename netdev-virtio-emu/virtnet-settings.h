@@ -46,6 +46,11 @@ struct virtnet_settings {
     unsigned int switch_num_port; /* virtnet-switch-num-port: hotplug PFs. */
     unsigned int pf_total_sf;   /* virtnet-pf-total-sf. */
 
+    /* Limits of a card and its host; start. */
+    unsigned int max_vfs;       /* virtnet-max-vfs. */
+    unsigned int max_functions; /* virtnet-max-functions; 0: automatic. */
+    unsigned int max_hotplug_with_vfs; /* virtnet-max-hotplug-with-vfs. */
+
     /* Stand for virtnet.conf; start. */
     bool packed_vq;             /* virtnet-packed-vq. */
     bool mrg_rxbuf;             /* virtnet-mrg-rxbuf. */
@@ -55,6 +60,17 @@ struct virtnet_settings {
     char *ib_dev_lag;           /* virtnet-ib-dev-lag. */
     bool is_lag;                /* virtnet-is-lag. */
     bool single_port;           /* virtnet-single-port. */
+    char *ib_dev_for_static_pf; /* virtnet-ib-dev-for-static-pf, or NULL. */
+    char *static_pf_mac_base;   /* virtnet-static-pf-mac-base, or NULL. */
+    char *static_pf_features;   /* virtnet-static-pf-features, or NULL. */
+    char *vf_mac_base;          /* virtnet-vf-mac-base, or NULL. */
+    char *vf_features;          /* virtnet-vf-features, or NULL. */
+    unsigned int vf_vfs_per_pf; /* virtnet-vf-vfs-per-pf; 0: not given. */
+    unsigned int vf_max_queue_pairs; /* virtnet-vf-max-queue-pairs; or 0. */
+    unsigned int vf_max_queue_size; /* virtnet-vf-max-queue-size; or 0. */
+    unsigned int sf_pool_percent; /* virtnet-sf-pool-percent. */
+    bool sf_pool_force_destroy; /* virtnet-sf-pool-force-destroy. */
+    char *lm_prov;              /* virtnet-lm-prov, or NULL. */
     char *recovery_dir;         /* virtnet-recovery-dir. */
 
     /* Soft backend; start. */

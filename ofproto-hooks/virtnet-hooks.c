@@ -23,6 +23,7 @@
 #include "auto-port.h"
 #include "netdev-virtio-emu.h"
 #include "virtnet-controller.h"
+#include "virtnet-host.h"
 #include "virtnet-recovery.h"
 #include "virtnet-unixctl.h"
 
@@ -33,6 +34,7 @@ virtnet_hooks_init(const char *remote)
     virtnet_backend_register_class(&virtnet_soft_backend_class);
     virtio_emu_register();
     virtnet_unixctl_init();
+    virtnet_host_init();
     auto_port_init(remote);
 }
 

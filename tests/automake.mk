@@ -15,6 +15,7 @@
 # Unit tests: programs that exit with status 0 when all is well.
 UNIT_TESTS = \
 	tests/test-virtnet-controller \
+	tests/test-virtnet-pool \
 	tests/test-virtnet-recovery \
 	tests/test-soft-packed-ring
 check_PROGRAMS += $(UNIT_TESTS)
@@ -25,6 +26,11 @@ TEST_LIBS = \
 tests_test_virtnet_controller_SOURCES = tests/test-virtnet-controller.c
 tests_test_virtnet_controller_LDADD = $(TEST_LIBS)
 tests_test_virtnet_controller_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_virtnet_pool_SOURCES = tests/test-virtnet-pool.c
+tests_test_virtnet_pool_LDADD = $(TEST_LIBS)
+tests_test_virtnet_pool_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_soft_packed_ring_SOURCES = tests/test-soft-packed-ring.c

@@ -25,6 +25,7 @@
 #include <inttypes.h>
 #include <rte_vhost.h>
 
+#include "bitmap.h"
 #include "dpdk.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
@@ -46,6 +47,14 @@ VLOG_DEFINE_THIS_MODULE(virtnet_soft);
 #define F_CTRL_VQ F(17)
 #define F_VERSION_1 F(32)
 #define F_RING_PACKED F(34)
+#define F_SR_IOV F(37)
+
+/* PCI addresses, which are a part of the identity of a function.
+ *
+ * The card itself is on this bus.  Its first functions are not virtio's. */
+#define CARD_BUS 0x14
+#define FIRST_STATIC_FN 2
+#define MAX_STATIC_PFS 254
 
 /* The emulated switch has one bus behind each port, the first of which is this
  * one.  With more ports than busses the rest are further devices on the same
@@ -54,12 +63,24 @@ VLOG_DEFINE_THIS_MODULE(virtnet_soft);
 #define N_BUSSES 200
 #define MAX_PORTS (32 * N_BUSSES)
 
+/* VFs have the busses from here on: those of the first PF, as many as it can
+ * have, then those of the second, and so on. */
+#define FIRST_VF_BUS 0xe0
+#define MAX_VFS ((0x100 - FIRST_VF_BUS) * 256)
+
+/* Each function has a slot, by which it is numbered where numbers need not
+ * mean anything: hotplug PFs that of their port, from 1, then come static PFs
+ * and VFs. */
+#define FIRST_STATIC_SLOT (MAX_PORTS + 1)
+#define FIRST_VF_SLOT (FIRST_STATIC_SLOT + MAX_STATIC_PFS)
+
 /* Interface indices of representors begin here, out of the kernel's way. */
 #define FIRST_IFINDEX 0x10000
 
-/* Identities of the functions and SFs for debugging: this plus a port, twice
+/* Identities of the functions and SFs for debugging: this plus a slot, twice
  * and once more. */
 #define FIRST_VHCA_ID 0x100
+BUILD_ASSERT_DECL(FIRST_VHCA_ID + 2 * (FIRST_VF_SLOT + MAX_VFS) < UINT16_MAX);
 
 /* Most descriptors in one chain that librte_vhost follows. */
 #define MAX_CHAIN 256
@@ -74,9 +95,8 @@ struct soft_backend {
     struct virtnet_ib_device ib_devices[2];
     size_t n_ib_devices;
 
-    /* Devices on the ports of the emulated switch, 1 ... settings->
-     * switch_num_port. */
-    struct soft_device **ports;
+    /* Functions, by slot.  Port I of the emulated switch is slot I. */
+    unsigned long *slots;       /* Bitmap of those in use. */
     unsigned int free_hint;     /* All ports below are taken. */
 };
 
@@ -165,7 +185,7 @@ soft_open(const struct virtnet_settings *settings,
     sb = xzalloc(sizeof *sb);
     sb->up.class = &virtnet_soft_backend_class;
     sb->settings = settings;
-    sb->ports = xcalloc(settings->switch_num_port + 1, sizeof *sb->ports);
+    sb->slots = bitmap_allocate(FIRST_VF_SLOT + MAX_VFS);
     sb->free_hint = 1;
 
     if (settings->is_lag) {
@@ -193,12 +213,15 @@ soft_open(const struct virtnet_settings *settings,
     caps = &sb->caps;
     caps->emulation_manager = sb->ib_devices[0].name;
     caps->max_hotplug_devices = MIN(settings->switch_num_port, MAX_PORTS);
-    caps->max_devices = caps->max_hotplug_devices;
-    caps->max_vfs_per_pf = 0;
+    caps->max_vfs_per_pf = MIN(settings->num_vf, MAX_VFS);
+    caps->max_devices = (caps->max_hotplug_devices + settings->num_pf
+                         + MIN(settings->num_pf * settings->num_vf,
+                               settings->max_vfs));
     caps->max_virt_queues = 2 * VIRTNET_MAX_QUEUE_PAIRS;
     caps->max_tunnel_descriptors = MAX_CHAIN;
     caps->supported_features = soft_vhost_user_features();
     caps->default_features = caps->supported_features;
+    caps->supported_features |= F_SR_IOV; /* It is the front end's affair. */
     if (!settings->packed_vq) {
         caps->default_features &= ~F_RING_PACKED;
     }
@@ -223,7 +246,7 @@ soft_close(struct virtnet_backend *backend, bool keep)
          * before the ports are gone.  The devices still refer to 'sb'. */
         return;
     }
-    free(sb->ports);
+    bitmap_free(sb->slots);
     free(sb);
 }
 
@@ -291,6 +314,52 @@ soft_device_dealloc(struct virtnet_device *dev)
     free_cacheline(sd);
 }
 
+/* Where a function is. */
+struct place {
+    unsigned int slot;
+    uint16_t bdf;
+    char *vuid;                 /* Owned. */
+};
+
+static uint16_t
+port_to_bdf(unsigned int port)
+{
+    return VIRTNET_BDF(FIRST_BUS + (port - 1) % N_BUSSES,
+                       (port - 1) / N_BUSSES, 0);
+}
+
+/* Works out the place of a static PF or VF, which follows from its ids. */
+static int
+fixed_place(const struct soft_backend *sb, const struct virtnet_device *dev,
+            struct place *place, char **errp)
+{
+    unsigned int fn = FIRST_STATIC_FN + dev->pf_id;
+    unsigned int vf = dev->pf_id * sb->settings->num_vf + dev->vf_id;
+    const char *serial = sb->settings->serial;
+
+    if (dev->pf_id >= MAX_STATIC_PFS) {
+        return fail(VIRTNET_E_ID_RANGE, errp, "there is no PCI function for "
+                    "static PF %u", dev->pf_id);
+    } else if (dev->type == VIRTNET_STATIC_PF) {
+        *place = (struct place) {
+            .slot = FIRST_STATIC_SLOT + dev->pf_id,
+            .bdf = CARD_BUS << 8 | fn,
+            .vuid = xasprintf("%sVNETS0D0F%u", serial, fn),
+        };
+    } else if (vf >= MAX_VFS) {
+        return fail(-ENOMEM, errp, "there is no PCI address for VF %u of PF "
+                    "%u", dev->vf_id, dev->pf_id);
+    } else {
+        *place = (struct place) {
+            .slot = FIRST_VF_SLOT + vf,
+            .bdf = (FIRST_VF_BUS << 8) + vf,
+            .vuid = xasprintf("%sVNETS0D0F%uVF%u", serial, fn,
+                              dev->vf_id + 1),
+        };
+    }
+    return 0;
+}
+
 /* Returns the port of the emulated switch that 'vuid' names, or 0. */
 static unsigned int
 vuid_to_port(const char *vuid)
@@ -303,41 +372,24 @@ vuid_to_port(const char *vuid)
             ? port : 0);
 }
 
-static uint16_t
-port_to_bdf(unsigned int port)
-{
-    return VIRTNET_BDF(FIRST_BUS + (port - 1) % N_BUSSES,
-                       (port - 1) / N_BUSSES, 0);
-}
-
-/* Takes a port of the emulated switch for 'dev': the one that its VUID names,
- * if it has one already, otherwise the first free one. */
+/* Works out the place of a hotplug PF: the port of the emulated switch that
+ * its VUID names, if it has one already, otherwise the first free one. */
 static int
-claim_port(struct soft_backend *sb, const struct virtnet_device *dev,
-           unsigned int *portp, char **errp)
+hotplug_place(struct soft_backend *sb, const struct virtnet_device *dev,
+              struct place *place, char **errp)
 {
     unsigned int max = sb->caps.max_hotplug_devices;
     unsigned int port;
 
-    *portp = 0;
     if (dev->vuid) {
         port = vuid_to_port(dev->vuid);
         if (!port || port > max) {
             return fail(VIRTNET_E_VUID_INVALID, errp,
                         "%s does not name one of the %u ports of the emulated "
                         "switch", dev->vuid, max);
-        } else if (sb->ports[port]) {
-            return fail(-EEXIST, errp, "port %u of the emulated switch is "
-                        "taken by %s", port, sb->ports[port]->up.vuid);
-        } else if (dev->bdf && dev->bdf != port_to_bdf(port)) {
-            return fail(-EEXIST, errp, "%s cannot be at PCI address "
-                        VIRTNET_BDF_FMT, dev->vuid,
-                        VIRTNET_BDF_ARGS(dev->bdf));
         }
     } else {
-        for (port = sb->free_hint; port <= max && sb->ports[port]; port++) {
-            continue;
-        }
+        port = bitmap_scan(sb->slots, 0, sb->free_hint, max + 1);
         sb->free_hint = port;
         if (port > max) {
             return fail(VIRTNET_E_BACKEND_HOTPLUG, errp,
@@ -345,8 +397,41 @@ claim_port(struct soft_backend *sb, const struct virtnet_device *dev,
                         "(other_config:virtnet-switch-num-port)", max);
         }
     }
-    *portp = port;
+    *place = (struct place) {
+        .slot = port,
+        .bdf = port_to_bdf(port),
+        .vuid = (dev->vuid ? xstrdup(dev->vuid)
+                 : xasprintf("%sVNETS%uD0F0", sb->settings->serial, port)),
+    };
     return 0;
+}
+
+/* Works out the place of 'dev', which must not be taken, and must be the one
+ * that 'dev' had before, if it had one. */
+static int
+find_place(struct soft_backend *sb, const struct virtnet_device *dev,
+           struct place *place, char **errp)
+{
+    int error = (dev->type == VIRTNET_HOTPLUG_PF
+                 ? hotplug_place(sb, dev, place, errp)
+                 : fixed_place(sb, dev, place, errp));
+
+    if (error) {
+        return error;
+    } else if (dev->vuid && strcmp(dev->vuid, place->vuid)) {
+        error = fail(VIRTNET_E_VUID_INVALID, errp, "%s should be %s",
+                     dev->vuid, place->vuid);
+    } else if (dev->bdf && dev->bdf != place->bdf) {
+        error = fail(-EEXIST, errp, "%s cannot be at PCI address "
+                     VIRTNET_BDF_FMT, place->vuid,
+                     VIRTNET_BDF_ARGS(dev->bdf));
+    } else if (bitmap_is_set(sb->slots, place->slot)) {
+        error = fail(-EEXIST, errp, "the place of %s is taken", place->vuid);
+    }
+    if (error) {
+        free(place->vuid);
+    }
+    return error;
 }
 
 static int
@@ -354,31 +439,27 @@ soft_device_construct(struct virtnet_device *dev, char **errp)
 {
     struct soft_backend *sb = soft_backend_cast(dev->backend);
     struct soft_device *sd = soft_device_cast(dev);
-    unsigned int port;
+    struct place place = { .slot = 0 };
     int error;
 
-    if (dev->type != VIRTNET_HOTPLUG_PF) {
-        return fail(VIRTNET_E_NOT_SUPPORTED, errp,
-                    "the soft backend has hotplug PFs only");
-    }
-    error = claim_port(sb, dev, &port, errp);
+    error = find_place(sb, dev, &place, errp);
     if (error) {
         return error;
     }
     error = soft_rep_init(&sd->rep, dev->config.mtu,
                           sb->settings->mempool_size,
-                          dev->config.max_queue_pairs, errp);
+                          MAX(dev->config.max_queue_pairs, 1), errp);
     if (error) {
+        free(place.vuid);
         return error;
     }
 
-    sd->port = port;
-    sb->ports[port] = sd;
-    if (!dev->vuid) {
-        dev->vuid = xasprintf("%sVNETS%uD0F0", sb->settings->serial, port);
-    }
-    dev->bdf = port_to_bdf(port);
-    dev->vhca_id = FIRST_VHCA_ID + 2 * port;
+    sd->slot = place.slot;
+    bitmap_set1(sb->slots, sd->slot);
+    free(dev->vuid);
+    dev->vuid = place.vuid;
+    dev->bdf = place.bdf;
+    dev->vhca_id = FIRST_VHCA_ID + 2 * sd->slot;
     return 0;
 }
 
@@ -390,9 +471,9 @@ soft_device_destruct(struct virtnet_device *dev)
 
     soft_vhost_user_uninit(&sd->vhost);
     soft_rep_release_memory(&sd->rep);
-    sb->ports[sd->port] = NULL;
-    sb->free_hint = MIN(sb->free_hint, sd->port);
-    sd->port = 0;
+    bitmap_set0(sb->slots, sd->slot);
+    sb->free_hint = MIN(sb->free_hint, sd->slot);
+    sd->slot = 0;
 }
 
 static int
@@ -418,7 +499,7 @@ soft_sf_create(struct virtnet_device *dev, char **errp)
                  ib->port, ib->port, dev->sf_num);
     }
     dev->sf_vhca_id = dev->vhca_id + 1;
-    dev->rep_ifindex = FIRST_IFINDEX + sd->port;
+    dev->rep_ifindex = FIRST_IFINDEX + sd->slot;
 
     /* The same at every start, locally administered, and not the guest's. */
     hash = hash_string(dev->vuid, 0);
@@ -533,6 +614,13 @@ soft_apply_config(struct virtnet_device *dev,
 }
 
 static int
+soft_set_vfs(struct virtnet_device *dev OVS_UNUSED, unsigned int n OVS_UNUSED,
+             char **errp OVS_UNUSED)
+{
+    return 0;
+}
+
+static int
 soft_device_reset(struct virtnet_device *dev)
 {
     struct soft_device *sd = soft_device_cast(dev);
@@ -625,6 +713,7 @@ const struct virtnet_backend_class virtnet_soft_backend_class = {
     .sf_destroy = soft_sf_destroy,
     .device_plug = soft_device_plug,
     .device_unplug = soft_device_unplug,
+    .set_vfs = soft_set_vfs,
     .apply_config = soft_apply_config,
     .device_reset = soft_device_reset,
     .save = soft_save,

@@ -41,7 +41,7 @@ struct virtnet_settings;
 
 struct soft_device {
     struct virtnet_device up;
-    unsigned int port;          /* Of the emulated switch; 0 if none yet. */
+    unsigned int slot;          /* See soft-backend.c; 0 if none yet. */
     bool own_path;              /* Was the socket's path made up here? */
     struct soft_vhost_user vhost; /* Attachment. */
     struct soft_rep rep;        /* Representor. */

@@ -1,0 +1,145 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Rules for single attributes.  See virtnet-check.h. */
+
+#include <config.h>
+
+#include "virtnet-check.h"
+
+#include <inttypes.h>
+
+#include "packets.h"
+#include "util.h"
+#include "virtnet-backend-provider.h"
+#include "virtnet-controller.h"
+#include "virtnet-error.h"
+#include "virtnet-life.h"
+
+#define VIRTIO_F_SR_IOV 37              /* VIRTIO 1.2, section 6. */
+
+int
+virtnet_check_mac(const char *text, const struct virtnet_device *dev,
+                  struct eth_addr *mac, char **errp)
+{
+    const struct virtnet_device *other;
+
+    if (strlen(text) != ETH_ADDR_STRLEN || !eth_addr_from_string(text, mac)
+        || eth_addr_is_zero(*mac) || eth_addr_is_multicast(*mac)) {
+        return virtnet_refuse(VIRTNET_E_MAC_INVALID, errp,
+                              "\"%s\" is not a unicast MAC address", text);
+    }
+    /* Nothing changes for a VF that shares its address and keeps it. */
+    other = virtnet_device_by_mac(*mac);
+    if (other && !(dev && eth_addr_equals(dev->config.mac, *mac))) {
+        return virtnet_refuse(VIRTNET_E_MAC_INVALID, errp,
+                              "%s has the MAC address %s already",
+                              other->vuid, text);
+    }
+    return 0;
+}
+
+int
+virtnet_check_mtu(unsigned long long int mtu, char **errp)
+{
+    return (mtu >= VIRTNET_MTU_MIN && mtu <= VIRTNET_MTU_MAX ? 0
+            : virtnet_refuse(VIRTNET_E_MTU_INVALID, errp,
+                             "MTU %llu is not from %d to %d", mtu,
+                             VIRTNET_MTU_MIN, VIRTNET_MTU_MAX));
+}
+
+int
+virtnet_check_queue_size(unsigned long long int size, char **errp)
+{
+    if (size < VIRTNET_QUEUE_SIZE_MIN || !IS_POW2(size)) {
+        return virtnet_refuse(VIRTNET_E_QUEUE_SIZE_POW2, errp,
+                              "queue size is %llu", size);
+    } else if (size > VIRTNET_QUEUE_SIZE_MAX) {
+        return virtnet_refuse(VIRTNET_E_QUEUE_SIZE, errp,
+                              "queue size %llu is above %d", size,
+                              VIRTNET_QUEUE_SIZE_MAX);
+    }
+    return 0;
+}
+
+unsigned int
+virtnet_max_queue_pairs(const struct virtnet_backend_caps *caps)
+{
+    return MIN((caps->max_virt_queues - 1) / 2, VIRTNET_MAX_QUEUE_PAIRS);
+}
+
+int
+virtnet_check_queue_pairs(unsigned long long int pairs,
+                          const struct virtnet_backend_caps *caps, char **errp)
+{
+    unsigned int max = virtnet_max_queue_pairs(caps);
+
+    return (pairs >= 1 && pairs <= max ? 0
+            : virtnet_refuse(VIRTNET_E_QUEUES_INVALID, errp, "the number of "
+                             "queue pairs must be from 1 to %u", max));
+}
+
+/* Features that make sense only with another; VIRTIO 1.2, section
+ * 5.1.3.1. */
+static const struct {
+    uint8_t bit;
+    uint8_t needs;
+} FEATURE_DEPENDENCIES[] = {
+    { 7, 1 },                   /* GUEST_TSO4 needs GUEST_CSUM. */
+    { 8, 1 },                   /* GUEST_TSO6 likewise. */
+    { 11, 0 },                  /* HOST_TSO4 needs CSUM. */
+    { 12, 0 },                  /* HOST_TSO6 likewise. */
+    { 18, 17 },                 /* CTRL_RX needs CTRL_VQ. */
+    { 19, 17 },                 /* CTRL_VLAN. */
+    { 21, 17 },                 /* GUEST_ANNOUNCE. */
+    { 22, 17 },                 /* MQ. */
+    { 23, 17 },                 /* CTRL_MAC_ADDR. */
+};
+
+uint64_t
+virtnet_features_for(uint64_t features, enum virtnet_function_type type,
+                     const struct virtnet_backend_caps *caps)
+{
+    if (type != VIRTNET_STATIC_PF) {
+        features &= ~(UINT64_C(1) << VIRTIO_F_SR_IOV);
+    }
+    return features | caps->required_features;
+}
+
+int
+virtnet_check_features(uint64_t features,
+                       const struct virtnet_backend_caps *caps, char **errp)
+{
+    uint64_t unsupported = features & ~caps->supported_features;
+
+    if (unsupported) {
+        return virtnet_refuse(VIRTNET_E_FEATURE_VALIDATE, errp,
+                              "feature bits 0x%"PRIx64" are not supported",
+                              unsupported);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(FEATURE_DEPENDENCIES); i++) {
+        uint8_t bit = FEATURE_DEPENDENCIES[i].bit;
+        uint8_t needs = FEATURE_DEPENDENCIES[i].needs;
+
+        if (features & (UINT64_C(1) << bit)
+            && !(features & (UINT64_C(1) << needs))) {
+            return virtnet_refuse(VIRTNET_E_FEATURE_VALIDATE, errp,
+                                  "feature bit %"PRIu8" needs bit %"PRIu8,
+                                  bit, needs);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,400 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* What the firmware configuration decides.  See virtnet-firmware.h. */
+
+#include <config.h>
+
+#include "virtnet-firmware.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "hash.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "util.h"
+#include "virtnet-check.h"
+#include "virtnet-life.h"
+#include "virtnet-pool.h"
+#include "virtnet-recovery.h"
+#include "virtnet-registry.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_firmware);
+
+#define VIRTIO_F_SR_IOV (UINT64_C(1) << 37) /* VIRTIO 1.2, section 6. */
+
+unsigned int virtnet_n_wanted_vfs;
+
+static struct {
+    uint64_t pf_features;
+    uint64_t vf_features;
+    unsigned int pf_queue_pairs;
+    unsigned int vf_queue_size;
+    bool has_pf_mac, has_vf_mac;
+    struct eth_addr pf_mac;     /* Of the first PF. */
+    struct eth_addr vf_mac;     /* Of the first VF of the first PF. */
+    const char *ib_device;      /* Of static PFs. */
+} fw;
+
+static const struct virtnet_backend_caps *
+get_caps(void)
+{
+    struct virtnet_backend *backend = virtnet_controller_backend();
+
+    return backend->class->get_caps(backend);
+}
+
+/* Returns the feature bits that 'text', the setting 'key', means for devices
+ * of 'type', or 'def'. */
+static uint64_t
+parse_features(const char *key, const char *text,
+               enum virtnet_function_type type, uint64_t def)
+{
+    const struct virtnet_backend_caps *caps = get_caps();
+    unsigned long long int x;
+    char *err = NULL;
+
+    def = virtnet_features_for(def, type, caps);
+    if (!text) {
+        return def;
+    } else if (!str_to_ullong(text, 16, &x)) {
+        err = xasprintf("\"%s\" is not a hexadecimal number", text);
+    } else if (!x) {
+        return def;
+    } else {
+        uint64_t features = virtnet_features_for(x, type, caps);
+
+        if (!virtnet_check_features(features, caps, &err)) {
+            return features;
+        }
+    }
+    VLOG_WARN("other_config:%s: %s; using the default", key, err);
+    free(err);
+    return def;
+}
+
+static bool
+parse_mac_base(const char *key, const char *text, struct eth_addr *mac)
+{
+    if (!text) {
+        return false;
+    } else if (strlen(text) != ETH_ADDR_STRLEN
+               || !eth_addr_from_string(text, mac)
+               || eth_addr_is_zero(*mac) || eth_addr_is_multicast(*mac)) {
+        VLOG_WARN("other_config:%s: \"%s\" is not a unicast MAC address; "
+                  "addresses are made up", key, text);
+        return false;
+    }
+    return true;
+}
+
+void
+virtnet_firmware_load(void)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    const struct virtnet_backend_caps *caps = get_caps();
+    struct virtnet_backend *backend = virtnet_controller_backend();
+    const struct virtnet_ib_device *devs;
+    char *err = NULL;
+
+    fw.pf_queue_pairs = MIN(virtnet_queue_pairs_for_msix(s->num_msix, true),
+                            virtnet_max_queue_pairs(caps));
+    fw.pf_features = parse_features(
+        "virtnet-static-pf-features", s->static_pf_features,
+        VIRTNET_STATIC_PF,
+        caps->default_features
+        | (s->num_vf ? caps->supported_features & VIRTIO_F_SR_IOV : 0));
+    fw.vf_features = parse_features("virtnet-vf-features", s->vf_features,
+                                    VIRTNET_VF, caps->default_features);
+    fw.vf_queue_size = VIRTNET_DEFAULT_QUEUE_SIZE;
+    if (s->vf_max_queue_size) {
+        if (virtnet_check_queue_size(s->vf_max_queue_size, &err)) {
+            VLOG_WARN("other_config:virtnet-vf-max-queue-size: %s; using %u",
+                      err, fw.vf_queue_size);
+            free(err);
+        } else {
+            fw.vf_queue_size = s->vf_max_queue_size;
+        }
+    }
+    fw.has_pf_mac = parse_mac_base("virtnet-static-pf-mac-base",
+                                   s->static_pf_mac_base, &fw.pf_mac);
+    fw.has_vf_mac = parse_mac_base("virtnet-vf-mac-base", s->vf_mac_base,
+                                   &fw.vf_mac);
+    if (fw.has_vf_mac && !s->vf_vfs_per_pf) {
+        VLOG_WARN("other_config:virtnet-vf-mac-base: needs "
+                  "virtnet-vf-vfs-per-pf; addresses are made up");
+        fw.has_vf_mac = false;
+    }
+
+    backend->class->get_ib_devices(backend, &devs);
+    fw.ib_device = devs[0].name;
+    if (s->ib_dev_for_static_pf) {
+        if (virtnet_ib_device_lookup(s->ib_dev_for_static_pf)) {
+            fw.ib_device = s->ib_dev_for_static_pf;
+        } else if (s->num_pf) {
+            VLOG_WARN("other_config:virtnet-ib-dev-for-static-pf: there is "
+                      "no RDMA device %s; using %s", s->ib_dev_for_static_pf,
+                      fw.ib_device);
+        }
+    }
+}
+
+char *
+virtnet_firmware_fingerprint(void)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+
+    return xasprintf("num-pf=%u num-vf=%u num-msix=%u num-vf-msix=%u "
+                     "switch-num-port=%u pf-total-sf=%u is-lag=%d",
+                     s->num_pf, s->num_vf, s->num_msix, s->num_vf_msix,
+                     s->switch_num_port, s->pf_total_sf, s->is_lag);
+}
+
+unsigned int
+virtnet_firmware_num_pfs(void)
+{
+    return virtnet_controller_settings()->num_pf;
+}
+
+/* Makes up the address of the function 'dev', which may be NULL.  The same at
+ * every start, locally administered, and not that of any other device. */
+static struct eth_addr
+make_up_mac(const struct virtnet_device *dev, unsigned int pf_id,
+            unsigned int vf_ordinal)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    uint32_t hash = hash_string(s->serial, hash_2words(pf_id, vf_ordinal));
+
+    for (;;) {
+        uint32_t more = hash_int(hash, 1);
+        struct eth_addr mac = {
+            .ea = { 0x06, more >> 8, hash >> 24, hash >> 16, hash >> 8, hash }
+        };
+
+        const struct virtnet_device *other = virtnet_device_by_mac(mac);
+
+        if (!other || other == dev) {
+            return mac;
+        }
+        hash++;
+    }
+}
+
+static struct eth_addr
+mac_add(const struct eth_addr base, unsigned int n)
+{
+    struct eth_addr mac;
+
+    eth_addr_from_uint64(eth_addr_to_uint64(base) + n, &mac);
+    return mac;
+}
+
+static void
+init_sriov(struct virtnet_device *pf)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    const struct virtnet_backend_caps *caps = get_caps();
+
+    pf->max_vfs = MIN(s->num_vf, caps->max_vfs_per_pf);
+    if (pf->max_vfs) {
+        pf->pool = xmalloc(sizeof *pf->pool);
+        virtnet_pool_init(pf->pool,
+                          s->num_vf_msix ? s->num_vf_msix : s->num_msix,
+                          s->vf_max_queue_pairs,
+                          virtnet_max_queue_pairs(caps));
+    }
+}
+
+/* Stores in '*config' what static PF 'pf_id', which is 'dev' if it is there
+ * already, is born with. */
+static void
+pf_config(unsigned int pf_id, const struct virtnet_device *dev,
+          struct virtnet_device_config *config)
+{
+    *config = (struct virtnet_device_config) {
+        .mac = (fw.has_pf_mac ? mac_add(fw.pf_mac, pf_id)
+                : make_up_mac(dev, pf_id, 0)),
+        .mtu = VIRTNET_DEFAULT_MTU,
+        .features = fw.pf_features,
+        .max_queue_pairs = fw.pf_queue_pairs,
+        .max_queue_size = VIRTNET_DEFAULT_QUEUE_SIZE,
+        .num_msix = virtnet_msix_for_queue_pairs(fw.pf_queue_pairs),
+        .speed = VIRTNET_DEFAULT_SPEED,
+        .link_up = true,
+    };
+}
+
+static struct virtnet_device *
+new_pf(unsigned int pf_id)
+{
+    struct virtnet_backend *backend = virtnet_controller_backend();
+    struct virtnet_device *dev;
+
+    dev = backend->class->device_alloc(backend, VIRTNET_STATIC_PF);
+    dev->pf_id = pf_id;
+    dev->ib_device = xstrdup(fw.ib_device);
+    dev->sf_num = VIRTNET_SF_STATIC_MIN + pf_id;
+    pf_config(pf_id, NULL, &dev->config);
+    return dev;
+}
+
+int
+virtnet_firmware_reset_pf(struct virtnet_device *pf, char **errp)
+{
+    struct virtnet_device_config config;
+
+    pf_config(pf->pf_id, pf, &config);
+    return virtnet_controller_apply_config(pf, &config, errp);
+}
+
+void
+virtnet_firmware_make_pf(unsigned int pf_id,
+                         const struct virtnet_record *record)
+{
+    struct virtnet_device *dev = NULL;
+    char *err = NULL;
+    int error;
+
+    if (record) {
+        error = virtnet_bring_back(record, &dev, &err);
+        if (error) {
+            VLOG_ERR("%s: not restored, and made anew: %s (%d)%s%s",
+                     record->vuid, virtnet_strerror(error), error,
+                     err ? ": " : "", err ? err : "");
+            free(err);
+            err = NULL;
+        }
+    }
+    if (!dev) {
+        dev = new_pf(pf_id);
+        error = virtnet_bring_up(dev, true, &err);
+        if (error) {
+            VLOG_ERR("static PF[%u]: not made: %s (%d)%s%s", pf_id,
+                     virtnet_strerror(error), error, err ? ": " : "",
+                     err ? err : "");
+            free(err);
+            return;
+        }
+        virtnet_save(dev);
+    }
+    init_sriov(dev);
+    if (dev->num_vfs > dev->max_vfs) {
+        VLOG_WARN("%s: %u VFs are recorded, and there can be %u", dev->vuid,
+                  dev->num_vfs, dev->max_vfs);
+        dev->num_vfs = 0;
+    }
+    virtnet_n_wanted_vfs += dev->num_vfs;
+    VLOG_INFO("static PF[%u] %s: "VIRTNET_BDF_FMT", representor %s, %s %s",
+              dev->pf_id, dev->vuid, VIRTNET_BDF_ARGS(dev->bdf),
+              dev->rep_name, dev->attachment ? dev->attachment : "",
+              dev->attachment_path ? dev->attachment_path : "");
+    virtnet_notify(VIRTNET_EVENT_ADDED, dev);
+}
+
+void
+virtnet_firmware_init_vf(struct virtnet_device *dev,
+                         const struct virtnet_device *pf)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    unsigned int per_pf = s->vf_vfs_per_pf;
+
+    dev->config = (struct virtnet_device_config) {
+        .mac = (fw.has_vf_mac
+                ? mac_add(fw.vf_mac, dev->pf_id * per_pf + dev->vf_id % per_pf)
+                : make_up_mac(NULL, dev->pf_id, dev->vf_id + 1)),
+        .mtu = VIRTNET_DEFAULT_MTU,
+        .features = fw.vf_features,
+        .max_queue_pairs = pf->pool->def_queue_pairs,
+        .max_queue_size = fw.vf_queue_size,
+        .num_msix = pf->pool->def_msix,
+        .speed = VIRTNET_DEFAULT_SPEED,
+        .link_up = true,
+        .transitional = s->lm_prov && !strcmp(s->lm_prov, "kernel"),
+    };
+}
+
+/* Limits. */
+
+/* Functions that one host can have.  Unless an operator says otherwise, what
+ * a card can have; more if there are more ports of the emulated switch than a
+ * card has. */
+static unsigned int
+max_functions(void)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+
+    return (s->max_functions ? s->max_functions
+            : MAX(256, s->switch_num_port + s->num_pf));
+}
+
+static int
+check_functions(unsigned int n, char **errp)
+{
+    unsigned int used = (virtnet_registry_count(VIRTNET_STATIC_PF)
+                         + virtnet_registry_count(VIRTNET_HOTPLUG_PF)
+                         + virtnet_n_wanted_vfs);
+
+    return (used + n <= max_functions() ? 0
+            : virtnet_refuse(VIRTNET_E_ID_RANGE, errp, "%u of the %u "
+                             "functions that a host can have "
+                             "(other_config:virtnet-max-functions) are in "
+                             "use", used, max_functions()));
+}
+
+int
+virtnet_check_hotplug_limit(char **errp)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    unsigned int n = virtnet_registry_count(VIRTNET_HOTPLUG_PF);
+    unsigned int max = get_caps()->max_hotplug_devices;
+
+    if (n >= max) {
+        return virtnet_refuse(VIRTNET_E_ID_RANGE, errp,
+                              "all %u ports for hotplug devices are in use",
+                              max);
+    } else if (s->num_pf && s->num_vf && n >= s->max_hotplug_with_vfs) {
+        return virtnet_refuse(VIRTNET_E_ID_RANGE, errp, "there can be %u "
+                              "hotplug devices where VFs are configured "
+                              "(other_config:virtnet-max-hotplug-with-vfs)",
+                              s->max_hotplug_with_vfs);
+    }
+    return check_functions(1, errp);
+}
+
+int
+virtnet_check_vf_limit(unsigned int n, char **errp)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    unsigned int room;
+
+    if (virtnet_n_wanted_vfs + n > s->max_vfs) {
+        return virtnet_refuse(VIRTNET_E_ID_RANGE, errp, "%u of the %u VFs "
+                              "that there can be "
+                              "(other_config:virtnet-max-vfs) are in use",
+                              virtnet_n_wanted_vfs, s->max_vfs);
+    } else if (virtnet_sf_pool_is_creating(&virtnet_sfs)) {
+        return virtnet_refuse(VIRTNET_E_SF_POOL_BUSY, errp,
+                              "SFs are being made in advance");
+    }
+    room = virtnet_sf_pool_room(&virtnet_sfs);
+    if (n > room) {
+        return virtnet_refuse(VIRTNET_E_SF_CREATE, errp, "%u of the %u SFs "
+                              "(other_config:virtnet-pf-total-sf) are free",
+                              room, virtnet_sfs.total);
+    }
+    return check_functions(n, errp);
+}

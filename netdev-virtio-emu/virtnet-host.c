@@ -1,0 +1,319 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* What a host does, as commands.  See virtnet-host.h. */
+
+#include <config.h>
+
+#include "virtnet-host.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "openvswitch/json.h"
+#include "openvswitch/vlog.h"
+#include "unixctl.h"
+#include "util.h"
+#include "virtnet-compat.h"
+#include "virtnet-controller.h"
+#include "virtnet-firmware.h"
+#include "virtnet-json.h"
+#include "virtnet-life.h"
+#include "virtnet-sriov.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_host);
+
+/* A command that waits for jobs. */
+struct action {
+    struct unixctl_conn *conn;  /* NULL if answered already. */
+    unsigned int n_pending;     /* Jobs, and 1 while they are being started. */
+    int error;                  /* The first one. */
+    char *detail;
+    int num_vfs;                /* To be shown, unless negative. */
+};
+
+static struct action *
+action_create(struct unixctl_conn *conn)
+{
+    struct action *a = xzalloc(sizeof *a);
+
+    a->conn = conn;
+    a->n_pending = 1;
+    a->num_vfs = -1;
+    return a;
+}
+
+static void
+action_answer(struct action *a)
+{
+    struct virtnet_json j;
+    char *text;
+
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    if (!a->error && a->num_vfs >= 0) {
+        virtnet_json_number(&j, "num_vfs", a->num_vfs);
+    }
+    virtnet_json_errno(&j, a->error);
+    if (a->error && a->detail) {
+        virtnet_json_string(&j, "detail", a->detail);
+    }
+    virtnet_json_end_object(&j);
+    text = virtnet_json_steal(&j);
+#if VIRTNET_HAVE_REPLY_JSON
+    if (unixctl_command_get_output_format(a->conn)
+        == UNIXCTL_OUTPUT_FMT_JSON) {
+        unixctl_command_reply_json(a->conn, json_from_string(text));
+    } else
+#endif
+    {
+        unixctl_command_reply(a->conn, text);
+    }
+    free(text);
+    a->conn = NULL;
+}
+
+/* One part of 'a' is done, with 'error' and 'detail', which it frees. */
+static void
+action_done(struct action *a, int error, char *detail)
+{
+    if (error && !a->error) {
+        a->error = error;
+        a->detail = detail;
+    } else {
+        free(detail);
+    }
+    if (!--a->n_pending) {
+        if (a->conn) {
+            action_answer(a);
+        }
+        free(a->detail);
+        free(a);
+    }
+}
+
+static void
+sriov_done(int error, const char *detail, unsigned int n_vfs, void *a_)
+{
+    struct action *a = a_;
+
+    if (a->num_vfs >= 0) {
+        a->num_vfs = n_vfs;
+    }
+    action_done(a, error, nullable_xstrdup(detail));
+}
+
+/* Has the host ask for 'n' VFs of 'pf'. */
+static void
+action_set_vfs(struct action *a, struct virtnet_device *pf, unsigned int n)
+{
+    char *detail;
+    int error;
+
+    a->n_pending++;
+    error = virtnet_sriov_set(pf, n, sriov_done, a, &detail);
+    if (error) {
+        action_done(a, error, detail);
+    }
+}
+
+/* Finds the device that 'argv' selects: "-p PF [-v VF]" or "-u VUID". */
+static struct virtnet_device *
+select_device(int argc, const char *argv[], int *error)
+{
+    struct virtnet_device *dev = NULL;
+    unsigned int pf, vf;
+
+    if (argc == 3 && (!strcmp(argv[1], "-u") || !strcmp(argv[1], "--vuid"))) {
+        dev = virtnet_device_by_vuid(argv[2]);
+        *error = dev ? 0 : VIRTNET_E_VUID_INVALID;
+        return dev;
+    }
+    if ((argc == 3 || argc == 5)
+        && (!strcmp(argv[1], "-p") || !strcmp(argv[1], "--pf"))
+        && str_to_uint(argv[2], 0, &pf)) {
+        if (argc == 3) {
+            dev = virtnet_device_by_pf(pf);
+            *error = dev ? 0 : VIRTNET_E_DEV_NOT_FOUND;
+            return dev;
+        } else if ((!strcmp(argv[3], "-v") || !strcmp(argv[3], "--vf"))
+                   && str_to_uint(argv[4], 0, &vf)) {
+            dev = virtnet_device_by_vf(pf, vf);
+            *error = dev ? 0 : VIRTNET_E_VF_DEV_GET;
+            return dev;
+        }
+    }
+    *error = -EINVAL;
+    return NULL;
+}
+
+static void
+cmd_sriov(struct unixctl_conn *conn, int argc, const char *argv[],
+          void *aux OVS_UNUSED)
+{
+    struct virtnet_device *pf;
+    struct action *a;
+    unsigned int id, n;
+    bool wait = true;
+
+    if (argc == 4) {
+        if (strcmp(argv[3], "--no-wait")) {
+            unixctl_command_reply_error(conn, "PF NUM [--no-wait] expected");
+            return;
+        }
+        wait = false;
+    }
+    if (!str_to_uint(argv[1], 0, &id) || !str_to_uint(argv[2], 0, &n)
+        || n > INT_MAX) {
+        unixctl_command_reply_error(conn, "PF and NUM must be numbers");
+        return;
+    }
+
+    a = action_create(conn);
+    a->num_vfs = 0;
+    pf = virtnet_device_by_pf(id);
+    if (!pf) {
+        action_done(a, VIRTNET_E_DEV_NOT_FOUND, NULL);
+        return;
+    }
+    action_set_vfs(a, pf, n);
+    if (!wait) {
+        a->num_vfs = pf->n_vfs;
+        action_answer(a);
+    }
+    action_done(a, 0, NULL);
+}
+
+/* Is any PF busy with VFs?  Then the host has to wait. */
+static int
+check_idle(char **detail)
+{
+    const char *reason;
+
+    if (!virtnet_controller_is_running(&reason)) {
+        *detail = xstrdup(reason ? reason : "the controller is starting");
+        return -ENODEV;
+    } else if (virtnet_sriov_is_busy()) {
+        *detail = xstrdup("VFs are being made or removed");
+        return -EBUSY;
+    }
+    return 0;
+}
+
+/* Resets 'dev'; if it is a PF, its VFs go. */
+static void
+action_reset(struct action *a, struct virtnet_device *dev)
+{
+    if (dev->num_vfs) {
+        action_set_vfs(a, dev, 0);
+    }
+    virtnet_reset(dev);
+}
+
+static void
+cmd_flr(struct unixctl_conn *conn, int argc, const char *argv[],
+        void *aux OVS_UNUSED)
+{
+    struct action *a = action_create(conn);
+    struct virtnet_device *dev;
+    char *detail = NULL;
+    int error;
+
+    error = check_idle(&detail);
+    if (!error) {
+        dev = select_device(argc, argv, &error);
+        if (dev) {
+            VLOG_INFO("%s: function-level reset", dev->vuid);
+            action_reset(a, dev);
+        } else if (error == -EINVAL) {
+            detail = xstrdup("-p PF [-v VF] or -u VUID is needed");
+        }
+    }
+    action_done(a, error, detail);
+}
+
+/* Resets all PFs.  With 'power', removes those that were hotplugged and makes
+ * the others be as the firmware configuration says. */
+static void
+action_restart_host(struct action *a, bool power)
+{
+    struct virtnet_device *dev;
+
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        char *detail = NULL;
+        int error = 0;
+
+        if (dev->type == VIRTNET_VF) {
+            continue;           /* Goes with its PF. */
+        } else if (power && dev->type == VIRTNET_HOTPLUG_PF) {
+            error = virtnet_controller_unplug(dev, true, &detail);
+        } else {
+            action_reset(a, dev);
+            if (power) {
+                error = virtnet_firmware_reset_pf(dev, &detail);
+            }
+        }
+        a->n_pending++;
+        action_done(a, error, detail);
+    }
+}
+
+static void
+cmd_host(struct unixctl_conn *conn, int argc, const char *argv[],
+         void *aux OVS_UNUSED)
+{
+    struct action *a = action_create(conn);
+    struct virtnet_device *pf;
+    char *detail = NULL;
+    unsigned int id;
+    int error;
+
+    error = check_idle(&detail);
+    if (error) {
+        /* Later. */
+    } else if (argc == 2 && !strcmp(argv[1], "reboot")) {
+        VLOG_INFO("host: warm reboot");
+        action_restart_host(a, false);
+    } else if (argc == 2 && !strcmp(argv[1], "power-cycle")) {
+        VLOG_INFO("host: power cycle");
+        action_restart_host(a, true);
+    } else if (argc == 3 && !strcmp(argv[1], "unload")
+               && str_to_uint(argv[2], 0, &id)) {
+        pf = virtnet_device_by_pf(id);
+        if (pf) {
+            VLOG_INFO("%s: driver unloaded", pf->vuid);
+            action_reset(a, pf);
+        } else {
+            error = VIRTNET_E_DEV_NOT_FOUND;
+        }
+    } else {
+        error = -EINVAL;
+        detail = xstrdup("reboot, unload PF or power-cycle is needed");
+    }
+    action_done(a, error, detail);
+}
+
+void
+virtnet_host_init(void)
+{
+    unixctl_command_register("virtnet/sriov", "PF NUM [--no-wait]", 2, 3,
+                             cmd_sriov, NULL);
+    unixctl_command_register("virtnet/flr", "-p PF [-v VF] | -u VUID", 2, 4,
+                             cmd_flr, NULL);
+    unixctl_command_register("virtnet/host",
+                             "reboot | unload PF | power-cycle", 1, 2,
+                             cmd_host, NULL);
+}

@@ -1,0 +1,241 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Hotplug PFs: devices that an operator makes and removes by a command.  See
+ * virtnet-controller.h. */
+
+#include <config.h>
+
+#include "virtnet-controller.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "coverage.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+#include "virtnet-check.h"
+#include "virtnet-firmware.h"
+#include "virtnet-life.h"
+#include "virtnet-registry.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_hotplug);
+
+COVERAGE_DEFINE(virtnet_hotplug);
+COVERAGE_DEFINE(virtnet_hotplug_failed);
+COVERAGE_DEFINE(virtnet_unplug);
+
+/* Works out the number of queue pairs from 'req'. */
+static int
+check_queues(const struct virtnet_hotplug_request *req,
+             const struct virtnet_backend_caps *caps, uint16_t *queue_pairs,
+             char **errp)
+{
+    unsigned long long int pairs;
+    int error;
+
+    if (req->has_queues == req->has_queue_pairs) {
+        return virtnet_refuse(-EINVAL, errp, "exactly one of max_queues and "
+                              "max_queue_pairs must be given");
+    }
+    if (req->has_queues && (req->queues < 3 || req->queues % 2 == 0)) {
+        return virtnet_refuse(VIRTNET_E_QUEUES_INVALID, errp,
+                              "%llu queues are not pairs of receive and "
+                              "transmit queues and a control queue",
+                              req->queues);
+    }
+    pairs = req->has_queues ? (req->queues - 1) / 2 : req->queue_pairs;
+    error = virtnet_check_queue_pairs(pairs, caps, errp);
+    if (!error) {
+        *queue_pairs = pairs;
+    }
+    return error;
+}
+
+static int
+check_sf(const struct virtnet_hotplug_request *req, uint32_t *sf_num,
+         char **errp)
+{
+    if (req->has_sf_num) {
+        if (req->sf_num < VIRTNET_SF_HOTPLUG_MIN
+            || req->sf_num > VIRTNET_SF_HOTPLUG_MAX) {
+            return virtnet_refuse(VIRTNET_E_SF_NUM_RANGE, errp,
+                                  "SF number %llu is out of range",
+                                  req->sf_num);
+        }
+        *sf_num = req->sf_num;
+        if (!virtnet_registry_sf_num_is_free(*sf_num)) {
+            return virtnet_refuse(VIRTNET_E_SF_NUM_IN_USE, errp,
+                                  "SF number %"PRIu32" is taken", *sf_num);
+        }
+    } else if (!virtnet_registry_free_sf_num(VIRTNET_HOTPLUG_PF, sf_num)) {
+        return virtnet_refuse(VIRTNET_E_SF_CREATE, errp,
+                              "no SF number from %d to %d is free",
+                              VIRTNET_SF_HOTPLUG_MIN, VIRTNET_SF_HOTPLUG_MAX);
+    }
+    return 0;
+}
+
+/* Checks 'req' as a whole and works out what it means. */
+static int
+check_request(const struct virtnet_hotplug_request *req,
+              struct virtnet_device_config *config, uint32_t *sf_num,
+              unsigned int *pf_id, char **errp)
+{
+    struct virtnet_backend *backend = virtnet_controller_backend();
+    const struct virtnet_backend_caps *caps;
+    int error;
+
+    caps = backend->class->get_caps(backend);
+    if (!req->ib_device || !req->mac) {
+        return virtnet_refuse(-EINVAL, errp,
+                              "ib_device and mac must be given");
+    } else if (!virtnet_ib_device_lookup(req->ib_device)) {
+        return virtnet_refuse(VIRTNET_E_PORT_CTX, errp, "no RDMA device %s",
+                              req->ib_device);
+    }
+    config->features = virtnet_features_for(
+        req->features ? req->features : caps->default_features,
+        VIRTNET_HOTPLUG_PF, caps);
+    if ((error = virtnet_check_mac(req->mac, NULL, &config->mac, errp))
+        || (error = virtnet_check_mtu(req->mtu, errp))
+        || (error = check_queues(req, caps, &config->max_queue_pairs, errp))
+        || (error = virtnet_check_queue_size(req->queue_size, errp))
+        || (error = virtnet_check_features(config->features, caps, errp))) {
+        return error;
+    }
+    if (req->vhost_mode && strcmp(req->vhost_mode, "client")
+        && strcmp(req->vhost_mode, "server")) {
+        return virtnet_refuse(-EINVAL, errp, "vhost-mode \"%s\" is neither "
+                              "\"client\" nor \"server\"", req->vhost_mode);
+    }
+
+    error = virtnet_check_hotplug_limit(errp);
+    if (!error) {
+        error = check_sf(req, sf_num, errp);
+    }
+    if (error) {
+        return error;
+    }
+    *pf_id = virtnet_registry_free_pf_id();
+    if (*pf_id >= VIRTNET_MAX_PFS) {
+        return virtnet_refuse(VIRTNET_E_ID_RANGE, errp,
+                              "all %d PF ids are in use", VIRTNET_MAX_PFS);
+    }
+
+    config->mtu = req->mtu;
+    config->max_queue_size = req->queue_size;
+    config->num_msix = virtnet_msix_for_queue_pairs(config->max_queue_pairs);
+    config->speed = VIRTNET_DEFAULT_SPEED;
+    config->link_up = true;
+    config->transitional = req->transitional;
+    return 0;
+}
+
+static int
+hotplug(const struct virtnet_hotplug_request *req,
+        struct virtnet_device **devp, char **errp)
+{
+    struct virtnet_backend *backend = virtnet_controller_backend();
+    struct virtnet_device_config config = { .mtu = 0 };
+    struct virtnet_device *dev;
+    unsigned int pf_id = 0;
+    uint32_t sf_num = 0;
+    int error;
+
+    error = check_request(req, &config, &sf_num, &pf_id, errp);
+    if (error) {
+        return error;
+    }
+
+    dev = backend->class->device_alloc(backend, VIRTNET_HOTPLUG_PF);
+    dev->pf_id = pf_id;
+    dev->ib_device = xstrdup(req->ib_device);
+    dev->sf_num = sf_num;
+    dev->config = config;
+    dev->bridge = nullable_xstrdup(req->bridge);
+    dev->owner_port = nullable_xstrdup(req->owner_port);
+    dev->attachment_path = nullable_xstrdup(req->vhost_path);
+    dev->attachment_mode = (!req->vhost_mode ? NULL
+                            : !strcmp(req->vhost_mode, "server") ? "server"
+                            : "client");
+    error = virtnet_bring_up(dev, false, errp);
+    if (error) {
+        return error;
+    }
+    error = virtnet_save(dev);
+    if (error) {
+        char *ignored = NULL;
+
+        *errp = xasprintf("no record can be kept in %s",
+                          virtnet_controller_settings()->recovery_dir);
+        backend->class->device_unplug(dev, true, &ignored);
+        free(ignored);
+        virtnet_bring_down(dev, false);
+        return error;
+    }
+
+    VLOG_INFO("hotplug PF[%u] %s: plugged, "VIRTNET_BDF_FMT", representor %s, "
+              "%s %s", dev->pf_id, dev->vuid, VIRTNET_BDF_ARGS(dev->bdf),
+              dev->rep_name, dev->attachment ? dev->attachment : "",
+              dev->attachment_path ? dev->attachment_path : "");
+    virtnet_notify(VIRTNET_EVENT_ADDED, dev);
+    *devp = dev;
+    return 0;
+}
+
+int
+virtnet_controller_hotplug(const struct virtnet_hotplug_request *req,
+                           struct virtnet_device **devp, char **errp)
+{
+    const char *reason;
+    int error;
+
+    *devp = NULL;
+    *errp = NULL;
+    if (!virtnet_controller_is_running(&reason)) {
+        return virtnet_refuse(-ENODEV, errp, "%s",
+                              reason ? reason : "the controller is starting");
+    }
+    error = hotplug(req, devp, errp);
+    if (error) {
+        COVERAGE_INC(virtnet_hotplug_failed);
+    } else {
+        COVERAGE_INC(virtnet_hotplug);
+    }
+    return error;
+}
+
+int
+virtnet_controller_unplug(struct virtnet_device *dev, bool force, char **errp)
+{
+    int error;
+
+    *errp = NULL;
+    if (dev->type != VIRTNET_HOTPLUG_PF) {
+        return VIRTNET_E_DEV_NOT_HOTPLUGGED;
+    }
+    error = dev->backend->class->device_unplug(dev, force, errp);
+    if (error) {
+        return error;
+    }
+
+    COVERAGE_INC(virtnet_unplug);
+    VLOG_INFO("hotplug PF[%u] %s: unplugged", dev->pf_id, dev->vuid);
+    virtnet_forget(dev);
+    virtnet_bring_down(dev, false);
+    return 0;
+}

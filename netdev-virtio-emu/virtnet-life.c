@@ -1,0 +1,270 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* What every device goes through.  See virtnet-life.h. */
+
+#include <config.h>
+
+#include "virtnet-life.h"
+
+#include <errno.h>
+
+#include "packets.h"
+#include "util.h"
+#include "virtnet-check.h"
+#include "virtnet-recovery.h"
+#include "virtnet-registry.h"
+
+struct virtnet_sf_pool virtnet_sfs;
+
+int
+virtnet_refuse(int error, char **errp, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    *errp = xvasprintf(format, args);
+    va_end(args);
+    return error;
+}
+
+const struct virtnet_ib_device *
+virtnet_ib_device_lookup(const char *name)
+{
+    const struct virtnet_backend *backend = virtnet_controller_backend();
+    const struct virtnet_ib_device *devs;
+    size_t n = backend->class->get_ib_devices(backend, &devs);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(devs[i].name, name)) {
+            return &devs[i];
+        }
+    }
+    return NULL;
+}
+
+/* Makes the function and its representor, up to the last step. */
+static int
+construct(struct virtnet_device *dev, char **errp)
+{
+    const struct virtnet_backend_class *class = dev->backend->class;
+    int error;
+
+    error = class->device_construct(dev, errp);
+    if (error) {
+        return error;
+    }
+    if (virtnet_device_by_vuid(dev->vuid)) {
+        error = virtnet_refuse(-EEXIST, errp, "%s exists already", dev->vuid);
+        goto error;
+    }
+    error = class->sf_create(dev, errp);
+    if (error) {
+        goto error;
+    }
+    if (virtnet_device_by_rep(dev->rep_name)) {
+        error = virtnet_refuse(VIRTNET_E_SF_NUM_IN_USE, errp,
+                               "representor %s exists already",
+                               dev->rep_name);
+        goto error_sf;
+    }
+    error = class->device_plug(dev, errp);
+    if (!error) {
+        return 0;
+    }
+
+error_sf:
+    class->sf_destroy(dev);
+error:
+    class->device_destruct(dev);
+    return error;
+}
+
+int
+virtnet_bring_up(struct virtnet_device *dev, bool back, char **errp)
+{
+    int error;
+
+    error = virtnet_sf_pool_take(&virtnet_sfs, back);
+    if (error) {
+        virtnet_refuse(error, errp, error == VIRTNET_E_SF_POOL_BUSY
+                       ? "SFs are being made in advance"
+                       : "all %u SFs (other_config:virtnet-pf-total-sf) are "
+                       "in use", virtnet_sfs.total);
+        virtnet_device_unref(dev);
+        return error;
+    }
+    virtnet_registry_claim_numbers(dev);
+    error = construct(dev, errp);
+    if (error) {
+        virtnet_registry_release_numbers(dev);
+        virtnet_sf_pool_give(&virtnet_sfs, true);
+        virtnet_device_unref(dev);
+        return error;
+    }
+    virtnet_registry_insert(dev);
+    return 0;
+}
+
+void
+virtnet_bring_down(struct virtnet_device *dev, bool keep_sf)
+{
+    const struct virtnet_backend_class *class = dev->backend->class;
+
+    dev->state = VIRTNET_STATE_UNPLUGGED;
+    virtnet_notify(VIRTNET_EVENT_REMOVED, dev);
+    virtnet_registry_remove(dev);
+    class->sf_destroy(dev);
+    class->device_destruct(dev);
+    virtnet_sf_pool_give(&virtnet_sfs, keep_sf);
+    virtnet_device_unref(dev);
+}
+
+int
+virtnet_bring_back(const struct virtnet_record *record,
+                   struct virtnet_device **devp, char **errp)
+{
+    struct virtnet_backend *backend = virtnet_controller_backend();
+    const struct virtnet_backend_class *class = backend->class;
+    struct virtnet_device *dev;
+    int error;
+
+    *devp = NULL;
+    if (record->type != VIRTNET_VF
+        && !virtnet_registry_pf_id_is_free(record->pf_id)) {
+        return virtnet_refuse(-EEXIST, errp, "PF id %u is taken",
+                              record->pf_id);
+    } else if (!virtnet_registry_sf_num_is_free(record->sf_num)) {
+        return virtnet_refuse(VIRTNET_E_SF_NUM_IN_USE, errp,
+                              "SF number %"PRIu32" is taken",
+                              record->sf_num);
+    } else if (!virtnet_ib_device_lookup(record->ib_device)) {
+        return virtnet_refuse(VIRTNET_E_PORT_CTX, errp, "no RDMA device %s",
+                              record->ib_device);
+    }
+    error = virtnet_check_features(record->config.features,
+                                   class->get_caps(backend), errp);
+    if (error) {
+        return error;
+    }
+
+    dev = class->device_alloc(backend, record->type);
+    virtnet_record_to_device(record, dev);
+    if (class->restore) {
+        error = class->restore(dev, &record->backend, errp);
+        if (error) {
+            virtnet_device_unref(dev);
+            return error;
+        }
+    }
+    error = virtnet_bring_up(dev, true, errp);
+    if (!error) {
+        *devp = dev;
+    }
+    return error;
+}
+
+int
+virtnet_save(const struct virtnet_device *dev)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+
+    return s->recovery ? virtnet_recovery_save(dev, s->recovery_dir) : 0;
+}
+
+void
+virtnet_forget(const struct virtnet_device *dev)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+
+    if (s->recovery) {
+        virtnet_recovery_delete(dev->vuid, s->recovery_dir);
+    }
+}
+
+void
+virtnet_reset(struct virtnet_device *dev)
+{
+    const struct virtnet_backend_class *class = dev->backend->class;
+    struct virtnet_driver_info info = {
+        .msix_config_vector = VIRTNET_NO_MSIX_VECTOR,
+        .numa_id = -1,
+    };
+
+    dev->flr = true;
+    if (class->device_reset) {
+        class->device_reset(dev);
+    }
+    virtnet_device_driver_changed(dev, &info);
+}
+
+/* Which members differ? */
+static uint32_t
+config_changes(const struct virtnet_device_config *a,
+               const struct virtnet_device_config *b)
+{
+    return ((eth_addr_equals(a->mac, b->mac) ? 0 : VIRTNET_CONFIG_MAC)
+            | (a->mtu == b->mtu ? 0 : VIRTNET_CONFIG_MTU)
+            | (a->features == b->features ? 0 : VIRTNET_CONFIG_FEATURES)
+            | (a->max_queue_pairs == b->max_queue_pairs
+               ? 0 : VIRTNET_CONFIG_QUEUE_PAIRS)
+            | (a->max_queue_size == b->max_queue_size
+               ? 0 : VIRTNET_CONFIG_QUEUE_SIZE)
+            | (a->num_msix == b->num_msix ? 0 : VIRTNET_CONFIG_MSIX)
+            | (a->speed == b->speed ? 0 : VIRTNET_CONFIG_SPEED)
+            | (a->link_up == b->link_up ? 0 : VIRTNET_CONFIG_LINK));
+}
+
+int
+virtnet_controller_apply_config(struct virtnet_device *dev,
+                                const struct virtnet_device_config *new,
+                                char **errp)
+{
+    const struct virtnet_backend_class *class = dev->backend->class;
+    struct virtnet_device_config old = dev->config;
+    uint32_t changed = config_changes(&old, new);
+    int error;
+
+    *errp = NULL;
+    if (!changed) {
+        return 0;
+    } else if (!class->apply_config) {
+        return VIRTNET_E_NOT_SUPPORTED;
+    }
+    error = class->apply_config(dev, new, changed, errp);
+    if (error) {
+        return error;
+    }
+    virtnet_registry_set_mac(dev, new->mac);
+    dev->config = *new;
+    error = virtnet_save(dev);
+    if (error) {
+        char *detail = NULL;
+
+        /* All or nothing. */
+        if (class->apply_config(dev, &old, changed, &detail)) {
+            free(detail);
+        }
+        virtnet_registry_set_mac(dev, old.mac);
+        dev->config = old;
+        return error;
+    }
+    if (dev->type == VIRTNET_VF && dev->pf && dev->pf->pool) {
+        virtnet_pool_move(dev->pf->pool, &old, new);
+    }
+    virtnet_controller_device_changed(dev);
+    return 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef VIRTNET_LIFE_H
+#define VIRTNET_LIFE_H 1
+
+/* What every device goes through, of whatever kind: steps of "Life Cycle" in
+ * virtnet-backend-provider.h, the registry, the record.
+ *
+ * For the parts of the controller.  Main thread. */
+
+#include <stdbool.h>
+
+#include "virtnet-controller.h"
+#include "virtnet-device.h"
+#include "virtnet-pool.h"
+
+struct virtnet_record;
+
+/* SFs of all devices. */
+extern struct virtnet_sf_pool virtnet_sfs;
+
+/* Returns 'error' with a line in '*errp'. */
+int virtnet_refuse(int error, char **errp, const char *format, ...)
+    OVS_PRINTF_FORMAT(3, 4);
+
+/* Tells the observers. */
+void virtnet_notify(enum virtnet_event, struct virtnet_device *);
+
+/* Returns the RDMA device of the open backend with 'name', or NULL. */
+const struct virtnet_ib_device *virtnet_ib_device_lookup(const char *name);
+
+/* Constructs and plugs 'dev', whose ids, SF number and configuration are
+ * filled in, and adds it to the registry.  'back' if it was there when the
+ * controller stopped.  On failure undoes everything and drops the caller's
+ * reference.  The observers are not told. */
+int virtnet_bring_up(struct virtnet_device *dev, bool back, char **errp);
+
+/* Takes 'dev', whose function has been unplugged, apart.  'keep_sf' if its SF
+ * is to be used again. */
+void virtnet_bring_down(struct virtnet_device *dev, bool keep_sf);
+
+/* Like virtnet_bring_up(), for a device that was recorded, or is to be: what
+ * 'record' tells of it has been checked by itself, but not beside other
+ * devices and settings. */
+int virtnet_bring_back(const struct virtnet_record *record,
+                       struct virtnet_device **devp, char **errp);
+
+/* Saves, or deletes, the record of 'dev', if records are kept. */
+int virtnet_save(const struct virtnet_device *dev);
+void virtnet_forget(const struct virtnet_device *dev);
+
+/* Resets 'dev' as the host does: the driver has to start again, and what it
+ * had set is gone. */
+void virtnet_reset(struct virtnet_device *dev);
+
+#endif /* virtnet-life.h */

@@ -1,0 +1,394 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* VFs.  See virtnet-sriov.h. */
+
+#include <config.h>
+
+#include "virtnet-sriov.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "coverage.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "util.h"
+#include "virtnet-firmware.h"
+#include "virtnet-life.h"
+#include "virtnet-recovery.h"
+#include "virtnet-registry.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_sriov);
+
+COVERAGE_DEFINE(virtnet_vf_made);
+COVERAGE_DEFINE(virtnet_vf_removed);
+COVERAGE_DEFINE(virtnet_vf_failed);
+
+/* How long (ms) to work on jobs in one turn of the main loop. */
+#define SLICE_MS 15
+
+struct sriov_job {
+    struct ovs_list list_node;  /* In 'jobs'. */
+    struct virtnet_device *pf;
+    bool load;                  /* Make VFs, or remove them? */
+    unsigned int n_steps;       /* VFs made or removed by this job. */
+    unsigned int next;          /* 'load': id of the VF to look at next. */
+    int error;                  /* If VFs are removed because one could not */
+    char *detail;               /* be made. */
+    virtnet_sriov_cb *cb;
+    void *aux;
+};
+
+/* Jobs under way; the first is the next to be carried on. */
+static struct ovs_list jobs = OVS_LIST_INITIALIZER(&jobs);
+
+bool
+virtnet_sriov_is_busy(void)
+{
+    return !ovs_list_is_empty(&jobs);
+}
+
+static struct sriov_job *
+find_job(const struct virtnet_device *pf)
+{
+    struct sriov_job *job;
+
+    LIST_FOR_EACH (job, list_node, &jobs) {
+        if (job->pf == pf) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+bool
+virtnet_sriov_pf_is_busy(const struct virtnet_device *pf)
+{
+    return find_job(pf) != NULL;
+}
+
+static struct sriov_job *
+start_job(struct virtnet_device *pf, bool load, virtnet_sriov_cb *cb,
+          void *aux)
+{
+    struct sriov_job *job = xzalloc(sizeof *job);
+
+    job->pf = virtnet_device_ref(pf);
+    job->load = load;
+    job->cb = cb;
+    job->aux = aux;
+    ovs_list_push_back(&jobs, &job->list_node);
+    return job;
+}
+
+static void
+finish_job(struct sriov_job *job)
+{
+    ovs_list_remove(&job->list_node);
+    if (job->error) {
+        VLOG_ERR("static PF[%u], VFs not made: %s (%d)%s%s", job->pf->pf_id,
+                 virtnet_strerror(job->error), job->error,
+                 job->detail ? ": " : "", job->detail ? job->detail : "");
+    } else {
+        VLOG_INFO("static PF[%u], %s (%u) VFs finished", job->pf->pf_id,
+                  job->load ? "Load" : "Unload", job->n_steps);
+    }
+    virtnet_controller_device_changed(job->pf);
+    if (job->cb) {
+        job->cb(job->error, job->detail, job->pf->n_vfs, job->aux);
+    }
+    virtnet_device_unref(job->pf);
+    free(job->detail);
+    free(job);
+}
+
+/* One VF comes or goes. */
+
+static void
+vf_added(struct virtnet_device *vf, struct virtnet_device *pf)
+{
+    COVERAGE_INC(virtnet_vf_made);
+    vf->pf = pf;
+    pf->n_vfs++;
+    virtnet_pool_vf_added(pf->pool, &vf->config);
+    VLOG_DBG("VF[%u] of static PF[%u] %s: "VIRTNET_BDF_FMT", representor %s",
+             vf->vf_id, vf->pf_id, vf->vuid, VIRTNET_BDF_ARGS(vf->bdf),
+             vf->rep_name);
+    virtnet_notify(VIRTNET_EVENT_ADDED, vf);
+}
+
+static int
+make_vf(struct virtnet_device *pf, unsigned int vf_id, char **errp)
+{
+    struct virtnet_backend *backend = pf->backend;
+    struct virtnet_device *vf;
+    uint32_t sf_num;
+    int error;
+
+    if (!virtnet_registry_free_sf_num(VIRTNET_VF, &sf_num)) {
+        return virtnet_refuse(VIRTNET_E_SF_CREATE, errp,
+                              "no SF number from %d on is free",
+                              VIRTNET_SF_VF_MIN);
+    }
+    vf = backend->class->device_alloc(backend, VIRTNET_VF);
+    vf->pf_id = pf->pf_id;
+    vf->vf_id = vf_id;
+    vf->sf_num = sf_num;
+    vf->ib_device = xstrdup(pf->ib_device);
+    vf->bridge = nullable_xstrdup(pf->bridge);
+    virtnet_firmware_init_vf(vf, pf);
+    error = virtnet_bring_up(vf, false, errp);
+    if (error) {
+        return error;
+    }
+    error = virtnet_save(vf);
+    if (error) {
+        char *ignored = NULL;
+
+        *errp = xasprintf("no record can be kept in %s",
+                          virtnet_controller_settings()->recovery_dir);
+        backend->class->device_unplug(vf, true, &ignored);
+        free(ignored);
+        virtnet_bring_down(vf, true);
+        return error;
+    }
+    vf_added(vf, pf);
+    return 0;
+}
+
+/* Removes 'vf'.  The host has taken it away, whether or not a driver uses
+ * it. */
+static void
+remove_vf(struct virtnet_device *vf)
+{
+    struct virtnet_device *pf = vf->pf;
+    char *err = NULL;
+    int error;
+
+    error = vf->backend->class->device_unplug(vf, true, &err);
+    if (error) {
+        VLOG_WARN("%s: %s (%d)%s%s", vf->vuid, virtnet_strerror(error), error,
+                  err ? ": " : "", err ? err : "");
+        free(err);
+    }
+    COVERAGE_INC(virtnet_vf_removed);
+    pf->n_vfs--;
+    virtnet_pool_vf_removed(pf->pool, &vf->config);
+    virtnet_forget(vf);
+    vf->pf = NULL;
+    virtnet_bring_down(vf, true);
+}
+
+int
+virtnet_sriov_bring_back(const struct virtnet_record *record, char **errp)
+{
+    struct virtnet_device *pf = virtnet_device_by_pf(record->pf_id);
+    struct virtnet_device *vf;
+    int error;
+
+    if (!pf || !pf->pool || record->vf_id >= pf->num_vfs) {
+        return virtnet_refuse(-ENODEV, errp, "PF %u shall not have it",
+                              record->pf_id);
+    }
+    error = virtnet_bring_back(record, &vf, errp);
+    if (!error) {
+        vf_added(vf, pf);
+    }
+    return error;
+}
+
+/* Jobs. */
+
+/* From now on the host wants 'n' VFs of 'pf'. */
+static int
+set_num_vfs(struct virtnet_device *pf, unsigned int n, char **errp)
+{
+    unsigned int old = pf->num_vfs;
+    int error;
+
+    pf->num_vfs = n;
+    error = virtnet_save(pf);
+    if (error) {
+        pf->num_vfs = old;
+        return virtnet_refuse(error, errp, "no record can be kept in %s",
+                              virtnet_controller_settings()->recovery_dir);
+    }
+    virtnet_n_wanted_vfs += n - old;
+    return 0;
+}
+
+static int
+check_set(const struct virtnet_device *pf, unsigned int n, char **errp)
+{
+    const char *reason;
+
+    if (!virtnet_controller_is_running(&reason)) {
+        return virtnet_refuse(-ENODEV, errp, "%s",
+                              reason ? reason : "the controller is starting");
+    } else if (pf->type != VIRTNET_STATIC_PF) {
+        return virtnet_refuse(VIRTNET_E_NOT_SUPPORTED, errp,
+                              "%s is not a static PF", pf->vuid);
+    } else if (!pf->pool) {
+        return virtnet_refuse(VIRTNET_E_NOT_SUPPORTED, errp, "%s has no "
+                              "SR-IOV: other_config:virtnet-num-vf is 0",
+                              pf->vuid);
+    } else if (find_job(pf)) {
+        return virtnet_refuse(-EBUSY, errp, "VFs of PF %u are being made or "
+                              "removed", pf->pf_id);
+    } else if (n > pf->max_vfs) {
+        return virtnet_refuse(-ERANGE, errp, "PF %u can have %u VFs",
+                              pf->pf_id, pf->max_vfs);
+    } else if (n && pf->num_vfs && n != pf->num_vfs) {
+        return virtnet_refuse(-EBUSY, errp, "PF %u has %u VFs; their number "
+                              "can only be set to 0 first", pf->pf_id,
+                              pf->num_vfs);
+    } else if (n && !pf->num_vfs) {
+        return virtnet_check_vf_limit(n, errp);
+    }
+    return 0;
+}
+
+int
+virtnet_sriov_set(struct virtnet_device *pf, unsigned int n,
+                  virtnet_sriov_cb *cb, void *aux, char **errp)
+{
+    unsigned int old = pf->num_vfs;
+    int error;
+
+    *errp = NULL;
+    error = check_set(pf, n, errp);
+    if (error) {
+        return error;
+    }
+    if (n == pf->num_vfs) {
+        if (cb) {
+            cb(0, NULL, pf->n_vfs, aux);
+        }
+        return 0;
+    }
+    error = set_num_vfs(pf, n, errp);
+    if (!error && pf->backend->class->set_vfs) {
+        error = pf->backend->class->set_vfs(pf, n, errp);
+        if (error) {
+            char *ignored;
+
+            if (set_num_vfs(pf, old, &ignored)) {
+                free(ignored);
+            }
+        }
+    }
+    if (!error) {
+        start_job(pf, n > 0, cb, aux);
+    }
+    return error;
+}
+
+void
+virtnet_sriov_resume(struct virtnet_device *pf)
+{
+    if (pf->pool && pf->n_vfs < pf->num_vfs && !find_job(pf)) {
+        VLOG_INFO("static PF[%u]: making the %u of %u VFs that are missing",
+                  pf->pf_id, pf->num_vfs - pf->n_vfs, pf->num_vfs);
+        start_job(pf, true, NULL, NULL);
+    }
+}
+
+/* 'job' could not make a VF: removes those that the PF has. */
+static void
+job_failed(struct sriov_job *job, int error, char *detail)
+{
+    char *err = NULL;
+
+    COVERAGE_INC(virtnet_vf_failed);
+    job->error = error;
+    job->detail = detail;
+    job->load = false;
+    if (set_num_vfs(job->pf, 0, &err)) {
+        /* They come again with the next process, then. */
+        VLOG_ERR("%s: %s", job->pf->vuid, err);
+        free(err);
+    }
+}
+
+/* Does one step of 'job'.  Returns true if it is finished. */
+static bool
+job_step(struct sriov_job *job)
+{
+    struct virtnet_device *pf = job->pf;
+    struct virtnet_device *vf;
+    char *err = NULL;
+    int error;
+
+    if (job->load) {
+        if (job->next >= pf->num_vfs) {
+            return true;
+        }
+        if (!virtnet_device_by_vf(pf->pf_id, job->next)) {
+            error = make_vf(pf, job->next, &err);
+            if (error) {
+                job_failed(job, error, err);
+                return false;
+            }
+            job->n_steps++;
+        }
+        job->next++;
+        return job->next >= pf->num_vfs;
+    }
+
+    if (!pf->n_vfs) {
+        return true;
+    }
+    /* Ids are without holes, but for those that came back alone. */
+    vf = NULL;
+    for (unsigned int id = pf->n_vfs; !vf && id > 0; id--) {
+        vf = virtnet_device_by_vf(pf->pf_id, id - 1);
+    }
+    for (unsigned int id = pf->n_vfs; !vf; id++) {
+        vf = virtnet_device_by_vf(pf->pf_id, id);
+    }
+    remove_vf(vf);
+    job->n_steps++;
+    return !pf->n_vfs;
+}
+
+void
+virtnet_sriov_run(void)
+{
+    long long int deadline = time_msec() + SLICE_MS;
+
+    while (!ovs_list_is_empty(&jobs)) {
+        struct sriov_job *job = CONTAINER_OF(ovs_list_pop_front(&jobs),
+                                             struct sriov_job, list_node);
+
+        ovs_list_push_back(&jobs, &job->list_node);
+        if (job_step(job)) {
+            finish_job(job);
+        }
+        if (time_msec() >= deadline) {
+            break;
+        }
+    }
+}
+
+void
+virtnet_sriov_wait(void)
+{
+    if (virtnet_sriov_is_busy()) {
+        poll_immediate_wake();
+    }
+}
