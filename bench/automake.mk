@@ -12,7 +12,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+noinst_PROGRAMS += bench/memcpy-rate
+bench_memcpy_rate_SOURCES = bench/memcpy-rate.c
+bench_memcpy_rate_CPPFLAGS =
+bench_memcpy_rate_CFLAGS = $(WARNING_CFLAGS)
+
 EXTRA_DIST += \
+	bench/idle-guests.py \
 	bench/rates.py \
 	bench/sandbox.py \
 	bench/scale.py

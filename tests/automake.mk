@@ -134,5 +134,6 @@ EXTRA_DIST += \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \
 	tests/guest/hostile-front-end \
+	tests/guest/vhost_front_end.py \
 	tests/guest/run-qemu \
 	tests/guest/vm-exec

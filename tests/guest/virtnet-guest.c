@@ -215,6 +215,13 @@ create_pool(const struct port *p, const char *what, unsigned int n,
     return pool;
 }
 
+/* Length of a flood's frames. */
+static unsigned int
+flood_len(void)
+{
+    return opt.tso_len ? opt.tso_len + GUEST_TCP_HEADERS : opt.sizes[0];
+}
+
 /* Writes the frames of a flood once and for all: the driver leaves the bytes
  * of a buffer alone, so one taken from the pool is ready to be sent. */
 static void
@@ -228,10 +235,11 @@ fill_buffer(struct rte_mempool *pool __rte_unused, void *port_, void *buf,
         .dst = p->dst,
         .sender = p->sender,
         .flow = index % opt.n_flows,
-        .len = opt.sizes[0],
+        .tcp = opt.tso_len != 0,
+        .len = flood_len(),
     };
 
-    guest_frame_build(&f, GUEST_CSUM_FULL,
+    guest_frame_build(&f, opt.tso_len ? GUEST_CSUM_TSO : GUEST_CSUM_FULL,
                       (uint8_t *) m->buf_addr + RTE_PKTMBUF_HEADROOM);
 }
 
@@ -315,10 +323,13 @@ start_port(struct port *p)
                              room + RTE_PKTMBUF_HEADROOM);
     /* A ring entry takes at most 8 pieces (an indirect table), and frees them
      * only when it is used again. */
-    n = n * (opt.tso_len || opt.n_segs > 8 ? 8 : opt.n_segs) + 4096;
     room = 2048;
-    if (opt.n_segs == 1 && opt.mode == MODE_FLOOD && opt.sizes[0] > room) {
-        room = opt.sizes[0];
+    if (opt.n_segs == 1 && opt.mode == MODE_FLOOD) {
+        /* A frame is never built anew, so each has one piece of memory. */
+        room = RTE_MAX(room, flood_len());
+        n += opt.tso_len ? 256 : 4096;
+    } else {
+        n = n * (opt.tso_len || opt.n_segs > 8 ? 8 : opt.n_segs) + 4096;
     }
     p->tx_pool = create_pool(p, "tx", n, room + RTE_PKTMBUF_HEADROOM);
     if (opt.mode == MODE_FLOOD) {
@@ -587,6 +598,26 @@ make_mbuf(struct port *p, const uint8_t *data, uint32_t len)
     return head;
 }
 
+/* Tells the device what it is to do with 'm'. */
+static void
+set_offloads(struct rte_mbuf *m, enum guest_csum how)
+{
+    if (how == GUEST_CSUM_FULL) {
+        return;
+    }
+    m->l2_len = GUEST_ETH_LEN;
+    m->l3_len = GUEST_IP_LEN;
+    m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+    if (how == GUEST_CSUM_TSO) {
+        m->l4_len = GUEST_TCP_LEN;
+        m->tso_segsz = opt.tso_mss;
+        m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM;
+    } else {
+        m->l4_len = GUEST_UDP_LEN;
+        m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+    }
+}
+
 /* Makes the next frame of 'p' for queue 'q'.  Returns NULL if there is no
  * memory at the moment. */
 static struct rte_mbuf *
@@ -622,19 +653,7 @@ make_frame(struct port *p, unsigned int q, bool is_probe)
     if (!m) {
         return NULL;
     }
-    if (how != GUEST_CSUM_FULL) {
-        m->l2_len = GUEST_ETH_LEN;
-        m->l3_len = GUEST_IP_LEN;
-        m->ol_flags |= RTE_MBUF_F_TX_IPV4;
-        if (how == GUEST_CSUM_TSO) {
-            m->l4_len = GUEST_TCP_LEN;
-            m->tso_segsz = opt.tso_mss;
-            m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM;
-        } else {
-            m->l4_len = GUEST_UDP_LEN;
-            m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
-        }
-    }
+    set_offloads(m, how);
     return m;
 }
 
@@ -943,6 +962,7 @@ static void
 flood_once(void)
 {
     struct rte_mbuf *burst[BURST];
+    unsigned int len = flood_len();
 
     for (unsigned int i = 0; i < n_ports; i++) {
         struct port *p = &ports[i];
@@ -965,13 +985,16 @@ flood_once(void)
                 continue;
             }
             for (uint16_t j = 0; j < n; j++) {
-                burst[j]->data_len = burst[j]->pkt_len = opt.sizes[0];
+                burst[j]->data_len = burst[j]->pkt_len = len;
+                if (opt.tso_len) {
+                    set_offloads(burst[j], GUEST_CSUM_TSO);
+                }
             }
 
             uint16_t done = rte_eth_tx_burst(p->id, q, burst, n);
             rte_pktmbuf_free_bulk(&burst[done], n - done);
             p->tx_packets += done;
-            p->tx_bytes += (uint64_t) done * opt.sizes[0];
+            p->tx_bytes += (uint64_t) done * len;
             p->queues[q].sent += done;
             p->tokens -= done;
         }

@@ -1,0 +1,161 @@
+# Copyright (c) 2026 The ovs-virtio-emu authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A front end of vhost-user, for what no driver does: one that misbehaves, or
+a thousand that do nothing."""
+
+import array
+import mmap
+import os
+import socket
+import struct
+import time
+
+GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 1, 2, 3, 5
+SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE = 8, 9, 10
+SET_VRING_KICK, SET_VRING_CALL, GET_PROTOCOL_FEATURES = 12, 13, 15
+SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE = 16, 17, 18
+
+F_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 11, 1 << 22
+F_PROTOCOL_FEATURES, F_VERSION_1 = 1 << 30, 1 << 32
+
+NEXT = 1                        # Descriptor flag.
+SIZE = 256                      # Descriptors of each ring.
+MEMORY = 4 << 20                # Bytes of guest memory, ...
+GPA, VA = 0x100000, 0x7f0000000000  # ... and where they are said to be.
+BUFFER = 0x100000               # Offset of the frame.
+RING = 0x10000                  # Offset from one ring to the next.
+AVAIL, USED = 0x4000, 0x6000    # Offsets within a ring.
+
+
+class FrontEnd:
+    """One that a switch has connected to.  Rings are split, an even one is
+    the driver's to receive, an odd one to send; descriptors lie at the head of
+    a ring, the other areas at AVAIL and USED."""
+
+    @staticmethod
+    def listen(path):
+        """Returns a socket for the switch to connect to."""
+        if os.path.exists(path):
+            os.unlink(path)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.settimeout(30)
+        listener.bind(path)
+        listener.listen(1)
+        return listener
+
+    def __init__(self, listener):
+        self.sock = listener.accept()[0]
+        self.sock.settimeout(30)
+        listener.close()
+        self.index = [0] * 4
+        self.fds = []
+
+    def send(self, request, payload=b"", fds=(), size=None):
+        header = struct.pack("<III", request, 1,
+                             len(payload) if size is None else size)
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                      array.array("i", fds))] if fds else []
+        self.sock.sendmsg([header + payload], ancillary)
+
+    def send_u64(self, request, value, fds=()):
+        self.send(request, struct.pack("<Q", value), fds)
+
+    def receive_exactly(self, n):
+        data = b""
+        while len(data) < n:
+            more = self.sock.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def ask_u64(self, request):
+        self.send(request)
+        size = struct.unpack("<III", self.receive_exactly(12))[2]
+        return struct.unpack("<Q", self.receive_exactly(size))[0]
+
+    def wait_closed(self):
+        """Waits for the switch to hang up on us."""
+        try:
+            while self.sock.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+
+    def negotiate(self, wanted=0):
+        offered = self.ask_u64(GET_FEATURES)
+        self.send_u64(SET_FEATURES,
+                      (F_VERSION_1 | F_MQ | F_PROTOCOL_FEATURES | wanted)
+                      & offered)
+        offered = self.ask_u64(GET_PROTOCOL_FEATURES)
+        self.send_u64(SET_PROTOCOL_FEATURES, offered & 1)  # MQ.
+        self.send(SET_OWNER)
+
+    def share_memory(self):
+        fd = os.memfd_create("guest")
+        os.ftruncate(fd, MEMORY)
+        self.memory = mmap.mmap(fd, MEMORY)
+        self.send(SET_MEM_TABLE,
+                  struct.pack("<IIQQQQ", 1, 0, GPA, MEMORY, VA, 0), [fd])
+        os.close(fd)
+
+    def start_ring(self, ring):
+        base = ring * RING
+        event_fds = [os.eventfd(0), os.eventfd(0)]
+        self.fds += event_fds
+        self.send(SET_VRING_NUM, struct.pack("<II", ring, SIZE))
+        self.send(SET_VRING_BASE, struct.pack("<II", ring, 0))
+        self.send(SET_VRING_ADDR,
+                  struct.pack("<IIQQQQ", ring, 0, VA + base, VA + base + USED,
+                              VA + base + AVAIL, 0))
+        self.send_u64(SET_VRING_KICK, ring, event_fds[:1])
+        self.send_u64(SET_VRING_CALL, ring, event_fds[1:])
+        self.send(SET_VRING_ENABLE, struct.pack("<II", ring, 1))
+
+    def ask_queues(self):
+        """The number of queue pairs that the device has."""
+        return self.ask_u64(GET_QUEUE_NUM)
+
+    def start(self, wanted=0, n_rings=4):
+        self.negotiate(wanted)
+        self.share_memory()
+        for ring in range(n_rings):
+            self.start_ring(ring)
+
+    def put(self, offset, fmt, *values):
+        struct.pack_into(fmt, self.memory, offset, *values)
+
+    def describe(self, ring, i, address, length, flags=0, following=0):
+        self.put(ring * RING + 16 * i, "<QIHH", address, length, flags,
+                 following)
+
+    def make_available(self, ring, n):
+        for i in range(n):
+            self.put(ring * RING + AVAIL + 4
+                     + 2 * ((self.index[ring] + i) % SIZE), "<H", i)
+        self.set_index(ring, self.index[ring] + n)
+
+    def set_index(self, ring, index):
+        self.index[ring] = index & 0xffff
+        self.put(ring * RING + AVAIL + 2, "<H", self.index[ring])
+
+    def wait_used(self, ring):
+        deadline = time.time() + 30
+        while struct.unpack_from("<H", self.memory,
+                                 ring * RING + USED + 2)[0] \
+                != self.index[ring]:
+            if time.time() > deadline:
+                raise TimeoutError("ring %d is not served" % ring)
+            time.sleep(0.001)
