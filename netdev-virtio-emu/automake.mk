@@ -50,6 +50,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-life.h \
 	netdev-virtio-emu/virtnet-pool.c \
 	netdev-virtio-emu/virtnet-pool.h \
+	netdev-virtio-emu/virtnet-flow-provider.h \
+	netdev-virtio-emu/virtnet-flow.c \
 	netdev-virtio-emu/virtnet-recovery.c \
 	netdev-virtio-emu/virtnet-recovery.h \
 	netdev-virtio-emu/virtnet-registry.c \
@@ -65,6 +67,14 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-backend.c \
 	netdev-virtio-emu/soft/soft-backend.h \
+	netdev-virtio-emu/soft/soft-eswitch-action.c \
+	netdev-virtio-emu/soft/soft-eswitch-action.h \
+	netdev-virtio-emu/soft/soft-eswitch-key.c \
+	netdev-virtio-emu/soft/soft-eswitch-key.h \
+	netdev-virtio-emu/soft/soft-eswitch-table.c \
+	netdev-virtio-emu/soft/soft-eswitch-table.h \
+	netdev-virtio-emu/soft/soft-eswitch.c \
+	netdev-virtio-emu/soft/soft-eswitch.h \
 	netdev-virtio-emu/soft/soft-mempool.c \
 	netdev-virtio-emu/soft/soft-mempool.h \
 	netdev-virtio-emu/soft/soft-packed-ring.c \

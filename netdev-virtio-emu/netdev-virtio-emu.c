@@ -44,6 +44,7 @@
 #include "util.h"
 #include "virtnet-compat.h"
 #include "virtnet-controller.h"
+#include "virtnet-flow-provider.h"
 
 VLOG_DEFINE_THIS_MODULE(netdev_virtio_emu);
 
@@ -87,6 +88,7 @@ struct netdev_virtio_emu {
     int requested_mtu;          /* By mtu_request, or 0. */
     int mtu;                    /* In force. */
     int requested_n_txq;        /* By the datapath. */
+    bool offload;               /* May flows be offloaded? */
     struct eth_addr hwaddr;     /* Set by the user, or zero. */
     enum netdev_flags flags;
     bool carrier;               /* When last looked at. */
@@ -162,6 +164,9 @@ virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
 
     dev->netdev = &nd->up;
     nd->class = dev->backend->class;
+    if (nd->offload && nd->class->flow) {
+        nd->class->flow->port_attach(dev);
+    }
     ovsrcu_set(&nd->dev, virtnet_device_ref(dev));
     virtio_emu_refresh(nd);
 }
@@ -175,9 +180,47 @@ virtio_emu_unbind(struct netdev_virtio_emu *nd)
         COVERAGE_INC(virtio_emu_unbind);
         dev->netdev = NULL;
         ovsrcu_set(&nd->dev, NULL);
+        if (nd->offload && nd->class->flow) {
+            nd->class->flow->port_detach(dev);
+        }
         dev->backend->class->rep_set_up(dev, false);
         virtnet_device_unref(dev);
         virtio_emu_refresh(nd);
+    }
+}
+
+/* Offload. */
+
+bool
+virtio_emu_is(const struct netdev *netdev)
+{
+    return netdev->netdev_class == &virtio_emu_class;
+}
+
+struct virtnet_device *
+virtio_emu_get_device(const struct netdev *netdev)
+{
+    return (virtio_emu_is(netdev)
+            ? ovsrcu_get(struct virtnet_device *,
+                         &netdev_virtio_emu_cast(netdev)->dev)
+            : NULL);
+}
+
+void
+virtio_emu_set_offload(struct netdev *netdev, bool offload)
+{
+    struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+    struct virtnet_device *dev = virtio_emu_dev(nd);
+
+    if (nd->offload != offload) {
+        nd->offload = offload;
+        if (dev && nd->class->flow) {
+            if (offload) {
+                nd->class->flow->port_attach(dev);
+            } else {
+                nd->class->flow->port_detach(dev);
+            }
+        }
     }
 }
 

@@ -56,6 +56,24 @@
  * not the guest's: a bridge takes the lowest global address among its ports
  * for itself, and must not end up with that of a guest. */
 
+#include <stdbool.h>
+
+struct netdev;
+struct virtnet_device;
+
+/* For those who offload flows.  Any thread. */
+
+/* Is 'netdev' of this class? */
+bool virtio_emu_is(const struct netdev *netdev);
+
+/* Returns the device that 'netdev' is bound to, or NULL if there is none or
+ * 'netdev' is of another class.  Valid until the caller quiesces. */
+struct virtnet_device *virtio_emu_get_device(const struct netdev *netdev);
+
+/* Main thread only: from now on flows of 'netdev' may be offloaded, or may
+ * not, whatever device it is bound to. */
+void virtio_emu_set_offload(struct netdev *netdev, bool offload);
+
 /* Makes the class known to Open vSwitch.  Main thread, once, after
  * virtnet_controller_init(). */
 void virtio_emu_register(void);

@@ -22,7 +22,9 @@
 
 #include "auto-port.h"
 #include "netdev-virtio-emu.h"
+#include "offload.h"
 #include "virtnet-controller.h"
+#include "virtnet-flow-provider.h"
 #include "virtnet-host.h"
 #include "virtnet-recovery.h"
 #include "virtnet-unixctl.h"
@@ -35,6 +37,8 @@ virtnet_hooks_init(const char *remote)
     virtio_emu_register();
     virtnet_unixctl_init();
     virtnet_host_init();
+    virtnet_flow_init();
+    offload_init();
     auto_port_init(remote);
 }
 

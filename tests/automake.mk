@@ -58,6 +58,7 @@ TESTSUITE_AT = \
 	tests/vhost-user.at \
 	tests/auto-port.at \
 	tests/guests.at \
+	tests/offload.at \
 	tests/vm.at
 TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in

@@ -33,6 +33,7 @@
 #include "ovs-thread.h"
 #include "packets.h"
 #include "smap.h"
+#include "soft-eswitch.h"
 #include "soft-mempool.h"
 #include "soft-packet.h"
 #include "util.h"
@@ -301,6 +302,7 @@ soft_device_alloc(struct virtnet_backend *backend,
     virtnet_device_init(&sd->up, backend, type);
     ovsrcu_index_init(&sd->rep.vid, -1);
     soft_vhost_user_init(&sd->vhost, &sd->rep, &sd->up);
+    sd->rep.eswitch_port = soft_port_create(&sd->up);
     return &sd->up;
 }
 
@@ -309,6 +311,7 @@ soft_device_dealloc(struct virtnet_device *dev)
 {
     struct soft_device *sd = soft_device_cast(dev);
 
+    soft_port_destroy(sd->rep.eswitch_port);
     soft_rep_uninit(&sd->rep);
     virtnet_device_uninit(dev);
     free_cacheline(sd);
@@ -728,4 +731,6 @@ const struct virtnet_backend_class virtnet_soft_backend_class = {
     .rep_recv = soft_rep_recv,
     .rep_send = soft_rep_send,
     .rep_rxq_enabled = soft_rep_rxq_enabled,
+
+    .flow = &soft_flow_class,
 };

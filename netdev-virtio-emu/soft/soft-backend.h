@@ -31,6 +31,8 @@
  *
  *   - soft-packet.c: offloads, where versions of Open vSwitch differ.
  *
+ *   - soft-eswitch.c: flows that are offloaded.
+ *
  *   - soft-mempool.c: packet memory. */
 
 #include "soft-rep.h"

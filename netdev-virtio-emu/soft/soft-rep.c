@@ -44,6 +44,7 @@
 #include "openvswitch/netdev.h"
 #include "openvswitch/vlog.h"
 #include "soft-backend.h"
+#include "soft-eswitch.h"
 #include "soft-mempool.h"
 #include "soft-packet.h"
 #include "virtnet-backend-provider.h"
@@ -317,6 +318,10 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     counter_add(&rxq->packets, n_ok);
     counter_add(&rxq->bytes, bytes);
     atomic_store_relaxed(&rxq->core, rte_lcore_id());
+    if (n_ok && soft_port_has_flows(rep->eswitch_port)) {
+        soft_eswitch_run(rep->eswitch_port, batch);
+        n_ok = dp_packet_batch_size(batch);
+    }
     return n_ok ? 0 : EAGAIN;
 }
 

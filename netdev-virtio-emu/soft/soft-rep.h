@@ -58,6 +58,7 @@ struct netdev_custom_counter;
 struct netdev_stats;
 struct rte_mempool;
 struct soft_mempool;
+struct soft_port;
 
 /* What the guest sends. */
 struct soft_rxq {
@@ -105,6 +106,7 @@ struct soft_rep {
     struct soft_queue_pair *pairs;
     OVSRCU_TYPE(struct rte_mempool *) mp;
     uint16_t n_pairs;           /* Elements of 'pairs'. */
+    struct soft_port *eswitch_port; /* Constant.  See soft-eswitch.h. */
 
     /* Transmit queue that takes the packets of queue id I: map[I % n_map].
      * Only enabled queues appear here.  Written by whoever holds the mutex of

@@ -1,0 +1,113 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SOFT_ESWITCH_KEY_H
+#define SOFT_ESWITCH_KEY_H 1
+
+/* What the software eSwitch looks at in a packet.
+ *
+ * A key has a fixed place for each field, in 64-bit words, with zero for
+ * whatever a packet does not have.  Fields mean exactly what those of the same
+ * name in "struct flow" do, for a packet that a guest has sent: this is the
+ * fast equivalent of miniflow_extract(), and must find the same.  Fields that
+ * are not here are zero in all packets from guests (state of connections,
+ * registers, tunnels), or nothing that the eSwitch matches (MPLS, NSH).  The
+ * input port is not here because each port has tables of its own.
+ *
+ * Keys know nothing of struct dp_packet: a frame is bytes and lengths, and it
+ * need not be all there.
+ *
+ * Threads: any; there is no state. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow.h"
+#include "openvswitch/types.h"
+#include "util.h"
+#include "virtnet-flow-provider.h"
+
+struct match;
+
+#define SOFT_NO_OFS UINT16_MAX
+
+/* A packet.  The first 'linear' of its 'size' bytes are at 'data'.  Bytes
+ * before 'data' may be overwritten if 'headroom' says so. */
+struct soft_frame {
+    uint8_t *data;
+    uint32_t linear;
+    uint32_t size;
+    uint32_t headroom;
+
+    /* Set by soft_key_extract(), as dp_packet has them. */
+    uint16_t l3_ofs;            /* Network header, or SOFT_NO_OFS. */
+    uint16_t l4_ofs;            /* Transport header, or SOFT_NO_OFS. */
+    uint16_t l2_pad_size;       /* Bytes after the IP packet. */
+};
+
+#define SOFT_KEY_WORDS 14
+
+struct soft_key {
+    union {
+        uint64_t words[SOFT_KEY_WORDS];
+        struct {
+            struct eth_addr dl_dst;     /* 0. */
+            ovs_be16 dl_type;
+            struct eth_addr dl_src;     /* 1. */
+            uint8_t nw_frag;
+            uint8_t nw_proto;
+            union flow_vlan_hdr vlans[FLOW_MAX_VLAN_HEADERS]; /* 2. */
+            ovs_be16 tp_src;            /* 3. */
+            ovs_be16 tp_dst;
+            ovs_be16 tcp_flags;
+            uint8_t nw_tos;
+            uint8_t nw_ttl;
+            ovs_be32 nw_src;            /* 4. */
+            ovs_be32 nw_dst;
+            struct in6_addr ipv6_src;   /* 5, 6. */
+            struct in6_addr ipv6_dst;   /* 7, 8. */
+            ovs_be32 ipv6_label;        /* 9. */
+            ovs_be32 igmp_group_ip4;
+            struct in6_addr nd_target;  /* 10, 11. */
+            struct eth_addr arp_sha;    /* 12. */
+            uint8_t pad1[2];
+            struct eth_addr arp_tha;    /* 13. */
+            uint8_t pad2[2];
+        };
+    };
+};
+BUILD_ASSERT_DECL(sizeof(struct soft_key) == SOFT_KEY_WORDS * 8);
+BUILD_ASSERT_DECL(FLOW_MAX_VLAN_HEADERS == 2);
+
+/* Fills in '*key', and the offsets of 'frame'.  Returns the number of words at
+ * the start of '*key' that may be nonzero; or 0 if the frame is too short for
+ * Ethernet, or if its headers do not lie in the part that is there. */
+unsigned int soft_key_extract(struct soft_frame *frame, struct soft_key *key);
+
+/* Stores in '*key' and '*mask' what 'match' asks of packets from a guest.
+ * Returns VIRTNET_FLOW_NONE, or why it cannot be expressed.  Bits of '*key'
+ * outside of '*mask' are zero. */
+enum virtnet_flow_reason soft_key_from_match(const struct match *match,
+                                             struct soft_key *key,
+                                             struct soft_key *mask);
+
+/* Stores in '*match' the match that 'key' and 'mask' came from, as far as they
+ * tell, with input port 'in_port'. */
+void soft_key_to_match(const struct soft_key *key, const struct soft_key *mask,
+                       odp_port_t in_port, struct match *match);
+
+#endif /* soft-eswitch-key.h */

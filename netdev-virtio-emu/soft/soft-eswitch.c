@@ -1,0 +1,926 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The software eSwitch.  See soft-eswitch.h. */
+
+#include <config.h>
+
+#include "soft-eswitch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <rte_mbuf.h>
+
+#include "bitmap.h"
+#include "coverage.h"
+#include "dp-packet.h"
+#include "hash.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/match.h"
+#include "openvswitch/netdev.h"
+#include "ovs-thread.h"
+#include "soft-backend.h"
+#include "soft-eswitch-table.h"
+#include "timeval.h"
+#include "virtnet-compat.h"
+
+COVERAGE_DEFINE(virtnet_flow_hit);
+COVERAGE_DEFINE(virtnet_flow_miss);
+COVERAGE_DEFINE(virtnet_flow_drop);
+COVERAGE_DEFINE(virtnet_flow_passed_up);
+
+BUILD_ASSERT_DECL(NETDEV_MAX_BURST == 32);
+
+struct soft_port {
+    struct virtnet_device *dev;
+    struct soft_table table;    /* Flows from here. */
+    atomic_size_t n_flows;
+    atomic_uint64_t n_hits;     /* Packets forwarded. */
+    atomic_uint64_t n_misses;   /* Packets for Open vSwitch. */
+
+    /* Under the lock. */
+    bool attached;
+    struct ovs_list flows;      /* Contains "struct soft_flow"s. */
+    struct ovs_list list_node;  /* In 'ports'. */
+};
+
+static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
+static struct ovs_list ports OVS_GUARDED_BY(mutex)
+    = OVS_LIST_INITIALIZER(&ports);
+static struct soft_actions_set actions_set OVS_GUARDED_BY(mutex)
+    = SOFT_ACTIONS_SET_INITIALIZER(&actions_set);
+
+/* All flows, by UFID.  Writers hold 'mutex'. */
+static struct cmap all_flows = CMAP_INITIALIZER;
+
+/* Number of the flow that was inserted last.  Stored when that is complete:
+ * who has read it finds all flows with numbers up to it. */
+static atomic_uint64_t last_seq;
+
+/* Packet threads. */
+
+/* A cache of flows: sets of two entries. */
+#define CACHE_SETS 8192
+#define CACHE_WAYS 2
+
+struct cache_entry {
+    uint64_t hash;
+    struct soft_flow *flow;
+};
+
+struct soft_thread {
+    uint32_t id;                /* Nonzero; of no other thread alive. */
+
+    /* Packets to be sent. */
+    size_t n_outs;
+    struct out {
+        struct virtnet_device *dev;
+        struct dp_packet_batch batch;
+    } outs[NETDEV_MAX_BURST];
+
+    struct cache_entry cache[CACHE_SETS][CACHE_WAYS];
+};
+
+/* Ids of threads.  If there are ever more, those share the last one, which
+ * owns no counters. */
+#define MAX_THREADS 1024
+static unsigned long thread_ids[BITMAP_N_LONGS(MAX_THREADS)]
+    OVS_GUARDED_BY(mutex);
+static ovsthread_key_t thread_key;
+DEFINE_STATIC_PER_THREAD_DATA(struct soft_thread *, cur_thread, NULL);
+
+static void
+thread_destroy(void *thread_)
+{
+    struct soft_thread *thread = thread_;
+
+    ovs_mutex_lock(&mutex);
+    if (thread->id < MAX_THREADS) {
+        bitmap_set0(thread_ids, thread->id);
+    }
+    ovs_mutex_unlock(&mutex);
+    free_cacheline(thread);
+}
+
+/* Once for each thread. */
+static struct soft_thread *
+thread_create(void)
+{
+    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
+    struct soft_thread *thread = xzalloc_cacheline(sizeof *thread);
+
+    if (ovsthread_once_start(&once)) {
+        ovsthread_key_create(&thread_key, thread_destroy);
+        ovsthread_once_done(&once);
+    }
+    ovs_mutex_lock(&mutex);
+    thread->id = bitmap_scan(thread_ids, 0, 1, MAX_THREADS);
+    if (thread->id < MAX_THREADS) {
+        bitmap_set1(thread_ids, thread->id);
+    }
+    ovs_mutex_unlock(&mutex);
+    ovsthread_setspecific(thread_key, thread);
+    *cur_thread_get() = thread;
+    return thread;
+}
+
+static inline struct soft_thread *
+thread_get(void)
+{
+    struct soft_thread *thread = *cur_thread_get();
+
+    return OVS_LIKELY(thread) ? thread : thread_create();
+}
+
+/* Lookup. */
+
+/* A hash for the cache.  Cheap, and no worse than that for it: who finds
+ * collisions makes his own lookups slower. */
+static inline uint64_t
+cache_hash(const struct soft_key *key, size_t n, const struct soft_port *port)
+{
+    static const uint64_t factors[SOFT_KEY_WORDS] = {
+        UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xbf58476d1ce4e5b9),
+        UINT64_C(0x94d049bb133111eb), UINT64_C(0xd6e8feb86659fd93),
+        UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db),
+        UINT64_C(0x8ebc6af09c88c6e3), UINT64_C(0x589965cc75374cc3),
+        UINT64_C(0x1d8e4e27c47d124f), UINT64_C(0xeb44accab455d165),
+        UINT64_C(0xc2b2ae3d27d4eb4f), UINT64_C(0x165667b19e3779f9),
+        UINT64_C(0x27d4eb2f165667c5), UINT64_C(0x85ebca6b2ae3d27d),
+    };
+    uint64_t hash = (uintptr_t) port;
+
+    for (size_t i = 0; i < n; i++) {
+        hash += (key->words[i] ^ key->words[i] >> 32) * factors[i];
+    }
+    return hash ^ hash >> 32;
+}
+
+static inline struct cache_entry *
+cache_set(struct soft_thread *thread, uint64_t hash)
+{
+    return thread->cache[hash % CACHE_SETS];
+}
+
+static void
+cache_insert(struct soft_thread *thread, uint64_t hash,
+             struct soft_flow *flow)
+{
+    struct cache_entry *set = cache_set(thread, hash);
+
+    if (set[0].hash != hash) {
+        set[1] = set[0];
+    }
+    set[0].hash = hash;
+    set[0].flow = flow;
+}
+
+/* Stores in 'flows' the flows of 'frames' that are in 'map', or NULL, and sets
+ * the offsets of those frames. */
+static void
+lookup(struct soft_thread *thread, struct soft_port *port,
+       struct soft_frame frames[], uint32_t map, struct soft_key keys[],
+       struct soft_flow *flows[])
+{
+    uint64_t hashes[NETDEV_MAX_BURST];
+    uint32_t todo = 0, found;
+    uint64_t seq;
+    int i;
+
+    atomic_read_explicit(&last_seq, &seq, memory_order_acquire);
+    ULLONG_FOR_EACH_1 (i, map) {
+        unsigned int n = soft_key_extract(&frames[i], &keys[i]);
+
+        flows[i] = NULL;
+        if (OVS_LIKELY(n)) {
+            hashes[i] = cache_hash(&keys[i], n, port);
+            OVS_PREFETCH(cache_set(thread, hashes[i]));
+            todo |= UINT32_C(1) << i;
+        }
+    }
+
+    map = todo;
+    ULLONG_FOR_EACH_1 (i, map) {
+        struct cache_entry *set = cache_set(thread, hashes[i]);
+
+        for (int j = 0; j < CACHE_WAYS; j++) {
+            if (set[j].hash == hashes[i]) {
+                flows[i] = set[j].flow;
+                OVS_PREFETCH(flows[i]);
+                OVS_PREFETCH(flows[i]->words);
+                break;
+            }
+        }
+    }
+    ULLONG_FOR_EACH_1 (i, map) {
+        if (flows[i]) {
+            if (OVS_LIKELY(flows[i]->in == port
+                           && soft_flow_matches(flows[i], &keys[i], seq))) {
+                todo &= ~(UINT32_C(1) << i);
+            } else {
+                flows[i] = NULL;
+            }
+        }
+    }
+    if (OVS_UNLIKELY(todo)) {
+        found = soft_table_lookup(&port->table, todo, keys, seq, flows);
+        ULLONG_FOR_EACH_1 (i, found) {
+            cache_insert(thread, hashes[i], flows[i]);
+        }
+    }
+}
+
+/* Stores in 'actions' what is to be done with the frames in 'map'.  Returns
+ * those to which something can be done. */
+static uint32_t
+find(struct soft_thread *thread, struct soft_port *port,
+     struct soft_frame frames[], uint32_t map, uint32_t partial,
+     struct soft_key keys[], struct soft_flow *flows[],
+     const struct soft_actions *actions[])
+{
+    uint32_t hits = 0;
+    int i;
+
+    lookup(thread, port, frames, map, keys, flows);
+    ULLONG_FOR_EACH_1 (i, map) {
+        uint32_t bit = UINT32_C(1) << i;
+
+        actions[i] = NULL;
+        if (OVS_LIKELY(flows[i])) {
+            actions[i] = ovsrcu_get(const struct soft_actions *,
+                                    &flows[i]->actions);
+            if (OVS_LIKELY(actions[i]
+                           && soft_actions_apply_to(actions[i], &frames[i],
+                                                    partial & bit))) {
+                hits |= bit;
+            } else {
+                COVERAGE_INC(virtnet_flow_passed_up);
+                actions[i] = NULL;
+                flows[i] = NULL;
+            }
+        }
+    }
+    return hits;
+}
+
+size_t
+soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
+                  size_t n, uint32_t partial, struct soft_flow *flows[],
+                  const struct soft_actions *actions[])
+{
+    struct soft_key keys[NETDEV_MAX_BURST];
+    uint32_t hits;
+
+    hits = find(thread_get(), port, frames, n < 32 ? (1u << n) - 1 : ~0u,
+                partial, keys, flows, actions);
+    return count_1bits(hits);
+}
+
+/* Counting. */
+
+/* Sums up packets in a row of the same flow. */
+struct tally {
+    struct soft_flow *flow;
+    uint32_t id;
+    uint32_t packets;
+    uint64_t bytes;
+    uint16_t tcp_flags;
+    long long int now;
+};
+
+static inline void
+tally_flush(struct tally *t)
+{
+    if (t->packets) {
+        soft_flow_count(t->flow, t->id, t->packets, t->bytes, t->tcp_flags,
+                        t->now);
+        t->packets = 0;
+        t->bytes = 0;
+        t->tcp_flags = 0;
+    }
+}
+
+static inline void
+tally_add(struct tally *t, struct soft_flow *flow, uint32_t size,
+          ovs_be16 tcp_flags)
+{
+    if (flow != t->flow) {
+        tally_flush(t);
+        t->flow = flow;
+    }
+    t->packets++;
+    t->bytes += size;
+    t->tcp_flags |= ntohs(tcp_flags);
+}
+
+/* Packets in buffers of ours. */
+
+static void
+out_flush(struct soft_thread *thread, struct out *out)
+{
+    if (!dp_packet_batch_is_empty(&out->batch)) {
+        soft_rep_send(out->dev, thread->id - 1, &out->batch);
+        dp_packet_batch_init(&out->batch);
+    }
+}
+
+static void
+outs_flush(struct soft_thread *thread)
+{
+    for (size_t i = 0; i < thread->n_outs; i++) {
+        out_flush(thread, &thread->outs[i]);
+    }
+    thread->n_outs = 0;
+}
+
+static inline void
+out_add(struct soft_thread *thread, struct virtnet_device *dev,
+        struct dp_packet *packet)
+{
+    struct out *out;
+
+    for (size_t i = thread->n_outs; i > 0; i--) {
+        out = &thread->outs[i - 1];
+        if (out->dev == dev) {
+            goto found;
+        }
+    }
+    if (thread->n_outs == ARRAY_SIZE(thread->outs)) {
+        outs_flush(thread);
+    }
+    out = &thread->outs[thread->n_outs++];
+    out->dev = dev;
+    dp_packet_batch_init(&out->batch);
+
+found:
+    if (dp_packet_batch_is_full(&out->batch)) {
+        out_flush(thread, out);
+    }
+    dp_packet_batch_add(&out->batch, packet);
+}
+
+/* Has 'packet' any request for the device that sends it?  They are in the
+ * flags of the mbuf, which are else zero. */
+static inline bool
+has_requests(const struct dp_packet *packet)
+{
+    return packet->mbuf.ol_flags & ~(RTE_MBUF_F_INDIRECT
+                                     | RTE_MBUF_F_EXTERNAL);
+}
+
+/* Tells 'packet' what extraction of the flow would have told it, for those who
+ * carry out its requests. */
+static void
+set_offsets(struct dp_packet *packet, const struct soft_frame *frame,
+            const struct soft_key *key)
+{
+    dp_packet_reset_offsets(packet);
+    packet->l3_ofs = frame->l3_ofs;
+    packet->l4_ofs = frame->l4_ofs;
+    dp_packet_set_l2_pad_size(packet, frame->l2_pad_size);
+#if VIRTNET_OVS_VERSION >= 40000
+    if (key->nw_proto == IPPROTO_TCP) {
+        dp_packet_l4_proto_set_tcp(packet);
+    } else if (key->nw_proto == IPPROTO_UDP) {
+        dp_packet_l4_proto_set_udp(packet);
+    } else if (key->nw_proto == IPPROTO_SCTP) {
+        dp_packet_l4_proto_set_sctp(packet);
+    }
+#else
+    (void) key;
+#endif
+}
+
+/* Can all devices that 'actions' lead to take 'packet' with its requests?
+ * Checksums are completed for those that cannot. */
+static bool
+can_take(const struct soft_actions *actions, const struct dp_packet *packet,
+         const struct soft_key *key)
+{
+    uint8_t need;
+
+    if (!packet->mbuf.tso_segsz) {
+        return true;
+    }
+    need = (SOFT_GUEST_CSUM
+            | (key->dl_type == htons(ETH_TYPE_IP) ? SOFT_GUEST_TSO4
+               : SOFT_GUEST_TSO6));
+    for (size_t i = 0; i < actions->n; i++) {
+        const struct virtnet_flow_action *a = &actions->actions[i];
+
+        if (a->type == VIRTNET_FLOW_OUTPUT) {
+            struct soft_rep *rep = &soft_device_cast(a->dev)->rep;
+            uint8_t offloads;
+
+            atomic_read_relaxed(&rep->guest_offloads, &offloads);
+            if ((offloads & need) != need) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Has 'packet' follow its frame, whose start may have moved. */
+static inline void
+follow_frame(struct dp_packet *packet, const struct soft_frame *frame)
+{
+    if (OVS_UNLIKELY(frame->data != dp_packet_data(packet))) {
+        dp_packet_set_size(packet, frame->size);
+        dp_packet_set_data(packet, frame->data);
+        if (packet->l3_ofs != SOFT_NO_OFS) {
+            packet->l3_ofs = frame->l3_ofs;
+            packet->l4_ofs = frame->l4_ofs;
+        }
+    }
+}
+
+/* Carries out 'actions' on 'packet', which it takes over. */
+static void
+execute(struct soft_thread *thread, const struct soft_actions *actions,
+        struct dp_packet *packet, struct soft_frame *frame)
+{
+    unsigned int n_left = actions->n_outputs;
+
+    for (size_t i = 0; n_left; i++) {
+        const struct virtnet_flow_action *a = &actions->actions[i];
+
+        if (a->type == VIRTNET_FLOW_OUTPUT) {
+            follow_frame(packet, frame);
+            if (--n_left) {
+                out_add(thread, a->dev, dp_packet_clone(packet));
+            } else {
+                out_add(thread, a->dev, packet);
+                return;
+            }
+        } else {
+            soft_action_rewrite(a, frame);
+        }
+    }
+    COVERAGE_INC(virtnet_flow_drop);
+    dp_packet_delete(packet);
+}
+
+void
+soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
+{
+    struct soft_thread *thread = thread_get();
+    size_t n = dp_packet_batch_size(batch);
+    const struct soft_actions *actions[NETDEV_MAX_BURST];
+    struct soft_frame frames[NETDEV_MAX_BURST];
+    struct soft_flow *flows[NETDEV_MAX_BURST];
+    struct soft_key keys[NETDEV_MAX_BURST];
+    uint32_t partial = 0, hits;
+    size_t n_misses = 0;
+    struct tally tally;
+    uint64_t orig;
+
+    for (size_t i = 0; i < n; i++) {
+        struct dp_packet *packet = batch->packets[i];
+        struct soft_frame *frame = &frames[i];
+
+        OVS_PREFETCH(dp_packet_data(packet));
+        frame->data = dp_packet_data(packet);
+        frame->size = dp_packet_size(packet);
+        frame->linear = frame->size;
+        frame->headroom = dp_packet_headroom(packet);
+        if (OVS_UNLIKELY(has_requests(packet))) {
+            partial |= UINT32_C(1) << i;
+        }
+    }
+
+    hits = find(thread, port, frames, n < 32 ? (1u << n) - 1 : ~0u, partial,
+                keys, flows, actions);
+    tally = (struct tally) {
+        .id = thread->id,
+        .now = time_msec(),
+    };
+    for (size_t i = 0; i < n; i++) {
+        struct dp_packet *packet = batch->packets[i];
+        uint32_t bit = UINT32_C(1) << i;
+
+        if (OVS_UNLIKELY(partial & hits & bit)) {
+            if (can_take(actions[i], packet, &keys[i])) {
+                set_offsets(packet, &frames[i], &keys[i]);
+            } else {
+                COVERAGE_INC(virtnet_flow_passed_up);
+                hits &= ~bit;
+            }
+        }
+        if (OVS_LIKELY(hits & bit)) {
+            tally_add(&tally, flows[i], frames[i].size, keys[i].tcp_flags);
+            execute(thread, actions[i], packet, &frames[i]);
+        } else {
+            batch->packets[n_misses++] = packet;
+        }
+    }
+    tally_flush(&tally);
+    outs_flush(thread);
+    batch->count = n_misses;
+
+    if (n_misses < n) {
+        COVERAGE_ADD(virtnet_flow_hit, n - n_misses);
+        atomic_add_relaxed(&port->n_hits, n - n_misses, &orig);
+    }
+    if (n_misses) {
+        COVERAGE_ADD(virtnet_flow_miss, n_misses);
+        atomic_add_relaxed(&port->n_misses, n_misses, &orig);
+    }
+}
+
+/* Ports. */
+
+static struct soft_port *
+soft_port_of(const struct virtnet_device *dev)
+{
+    return soft_device_cast(dev)->rep.eswitch_port;
+}
+
+struct soft_port *
+soft_port_create(struct virtnet_device *dev)
+{
+    struct soft_port *port = xzalloc_cacheline(sizeof *port);
+
+    port->dev = dev;
+    soft_table_init(&port->table);
+    ovs_list_init(&port->flows);
+    ovs_mutex_lock(&mutex);
+    ovs_list_push_back(&ports, &port->list_node);
+    ovs_mutex_unlock(&mutex);
+    return port;
+}
+
+void
+soft_port_destroy(struct soft_port *port)
+{
+    if (port) {
+        ovs_mutex_lock(&mutex);
+        ovs_assert(ovs_list_is_empty(&port->flows));
+        ovs_list_remove(&port->list_node);
+        ovs_mutex_unlock(&mutex);
+        soft_table_uninit(&port->table);
+        free_cacheline(port);
+    }
+}
+
+bool
+soft_port_has_flows(const struct soft_port *port)
+{
+    size_t n;
+
+    atomic_read_relaxed(&CONST_CAST(struct soft_port *, port)->n_flows, &n);
+    return n > 0;
+}
+
+/* Flows.  'mutex' is held. */
+
+static void
+flow_put_in_force(struct soft_flow *flow, const struct soft_actions *actions)
+{
+    const struct soft_actions *old
+        = ovsrcu_get_protected(const struct soft_actions *, &flow->actions);
+    uint64_t seq;
+
+    ovsrcu_set(&flow->actions, actions);
+    soft_actions_put(&actions_set, old);
+    atomic_read_relaxed(&flow->seq, &seq);
+    if (actions && !seq) {
+        atomic_read_relaxed(&last_seq, &seq);
+        seq++;
+        atomic_store_explicit(&flow->seq, seq, memory_order_release);
+        atomic_store_explicit(&last_seq, seq, memory_order_release);
+    } else if (!actions) {
+        atomic_store_relaxed(&flow->seq, 0);
+    }
+}
+
+static void
+flow_delete(struct soft_flow *flow)
+{
+    struct soft_port *port = flow->in;
+    size_t n;
+
+    flow_put_in_force(flow, NULL);
+    soft_table_remove(&port->table, flow);
+    cmap_remove(&all_flows, &flow->ufid_node, hash_bytes(&flow->ufid,
+                                                         sizeof flow->ufid,
+                                                         0));
+    ovs_list_remove(&flow->list_node);
+    atomic_sub_relaxed(&port->n_flows, 1, &n);
+    soft_flow_free(flow);
+}
+
+static struct soft_flow *
+flow_find(const struct soft_port *port, const ovs_u128 *ufid)
+{
+    uint32_t hash = hash_bytes(ufid, sizeof *ufid, 0);
+    struct soft_flow *flow;
+
+    CMAP_FOR_EACH_WITH_HASH (flow, ufid_node, hash, &all_flows) {
+        if (ovs_u128_equals(flow->ufid, *ufid) && flow->in == port) {
+            return flow;
+        }
+    }
+    return NULL;
+}
+
+static struct soft_flow *
+flow_create(struct soft_port *port, const ovs_u128 *ufid,
+            const struct match *match, const struct soft_key *key,
+            const struct soft_key *mask)
+{
+    struct soft_flow *flow = soft_flow_alloc();
+    size_t n;
+
+    soft_flow_clear_stats(flow);
+    flow->ufid = *ufid;
+    flow->in = port;
+    flow->in_port = match->flow.in_port.odp_port;
+    ovsrcu_init(&flow->actions, NULL);
+    soft_table_insert(&port->table, flow, key, mask);
+    cmap_insert(&all_flows, &flow->ufid_node,
+                hash_bytes(ufid, sizeof *ufid, 0));
+    ovs_list_push_back(&port->flows, &flow->list_node);
+    atomic_add_relaxed(&port->n_flows, 1, &n);
+    return flow;
+}
+
+/* Flows as virtnet-flow-provider.h has them. */
+
+static int
+soft_flow_port_attach(struct virtnet_device *dev)
+{
+    ovs_mutex_lock(&mutex);
+    soft_port_of(dev)->attached = true;
+    ovs_mutex_unlock(&mutex);
+    return 0;
+}
+
+static void
+port_flush(struct soft_port *port)
+    OVS_REQUIRES(mutex)
+{
+    struct soft_flow *flow, *next;
+
+    LIST_FOR_EACH_SAFE (flow, next, list_node, &port->flows) {
+        flow_delete(flow);
+    }
+}
+
+static void
+soft_flow_port_detach(struct virtnet_device *dev)
+{
+    struct soft_port *port = soft_port_of(dev), *other;
+
+    ovs_mutex_lock(&mutex);
+    port->attached = false;
+    port_flush(port);
+    LIST_FOR_EACH (other, list_node, &ports) {
+        struct soft_flow *flow;
+
+        LIST_FOR_EACH (flow, list_node, &other->flows) {
+            const struct soft_actions *actions
+                = ovsrcu_get_protected(const struct soft_actions *,
+                                       &flow->actions);
+
+            if (actions && soft_actions_output_to(actions, dev)) {
+                flow_put_in_force(flow, NULL);
+            }
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+}
+
+/* Are all devices that 'actions' lead to attached? */
+static bool
+outputs_are_attached(const struct virtnet_flow_actions *actions)
+    OVS_REQUIRES(mutex)
+{
+    for (size_t i = 0; i < actions->n; i++) {
+        const struct virtnet_flow_action *a = &actions->actions[i];
+
+        if (a->type == VIRTNET_FLOW_OUTPUT && !soft_port_of(a->dev)->attached) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int
+soft_flow_put(struct virtnet_device *in, const ovs_u128 *ufid,
+              const struct match *match,
+              const struct virtnet_flow_actions *actions,
+              struct virtnet_flow_stats *stats,
+              enum virtnet_flow_reason *reason)
+{
+    struct soft_port *port = soft_port_of(in);
+    const struct soft_actions *list = NULL;
+    struct soft_key key, mask;
+    struct soft_flow *flow;
+    int error = 0;
+
+    if (actions) {
+        *reason = soft_key_from_match(match, &key, &mask);
+        if (*reason) {
+            actions = NULL;
+        }
+    }
+
+    ovs_mutex_lock(&mutex);
+    flow = flow_find(port, ufid);
+    if (actions && !port->attached) {
+        *reason = VIRTNET_FLOW_NOT_ATTACHED;
+        actions = NULL;
+    } else if (actions && !outputs_are_attached(actions)) {
+        *reason = VIRTNET_FLOW_OUTPUT_NONE;
+        actions = NULL;
+    }
+    if (actions && flow) {
+        struct soft_key old_key, old_mask;
+
+        soft_flow_get_key(flow, &old_key, &old_mask);
+        if (memcmp(&key, &old_key, sizeof key)
+            || memcmp(&mask, &old_mask, sizeof mask)) {
+            /* An id is made from a match, so this does not happen. */
+            *reason = VIRTNET_FLOW_MATCH_METADATA;
+            actions = NULL;
+        }
+    }
+    if (actions) {
+        list = soft_actions_get(&actions_set, actions);
+        if (!flow) {
+            flow = flow_create(port, ufid, match, &key, &mask);
+        }
+    }
+    if (flow) {
+        flow_put_in_force(flow, list);
+        if (stats) {
+            soft_flow_get_stats(flow, stats);
+        }
+        soft_table_order(&port->table, time_msec());
+    } else {
+        error = *reason == VIRTNET_FLOW_NOT_ATTACHED ? ENODEV : EOPNOTSUPP;
+    }
+    ovs_mutex_unlock(&mutex);
+    return error;
+}
+
+static int
+soft_flow_del(struct virtnet_device *in, const ovs_u128 *ufid,
+              struct virtnet_flow_stats *stats)
+{
+    struct soft_flow *flow;
+
+    ovs_mutex_lock(&mutex);
+    flow = flow_find(soft_port_of(in), ufid);
+    if (flow) {
+        flow_delete(flow);
+        if (stats) {
+            soft_flow_get_stats(flow, stats);
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+    return flow ? 0 : ENOENT;
+}
+
+static int
+soft_flow_get(struct virtnet_device *in, const ovs_u128 *ufid,
+              struct virtnet_flow_stats *stats)
+{
+    const struct soft_flow *flow = flow_find(soft_port_of(in), ufid);
+
+    if (!flow) {
+        return ENOENT;
+    }
+    soft_flow_get_stats(flow, stats);
+    return 0;
+}
+
+static int
+soft_flow_flush(struct virtnet_device *in)
+{
+    struct soft_port *port;
+
+    ovs_mutex_lock(&mutex);
+    LIST_FOR_EACH (port, list_node, &ports) {
+        if (!in || port->dev == in) {
+            port_flush(port);
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+    return 0;
+}
+
+static void
+soft_flow_dump(struct virtnet_device *in,
+               bool (*cb)(const ovs_u128 *ufid, const struct match *,
+                          const struct virtnet_flow_actions *,
+                          const struct virtnet_flow_stats *, void *aux),
+               void *aux)
+{
+    struct soft_flow *flow;
+
+    ovs_mutex_lock(&mutex);
+    LIST_FOR_EACH (flow, list_node, &soft_port_of(in)->flows) {
+        const struct soft_actions *list
+            = ovsrcu_get_protected(const struct soft_actions *,
+                                   &flow->actions);
+        struct virtnet_flow_actions actions = { .n = 0 };
+        struct virtnet_flow_stats stats;
+        struct soft_key key, mask;
+        struct match match;
+
+        soft_flow_get_key(flow, &key, &mask);
+        soft_key_to_match(&key, &mask, flow->in_port, &match);
+        soft_flow_get_stats(flow, &stats);
+        if (list) {
+            actions.n = list->n;
+            memcpy(actions.actions, list->actions,
+                   list->n * sizeof list->actions[0]);
+        }
+        if (!cb(&flow->ufid, &match, &actions, &stats, aux)) {
+            break;
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+}
+
+static uint64_t
+soft_flow_number(struct virtnet_device *in)
+{
+    size_t n = cmap_count(&all_flows);
+
+    if (in) {
+        atomic_read_relaxed(&soft_port_of(in)->n_flows, &n);
+    }
+    return n;
+}
+
+static void
+soft_flow_format(struct ds *s)
+{
+    struct soft_port *port;
+
+    ovs_mutex_lock(&mutex);
+    ds_put_format(s, "flows: %"PRIuSIZE"\n", cmap_count(&all_flows));
+    ds_put_format(s, "lists of actions: %"PRIuSIZE"\n",
+                  hmap_count(&actions_set.lists));
+    ds_put_format(s, "memory of flows: %"PRIu64" bytes\n",
+                  soft_flow_memory());
+    LIST_FOR_EACH (port, list_node, &ports) {
+        uint64_t n_hits, n_misses;
+
+        if (!port->attached) {
+            continue;
+        }
+        atomic_read_relaxed(&port->n_hits, &n_hits);
+        atomic_read_relaxed(&port->n_misses, &n_misses);
+        ds_put_format(s, "%s: %"PRIuSIZE" flows, %"PRIuSIZE" masks, "
+                      "%"PRIu64" packets forwarded, %"PRIu64" passed up\n",
+                      port->dev->rep_name, ovs_list_size(&port->flows),
+                      ovs_list_size(&port->table.list), n_hits, n_misses);
+    }
+    ovs_mutex_unlock(&mutex);
+}
+
+const struct virtnet_flow_class soft_flow_class = {
+    .port_attach = soft_flow_port_attach,
+    .port_detach = soft_flow_port_detach,
+    .put = soft_flow_put,
+    .del = soft_flow_del,
+    .get = soft_flow_get,
+    .flush = soft_flow_flush,
+    .dump = soft_flow_dump,
+    .count = soft_flow_number,
+    .format = soft_flow_format,
+};
+
+void
+soft_eswitch_count(struct soft_flow *const flows[], const uint32_t sizes[],
+                   size_t n)
+{
+    struct tally tally = {
+        .id = thread_get()->id,
+        .now = time_msec(),
+    };
+
+    for (size_t i = 0; i < n; i++) {
+        if (flows[i]) {
+            tally_add(&tally, flows[i], sizes[i], 0);
+        }
+    }
+    tally_flush(&tally);
+}

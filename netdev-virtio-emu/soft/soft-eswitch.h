@@ -1,0 +1,104 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SOFT_ESWITCH_H
+#define SOFT_ESWITCH_H 1
+
+/* The software eSwitch: forwards the packets of flows that Open vSwitch has
+ * offloaded, between devices of the soft backend.
+ *
+ *   - soft-eswitch.c: ports, flows as virtnet-flow-provider.h has them, and
+ *     what packet threads call.
+ *
+ *   - soft-eswitch-key.c: what is looked at in a packet.
+ *
+ *   - soft-eswitch-table.c: flows, their counters, and how they are found.
+ *
+ *   - soft-eswitch-action.c: what is done to a packet.
+ *
+ * Where it stands
+ * ===============
+ *
+ * Behind the receive queue of a representor: what the guest has sent is first
+ * shown to the eSwitch, which takes the packets that it has a flow for, and
+ * the rest goes on to Open vSwitch.  The port's own counters have them all, as
+ * has the datapath's view of ports without offload.
+ *
+ * Order
+ * =====
+ *
+ * Packets of one flow of one receive queue stay in order, also when the flow
+ * is offloaded while they come in: those that Open vSwitch gets left the port
+ * before, unless it is told to hold packets back (other_config:tx-flush-
+ * interval).
+ *
+ * Threads
+ * =======
+ *
+ * Packet threads: soft_eswitch_run(), soft_eswitch_find().  They read what is
+ * RCU-protected, and count in what is theirs.  Any other thread, under the
+ * eSwitch's lock, changes flows.  The main thread has the ports. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ovs-atomic.h"
+#include "soft-eswitch-action.h"
+#include "soft-eswitch-key.h"
+
+struct dp_packet_batch;
+struct soft_flow;
+struct soft_port;
+struct virtnet_device;
+
+extern const struct virtnet_flow_class soft_flow_class;
+
+/* Ports.  Each device has one from birth to its memory's end. */
+struct soft_port *soft_port_create(struct virtnet_device *);
+void soft_port_destroy(struct soft_port *);
+
+/* Has the port any flows?  If not there is no need to call the rest. */
+bool soft_port_has_flows(const struct soft_port *);
+
+/* Packets that are in buffers of ours.
+ *
+ * Takes out of 'batch', which 'port' has received and which holds at least one
+ * packet, those that the eSwitch forwards, and forwards them.  The rest stays,
+ * in order. */
+void soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch);
+
+/* Packets that are still in buffers of a guest.
+ *
+ * Looks up 'n' frames, at most 32, whose data, sizes and headroom are set, and
+ * which have come from 'port'.  'partial' has the bit of each frame whose
+ * transport checksum is to be completed.  Stores in 'actions' what is to be
+ * done with each, or NULL if it must go to Open vSwitch, and in 'flows' the
+ * flow, for soft_eswitch_count().  Returns the number of the former.
+ *
+ * The caller carries the actions out: soft_action_rewrite() for all but
+ * outputs.  Flows and actions are valid until the thread quiesces. */
+size_t soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
+                         size_t n, uint32_t partial,
+                         struct soft_flow *flows[],
+                         const struct soft_actions *actions[]);
+
+/* Counts the 'n' frames of 'flows', of 'frames[i].size' bytes each before they
+ * were rewritten, as forwarded.  Entries that are NULL are skipped. */
+void soft_eswitch_count(struct soft_flow *const flows[],
+                        const uint32_t sizes[], size_t n);
+
+#endif /* soft-eswitch.h */

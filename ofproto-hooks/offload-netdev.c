@@ -1,0 +1,220 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Offload of flows for versions of Open vSwitch with "struct netdev_flow_api",
+ * i.e. up to 3.6.  See offload.h and virtnet-flow-provider.h.
+ *
+ * Threads: Open vSwitch's offload threads put, modify, delete and flush;
+ * revalidators and the main thread get.  A port's netdev is held by whoever
+ * calls, its device by RCU. */
+
+#include <config.h>
+
+#include "offload.h"
+#include "virtnet-compat.h"
+
+#if VIRTNET_OVS_VERSION < 30700
+
+#include <errno.h>
+
+#include "dpif.h"
+#include "netdev-offload-provider.h"
+#include "netdev-provider.h"
+#include "netdev-virtio-emu.h"
+#include "openvswitch/match.h"
+#include "openvswitch/vlog.h"
+#include "uuid.h"
+#include "virtnet-backend-provider.h"
+#include "virtnet-flow-provider.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_offload);
+
+/* What "dpctl/dump-flows" says of an offloaded flow: "dp:virtnet". */
+#define DP_LAYER "virtnet"
+
+/* Returns the device of 'netdev' and stores the class of its backend's
+ * offload, or returns NULL. */
+static struct virtnet_device *
+get_device(const struct netdev *netdev,
+           const struct virtnet_flow_class **class)
+{
+    struct virtnet_device *dev = virtio_emu_get_device(netdev);
+
+    *class = dev ? dev->backend->class->flow : NULL;
+    return *class ? dev : NULL;
+}
+
+static struct virtnet_device *
+port_to_dev(odp_port_t port_no, void *in_, enum virtnet_flow_reason *reason)
+{
+    const struct netdev *in = in_;
+    const struct virtnet_flow_class *class, *in_class;
+    struct virtnet_device *dev;
+    struct netdev *netdev;
+
+    netdev = netdev_ports_get(port_no, netdev_get_dpif_type(in));
+    if (!netdev) {
+        *reason = VIRTNET_FLOW_OUTPUT_NONE;
+        return NULL;
+    }
+    get_device(in, &in_class);
+    dev = get_device(netdev, &class);
+    if (dev && class != in_class) {
+        dev = NULL;
+    }
+    if (!dev) {
+        *reason = (virtio_emu_is(netdev)
+                   ? VIRTNET_FLOW_OUTPUT_NONE : VIRTNET_FLOW_OUTPUT_OTHER);
+    }
+    netdev_close(netdev);
+    return dev;
+}
+
+static void
+to_dpif_stats(const struct virtnet_flow_stats *from,
+              struct dpif_flow_stats *to)
+{
+    memset(to, 0, sizeof *to);
+    to->n_packets = from->n_packets;
+    to->n_bytes = from->n_bytes;
+    to->used = from->used;
+    to->tcp_flags = from->tcp_flags;
+}
+
+static int
+offload_flow_put(struct netdev *netdev, struct match *match,
+                 struct nlattr *actions, size_t actions_len,
+                 const ovs_u128 *ufid, struct offload_info *info OVS_UNUSED,
+                 struct dpif_flow_stats *stats)
+{
+    const struct virtnet_flow_class *class;
+    struct virtnet_flow_actions compiled;
+    struct virtnet_flow_stats s;
+    enum virtnet_flow_reason reason;
+    struct virtnet_device *dev;
+    int error;
+
+    dev = get_device(netdev, &class);
+    if (!dev) {
+        virtnet_flow_count_refusal(VIRTNET_FLOW_NOT_ATTACHED);
+        return ENODEV;
+    }
+    reason = virtnet_flow_compile(actions, actions_len, port_to_dev, netdev,
+                                  &compiled);
+    error = class->put(dev, ufid, match, reason ? NULL : &compiled, &s,
+                       &reason);
+    if (reason) {
+        virtnet_flow_count_refusal(reason);
+        VLOG_DBG("%s: flow "UUID_FMT" is not offloaded: it %s",
+                 netdev_get_name(netdev), UUID_ARGS((struct uuid *) ufid),
+                 virtnet_flow_reason_text(reason));
+    }
+    if (!error && stats) {
+        to_dpif_stats(&s, stats);
+    }
+    return error;
+}
+
+static int
+offload_flow_del(struct netdev *netdev, const ovs_u128 *ufid,
+                 struct dpif_flow_stats *stats)
+{
+    const struct virtnet_flow_class *class;
+    struct virtnet_device *dev = get_device(netdev, &class);
+    struct virtnet_flow_stats s;
+    int error;
+
+    error = dev ? class->del(dev, ufid, &s) : ENODEV;
+    if (!error && stats) {
+        to_dpif_stats(&s, stats);
+    }
+    return error;
+}
+
+static int
+offload_flow_get(struct netdev *netdev, struct match *match OVS_UNUSED,
+                 struct nlattr **actions OVS_UNUSED, const ovs_u128 *ufid,
+                 struct dpif_flow_stats *stats, struct dpif_flow_attrs *attrs,
+                 struct ofpbuf *wbuffer OVS_UNUSED)
+{
+    const struct virtnet_flow_class *class;
+    struct virtnet_device *dev = get_device(netdev, &class);
+    struct virtnet_flow_stats s;
+    int error;
+
+    error = dev ? class->get(dev, ufid, &s) : ENODEV;
+    if (!error) {
+        to_dpif_stats(&s, stats);
+        attrs->offloaded = s.in_force;
+        attrs->dp_layer = s.in_force ? DP_LAYER : "ovs";
+    }
+    return error;
+}
+
+static int
+offload_flow_flush(struct netdev *netdev)
+{
+    const struct virtnet_flow_class *class;
+    struct virtnet_device *dev = get_device(netdev, &class);
+
+    return dev ? class->flush(dev) : 0;
+}
+
+static int
+offload_flow_get_n_flows(struct netdev *netdev, uint64_t *n_flows)
+{
+    const struct virtnet_flow_class *class;
+    struct virtnet_device *dev = get_device(netdev, &class);
+
+    /* Not known by thread: all are those of the first. */
+    n_flows[0] = dev ? class->count(dev) : 0;
+    return 0;
+}
+
+static int
+offload_init_flow_api(struct netdev *netdev)
+{
+    if (!virtio_emu_is(netdev)) {
+        return EOPNOTSUPP;
+    }
+    virtio_emu_set_offload(netdev, true);
+    return 0;
+}
+
+static void
+offload_uninit_flow_api(struct netdev *netdev)
+{
+    virtio_emu_set_offload(netdev, false);
+}
+
+static const struct netdev_flow_api offload_flow_api = {
+    .type = "virtnet",
+    .flow_flush = offload_flow_flush,
+    .flow_put = offload_flow_put,
+    .flow_get = offload_flow_get,
+    .flow_del = offload_flow_del,
+    .flow_get_n_flows = offload_flow_get_n_flows,
+    .init_flow_api = offload_init_flow_api,
+    .uninit_flow_api = offload_uninit_flow_api,
+};
+
+void
+offload_init(void)
+{
+    netdev_register_flow_api_provider(&offload_flow_api);
+}
+
+#endif /* VIRTNET_OVS_VERSION < 30700 */
