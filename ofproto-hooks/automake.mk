@@ -17,7 +17,10 @@ sbin_PROGRAMS += vswitchd/ovs-vswitchd
 vswitchd_ovs_vswitchd_SOURCES = \
 	ofproto-hooks/auto-port.c \
 	ofproto-hooks/auto-port.h \
+	ofproto-hooks/offload-dpif.c \
 	ofproto-hooks/offload-netdev.c \
+	ofproto-hooks/offload-share.c \
+	ofproto-hooks/offload-share.h \
 	ofproto-hooks/offload.h \
 	ofproto-hooks/virtnet-hooks.c \
 	ofproto-hooks/virtnet-hooks.h

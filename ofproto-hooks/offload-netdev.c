@@ -31,9 +31,11 @@
 #include <errno.h>
 
 #include "dpif.h"
+#include "dpif-netdev-private-flow.h"
 #include "netdev-offload-provider.h"
 #include "netdev-provider.h"
 #include "netdev-virtio-emu.h"
+#include "offload-share.h"
 #include "openvswitch/match.h"
 #include "openvswitch/vlog.h"
 #include "uuid.h"
@@ -128,6 +130,48 @@ offload_flow_put(struct netdev *netdev, struct match *match,
     return error;
 }
 
+/* Flows of the datapath.
+ *
+ * The interface tells of a flow's UFID only, but what it points to is a member
+ * of the flow itself, because there is no other caller than dpif-netdev.c. */
+
+static struct dp_netdev_flow *
+dp_flow_from_ufid(const ovs_u128 *ufid)
+{
+    return CONTAINER_OF(ufid, struct dp_netdev_flow, mega_ufid);
+}
+
+static void
+release_dp_flow(void *flow_, unsigned int pmd_id OVS_UNUSED,
+                void *aux OVS_UNUSED)
+{
+    dp_netdev_flow_unref(flow_);
+}
+
+/* Makes of the counters 's' those that are to be reported for the flow of the
+ * datapath that 'ufid' is part of. */
+static void
+share_stats(struct netdev *netdev, const ovs_u128 *ufid,
+            struct virtnet_flow_stats *s)
+{
+    struct dp_netdev_flow *flow = dp_flow_from_ufid(ufid);
+
+    if (!offload_share_stats(ufid, s)) {
+        /* The first time.  A packet thread may have had another before. */
+        struct dp_netdev_flow *old;
+
+        if (!ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
+            s->n_packets = s->n_bytes = 0;
+            return;
+        }
+        old = offload_share_add(netdev, ufid, flow->pmd_id, flow);
+        if (old) {
+            dp_netdev_flow_unref(old);
+        }
+        offload_share_stats(ufid, s);
+    }
+}
+
 static int
 offload_flow_del(struct netdev *netdev, const ovs_u128 *ufid,
                  struct dpif_flow_stats *stats)
@@ -137,6 +181,7 @@ offload_flow_del(struct netdev *netdev, const ovs_u128 *ufid,
     struct virtnet_flow_stats s;
     int error;
 
+    offload_share_remove_all(ufid, release_dp_flow, NULL);
     error = dev ? class->del(dev, ufid, &s) : ENODEV;
     if (!error && stats) {
         to_dpif_stats(&s, stats);
@@ -157,6 +202,7 @@ offload_flow_get(struct netdev *netdev, struct match *match OVS_UNUSED,
 
     error = dev ? class->get(dev, ufid, &s) : ENODEV;
     if (!error) {
+        share_stats(netdev, ufid, &s);
         to_dpif_stats(&s, stats);
         attrs->offloaded = s.in_force;
         attrs->dp_layer = s.in_force ? DP_LAYER : "ovs";
@@ -170,6 +216,7 @@ offload_flow_flush(struct netdev *netdev)
     const struct virtnet_flow_class *class;
     struct virtnet_device *dev = get_device(netdev, &class);
 
+    offload_share_flush(netdev, release_dp_flow, NULL);
     return dev ? class->flush(dev) : 0;
 }
 
@@ -215,6 +262,16 @@ void
 offload_init(void)
 {
     netdev_register_flow_api_provider(&offload_flow_api);
+}
+
+void
+offload_run(void)
+{
+}
+
+void
+offload_wait(void)
+{
 }
 
 #endif /* VIRTNET_OVS_VERSION < 30700 */

@@ -45,6 +45,7 @@ virtnet_hooks_init(const char *remote)
 void
 virtnet_hooks_run(void)
 {
+    offload_run();
     auto_port_run();
     virtnet_controller_run();
 }
@@ -52,6 +53,7 @@ virtnet_hooks_run(void)
 void
 virtnet_hooks_wait(void)
 {
+    offload_wait();
     auto_port_wait();
     virtnet_controller_wait();
 }

@@ -17,6 +17,7 @@ UNIT_TESTS = \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
 	tests/test-virtnet-recovery \
+	tests/test-soft-eswitch \
 	tests/test-soft-packed-ring
 check_PROGRAMS += $(UNIT_TESTS)
 TEST_LIBS = \
@@ -31,6 +32,15 @@ tests_test_virtnet_controller_DEPENDENCIES = \
 tests_test_virtnet_pool_SOURCES = tests/test-virtnet-pool.c
 tests_test_virtnet_pool_LDADD = $(TEST_LIBS)
 tests_test_virtnet_pool_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_soft_eswitch_SOURCES = tests/test-soft-eswitch.c
+tests_test_soft_eswitch_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_soft_eswitch_LDFLAGS = -Wl,--wrap=soft_rep_send
+tests_test_soft_eswitch_LDADD = $(TEST_LIBS)
+tests_test_soft_eswitch_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_soft_packed_ring_SOURCES = tests/test-soft-packed-ring.c
@@ -61,7 +71,7 @@ TESTSUITE_AT = \
 	tests/offload.at \
 	tests/vm.at
 TESTSUITE = $(srcdir)/tests/testsuite
-EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in
+EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in tests/eswitch-corpus
 CLEANFILES += tests/atconfig
 
 check-local: all $(check_PROGRAMS) $(TESTSUITE) tests/atconfig tests/atlocal

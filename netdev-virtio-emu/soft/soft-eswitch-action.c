@@ -81,14 +81,16 @@ soft_actions_get(struct soft_actions_set *set,
         case VIRTNET_FLOW_SET_SCTP:
         case VIRTNET_FLOW_SET_ND:
             list->needs_payload = true;
-            list->sets_l3 = true;
+            list->sets_ip = true;
             break;
         case VIRTNET_FLOW_SET_IPV4:
         case VIRTNET_FLOW_SET_IPV6:
         case VIRTNET_FLOW_SET_TCP:
         case VIRTNET_FLOW_SET_UDP:
+            list->sets_ip = true;
+            break;
         case VIRTNET_FLOW_SET_ARP:
-            list->sets_l3 = true;
+            list->sets_arp = true;
             break;
         }
     }
@@ -130,21 +132,16 @@ soft_actions_apply_to(const struct soft_actions *list,
         && list->n_push * VLAN_HEADER_LEN > frame->headroom) {
         return false;
     }
-    if (list->sets_l3) {
-        const struct eth_header *eth = (const void *) frame->data;
+    if (list->sets_arp
+        && frame->l3_ofs + ARP_ETH_HEADER_LEN > frame->linear) {
+        return false;
+    }
+    if (list->sets_ip) {
         bool whole = frame->linear == frame->size;
 
-        if (partial || (list->needs_payload && !whole)) {
-            return false;
-        }
-        if (frame->l4_ofs == SOFT_NO_OFS) {
-            /* Nothing behind Ethernet but ARP can be set. */
-            return (eth->eth_type == htons(ETH_TYPE_ARP)
-                    || eth->eth_type == htons(ETH_TYPE_RARP)
-                    || eth_type_vlan(eth->eth_type))
-                   && (frame->l3_ofs + ARP_ETH_HEADER_LEN <= frame->linear);
-        }
-        return whole || frame->l4_ofs + L4_MAX <= frame->linear;
+        return (!partial && frame->l4_ofs != SOFT_NO_OFS
+                && (whole || (!list->needs_payload
+                              && frame->l4_ofs + L4_MAX <= frame->linear)));
     }
     return true;
 }

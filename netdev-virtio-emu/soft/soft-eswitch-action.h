@@ -39,7 +39,8 @@ struct soft_actions {
     size_t n;
     unsigned int n_outputs;
     unsigned int n_push;        /* VLAN tags pushed. */
-    bool sets_l3;               /* Sets fields behind Ethernet. */
+    bool sets_arp;              /* Sets fields of ARP. */
+    bool sets_ip;               /* Sets fields of IP or behind it. */
     bool needs_payload;         /* Computes a checksum anew. */
     struct hmap_node node;      /* In a "struct soft_actions_set". */
 

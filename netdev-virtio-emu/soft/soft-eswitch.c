@@ -366,7 +366,7 @@ out_add(struct soft_thread *thread, struct virtnet_device *dev,
     dp_packet_batch_init(&out->batch);
 
 found:
-    if (dp_packet_batch_is_full(&out->batch)) {
+    if (dp_packet_batch_size(&out->batch) == NETDEV_MAX_BURST) {
         out_flush(thread, out);
     }
     dp_packet_batch_add(&out->batch, packet);

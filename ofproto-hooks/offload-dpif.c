@@ -1,0 +1,435 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Offload of flows for versions of Open vSwitch with "struct
+ * dpif_offload_class", i.e. since 3.7.  See offload.h and
+ * virtnet-flow-provider.h.
+ *
+ * Threads: whoever changes flows of the datapath puts and deletes here at
+ * once: packet threads when they add a flow after an upcall, for which they
+ * take locks anyway, and revalidators.  Ports belong to the main thread, and
+ * others find them under RCU. */
+
+#include <config.h>
+
+#include "offload.h"
+#include "virtnet-compat.h"
+
+#if VIRTNET_OVS_VERSION >= 30700
+
+#include <errno.h>
+
+#include "dpif-offload-provider.h"
+#include "netdev-provider.h"
+#include "netdev-virtio-emu.h"
+#include "offload-share.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/list.h"
+#include "openvswitch/match.h"
+#include "openvswitch/vlog.h"
+#include "ovs-thread.h"
+#include "seq.h"
+#include "uuid.h"
+#include "virtnet-backend-provider.h"
+#include "virtnet-flow-provider.h"
+
+VLOG_DEFINE_THIS_MODULE(virtnet_offload);
+
+/* What "dpctl/dump-flows" says of an offloaded flow: "dp:virtnet". */
+#define DP_LAYER "virtnet"
+
+struct offload {
+    struct dpif_offload up;
+    bool enabled;               /* other_config:hw-offload.  Main thread. */
+    dpif_offload_flow_unreference_cb *unreference_cb;
+};
+
+struct offload_port {
+    struct dpif_offload_port up;
+    struct offload *offload;
+    struct ovs_list list_node;  /* In 'gone', when it has been deleted. */
+};
+
+static struct offload *
+offload_cast(const struct dpif_offload *dpif_offload)
+{
+    return CONTAINER_OF(dpif_offload, struct offload, up);
+}
+
+/* Ports that were deleted a grace period ago.  A netdev must be closed by the
+ * main thread, see offload_run(). */
+static struct ovs_mutex gone_mutex = OVS_MUTEX_INITIALIZER;
+static struct ovs_list gone OVS_GUARDED_BY(gone_mutex)
+    = OVS_LIST_INITIALIZER(&gone);
+static struct seq *gone_seq;
+static uint64_t gone_seqno;
+
+/* Returns the device of 'netdev' and stores the class of its backend's
+ * offload, or returns NULL. */
+static struct virtnet_device *
+get_device(const struct netdev *netdev,
+           const struct virtnet_flow_class **class)
+{
+    struct virtnet_device *dev = virtio_emu_get_device(netdev);
+
+    *class = dev ? dev->backend->class->flow : NULL;
+    return *class ? dev : NULL;
+}
+
+/* Life. */
+
+static int
+offload_open(const struct dpif_offload_class *class, struct dpif *dpif,
+             struct dpif_offload **dpif_offload)
+{
+    struct offload *offload = xzalloc(sizeof *offload);
+
+    dpif_offload_init(&offload->up, class, dpif);
+    *dpif_offload = &offload->up;
+    return 0;
+}
+
+static int offload_port_del(struct dpif_offload *, odp_port_t);
+
+static void
+offload_close(struct dpif_offload *dpif_offload)
+{
+    struct offload *offload = offload_cast(dpif_offload);
+    struct dpif_offload_port *port;
+
+    DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
+        offload_port_del(dpif_offload, port->port_no);
+    }
+    dpif_offload_destroy(dpif_offload);
+    ovsrcu_postpone(free, offload); /* After its ports. */
+}
+
+static void
+offload_set_config(struct dpif_offload *dpif_offload,
+                   const struct smap *other_config)
+{
+    struct offload *offload = offload_cast(dpif_offload);
+    struct dpif_offload_port *port;
+
+    if (!offload->enabled && smap_get_bool(other_config, "hw-offload", false)) {
+        offload->enabled = true;
+        DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
+            dpif_offload_set_netdev_offload(port->netdev, dpif_offload);
+            virtio_emu_set_offload(port->netdev, true);
+        }
+    }
+}
+
+static void
+offload_get_debug(const struct dpif_offload *dpif_offload OVS_UNUSED,
+                  struct ds *ds, struct json *json OVS_UNUSED)
+{
+    if (ds) {
+        ds_put_cstr(ds, "  See virtnet/offload-show.\n");
+    }
+}
+
+/* Ports. */
+
+static bool
+offload_can_offload(struct dpif_offload *dpif_offload OVS_UNUSED,
+                    struct netdev *netdev)
+{
+    return virtio_emu_is(netdev);
+}
+
+static int
+offload_port_add(struct dpif_offload *dpif_offload, struct netdev *netdev,
+                 odp_port_t port_no)
+{
+    struct offload *offload = offload_cast(dpif_offload);
+    struct offload_port *port = xzalloc(sizeof *port);
+
+    port->offload = offload;
+    if (!dpif_offload_port_mgr_add(dpif_offload, &port->up, netdev, port_no,
+                                   false)) {
+        free(port);
+        return EEXIST;
+    }
+    if (offload->enabled || dpif_offload_enabled()) {
+        offload->enabled = true;
+        dpif_offload_set_netdev_offload(netdev, dpif_offload);
+        virtio_emu_set_offload(netdev, true);
+    }
+    return 0;
+}
+
+static void
+release_flow(void *flow, unsigned int pmd_id, void *offload_)
+{
+    struct offload *offload = offload_;
+
+    if (offload->unreference_cb) {
+        offload->unreference_cb(pmd_id, flow);
+    }
+}
+
+/* Once nobody uses 'port' any more.  It may have been used until now. */
+static void
+port_is_gone(struct offload_port *port)
+{
+    offload_share_flush(port->up.netdev, release_flow, port->offload);
+    ovs_mutex_lock(&gone_mutex);
+    ovs_list_push_back(&gone, &port->list_node);
+    ovs_mutex_unlock(&gone_mutex);
+    seq_change(gone_seq);
+}
+
+static int
+offload_port_del(struct dpif_offload *dpif_offload, odp_port_t port_no)
+{
+    struct dpif_offload_port *port;
+
+    port = dpif_offload_port_mgr_remove(dpif_offload, port_no);
+    if (port) {
+        dpif_offload_set_netdev_offload(port->netdev, NULL);
+        virtio_emu_set_offload(port->netdev, false);
+        ovsrcu_postpone(port_is_gone,
+                        CONTAINER_OF(port, struct offload_port, up));
+    }
+    return 0;
+}
+
+static struct netdev *
+offload_get_netdev(const struct dpif_offload *dpif_offload,
+                   odp_port_t port_no)
+{
+    struct dpif_offload_port *port;
+
+    port = dpif_offload_port_mgr_find_by_odp_port(dpif_offload, port_no);
+    return port ? port->netdev : NULL;
+}
+
+void
+offload_run(void)
+{
+    struct offload_port *port;
+    struct ovs_list list;
+
+    gone_seqno = seq_read(gone_seq);
+    ovs_mutex_lock(&gone_mutex);
+    ovs_list_move(&list, &gone);
+    ovs_list_init(&gone);
+    ovs_mutex_unlock(&gone_mutex);
+    LIST_FOR_EACH_POP (port, list_node, &list) {
+        netdev_close(port->up.netdev);
+        free(port);
+    }
+}
+
+void
+offload_wait(void)
+{
+    seq_wait(gone_seq, gone_seqno);
+}
+
+/* Flows. */
+
+struct port_to_dev_aux {
+    const struct dpif_offload *dpif_offload;
+    const struct virtnet_flow_class *class;
+};
+
+static struct virtnet_device *
+port_to_dev(odp_port_t port_no, void *aux_, enum virtnet_flow_reason *reason)
+{
+    const struct port_to_dev_aux *aux = aux_;
+    const struct virtnet_flow_class *class = NULL;
+    struct virtnet_device *dev;
+    struct netdev *netdev;
+
+    /* Only ports of the right type are known here. */
+    netdev = offload_get_netdev(aux->dpif_offload, port_no);
+    if (!netdev) {
+        *reason = VIRTNET_FLOW_OUTPUT_OTHER;
+        return NULL;
+    }
+    dev = get_device(netdev, &class);
+    if (!dev || class != aux->class) {
+        *reason = VIRTNET_FLOW_OUTPUT_NONE;
+        return NULL;
+    }
+    return dev;
+}
+
+static void
+to_dpif_stats(const struct virtnet_flow_stats *from,
+              struct dpif_flow_stats *to)
+{
+    memset(to, 0, sizeof *to);
+    to->n_packets = from->n_packets;
+    to->n_bytes = from->n_bytes;
+    to->used = from->used;
+    to->tcp_flags = from->tcp_flags;
+}
+
+static int
+offload_flow_put(const struct dpif_offload *dpif_offload,
+                 struct netdev *netdev, struct dpif_offload_flow_put *put,
+                 void **previous_flow_reference)
+{
+    struct port_to_dev_aux aux = { .dpif_offload = dpif_offload };
+    struct virtnet_flow_actions compiled;
+    struct virtnet_flow_stats s;
+    enum virtnet_flow_reason reason;
+    struct virtnet_device *dev;
+    int error;
+
+    *previous_flow_reference = NULL;
+    dev = get_device(netdev, &aux.class);
+    if (!dev) {
+        virtnet_flow_count_refusal(VIRTNET_FLOW_NOT_ATTACHED);
+        return ENODEV;
+    }
+    reason = virtnet_flow_compile(put->actions, put->actions_len, port_to_dev,
+                                  &aux, &compiled);
+    error = aux.class->put(dev, put->ufid, put->match,
+                           reason ? NULL : &compiled, &s, &reason);
+    if (reason) {
+        virtnet_flow_count_refusal(reason);
+        VLOG_DBG("%s: flow "UUID_FMT" is not offloaded: it %s",
+                 netdev_get_name(netdev),
+                 UUID_ARGS((const struct uuid *) put->ufid),
+                 virtnet_flow_reason_text(reason));
+    }
+    if (!error) {
+        *previous_flow_reference = offload_share_add(netdev, put->ufid,
+                                                     put->pmd_id,
+                                                     put->flow_reference);
+        if (put->stats) {
+            to_dpif_stats(&s, put->stats);
+        }
+    }
+    return error;
+}
+
+static int
+offload_flow_del(const struct dpif_offload *dpif_offload OVS_UNUSED,
+                 struct netdev *netdev, struct dpif_offload_flow_del *del)
+{
+    const struct virtnet_flow_class *class;
+    struct virtnet_device *dev = get_device(netdev, &class);
+    struct virtnet_flow_stats s = { .n_packets = 0 };
+    bool last;
+
+    if (!offload_share_remove(del->ufid, &last)) {
+        return ENOENT;
+    }
+    if (last && dev) {
+        class->del(dev, del->ufid, &s);
+    }
+    if (del->stats) {
+        to_dpif_stats(&s, del->stats);
+    }
+    return 0;
+}
+
+static bool
+offload_flow_stats(const struct dpif_offload *dpif_offload OVS_UNUSED,
+                   struct netdev *netdev, const ovs_u128 *ufid,
+                   struct dpif_flow_stats *stats,
+                   struct dpif_flow_attrs *attrs)
+{
+    const struct virtnet_flow_class *class;
+    struct virtnet_device *dev = get_device(netdev, &class);
+    struct virtnet_flow_stats s;
+
+    if (!dev || class->get(dev, ufid, &s)) {
+        return false;
+    }
+    if (!offload_share_stats(ufid, &s)) {
+        return false;
+    }
+    to_dpif_stats(&s, stats);
+    attrs->offloaded = s.in_force;
+    attrs->dp_layer = s.in_force ? DP_LAYER : "ovs";
+    attrs->dp_extra_info = NULL;
+    return true;
+}
+
+static int
+offload_flow_flush(const struct dpif_offload *dpif_offload)
+{
+    struct dpif_offload_port *port;
+
+    DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
+        const struct virtnet_flow_class *class;
+        struct virtnet_device *dev = get_device(port->netdev, &class);
+
+        if (dev) {
+            class->flush(dev);
+        }
+        offload_share_flush(port->netdev, release_flow,
+                            offload_cast(dpif_offload));
+    }
+    return 0;
+}
+
+static uint64_t
+offload_flow_count(const struct dpif_offload *dpif_offload)
+{
+    struct dpif_offload_port *port;
+    uint64_t n = 0;
+
+    DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
+        const struct virtnet_flow_class *class;
+        struct virtnet_device *dev = get_device(port->netdev, &class);
+
+        n += dev ? class->count(dev) : 0;
+    }
+    return n;
+}
+
+static void
+offload_register_flow_unreference_cb(const struct dpif_offload *dpif_offload,
+                                     dpif_offload_flow_unreference_cb *cb)
+{
+    offload_cast(dpif_offload)->unreference_cb = cb;
+}
+
+static const struct dpif_offload_class offload_class = {
+    .type = "virtnet",
+    .impl_type = DPIF_OFFLOAD_IMPL_FLOWS_DPIF_SYNCED,
+    .supported_dpif_types = (const char *const[]) { "netdev", NULL },
+    .open = offload_open,
+    .close = offload_close,
+    .set_config = offload_set_config,
+    .get_debug = offload_get_debug,
+    .can_offload = offload_can_offload,
+    .port_add = offload_port_add,
+    .port_del = offload_port_del,
+    .flow_flush = offload_flow_flush,
+    .flow_count = offload_flow_count,
+    .get_netdev = offload_get_netdev,
+    .netdev_flow_put = offload_flow_put,
+    .netdev_flow_del = offload_flow_del,
+    .netdev_flow_stats = offload_flow_stats,
+    .register_flow_unreference_cb = offload_register_flow_unreference_cb,
+};
+
+void
+offload_init(void)
+{
+    gone_seq = seq_create();
+    dpif_offload_register_provider(&offload_class);
+}
+
+#endif /* VIRTNET_OVS_VERSION >= 30700 */
