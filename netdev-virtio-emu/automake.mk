@@ -65,6 +65,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 
 # The soft backend.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \
+	netdev-virtio-emu/soft/soft-await.c \
+	netdev-virtio-emu/soft/soft-await.h \
 	netdev-virtio-emu/soft/soft-backend.c \
 	netdev-virtio-emu/soft/soft-backend.h \
 	netdev-virtio-emu/soft/soft-eswitch-action.c \

@@ -24,6 +24,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <rte_vhost.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "bitmap.h"
 #include "dpdk.h"
@@ -36,11 +38,15 @@
 #include "soft-eswitch.h"
 #include "soft-mempool.h"
 #include "soft-packet.h"
+#include "soft-socket.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
+#include "virtnet-pool.h"
 #include "virtnet-settings.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_soft);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 /* Bits of VIRTIO features. */
 #define F(BIT) (UINT64_C(1) << (BIT))
@@ -89,6 +95,9 @@ BUILD_ASSERT_DECL(FIRST_VHCA_ID + 2 * (FIRST_VF_SLOT + MAX_VFS) < UINT16_MAX);
 /* Events that are dealt with at a time. */
 #define MAX_EVENTS 1000
 
+/* Sockets that are dealt with at a time. */
+#define MAX_SOCKETS 32
+
 struct soft_backend {
     struct virtnet_backend up;
     const struct virtnet_settings *settings;
@@ -122,6 +131,73 @@ fail(int error, char **errp, const char *format, ...)
     *errp = xvasprintf(format, args);
     va_end(args);
     return error;
+}
+
+/* Attachment. */
+
+/* Has librte_vhost take care of the socket of 'sd'. */
+static int
+register_socket(struct soft_device *sd,
+                const struct virtnet_device_config *config, char **errp)
+{
+    soft_rep_set_n_pairs(&sd->rep, config->max_queue_pairs);
+    return soft_vhost_user_attach(&sd->vhost, config->features,
+                                  config->max_queue_pairs, errp);
+}
+
+/* Lets a front end connect to 'sd', which is to have 'config', now or as soon
+ * as there is one. */
+static int
+soft_attach(struct soft_device *sd, const struct virtnet_device_config *config,
+            char **errp)
+{
+    struct stat s;
+    int error;
+
+    if (!virtnet_config_is_functional(config)) {
+        return 0;
+    } else if (sd->vhost.server || !lstat(sd->vhost.path, &s)) {
+        return register_socket(sd, config, errp);
+    }
+    error = soft_socket_clear(sd->vhost.path, false, errp);
+    if (!error) {
+        soft_await_start(&sd->await, sd->vhost.path);
+    }
+    return error;
+}
+
+static void
+soft_detach(struct soft_device *sd)
+{
+    soft_await_stop(&sd->await);
+    soft_vhost_user_detach(&sd->vhost);
+}
+
+/* The socket of 'sd' has appeared. */
+static void
+socket_appeared(struct soft_device *sd)
+{
+    char *err = NULL;
+
+    if (register_socket(sd, &sd->up.config, &err)) {
+        VLOG_WARN_RL(&rl, "%s: %s", sd->up.rep_name, err);
+        free(err);
+        soft_await_later(&sd->await, sd->vhost.path);
+    }
+}
+
+/* The front end of 'sd' has gone.  If it took its socket along, it may be long
+ * until there is another. */
+static void
+front_end_gone(struct soft_device *sd)
+{
+    struct stat s;
+
+    if (sd->vhost.path && sd->vhost.registered && !sd->vhost.server
+        && lstat(sd->vhost.path, &s) && errno == ENOENT) {
+        soft_vhost_user_detach(&sd->vhost);
+        soft_await_start(&sd->await, sd->vhost.path);
+    }
 }
 
 /* Backend. */
@@ -168,6 +244,22 @@ soft_is_warm(unsigned int n_buffers)
     return done;
 }
 
+/* A front end needs some ten file descriptors, and often a thousand are all
+ * that a process may have unless it asks. */
+static void
+raise_fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit)) {
+            VLOG_WARN("limit of file descriptors not raised: %s",
+                      ovs_strerror(errno));
+        }
+    }
+}
+
 static int
 soft_open(const struct virtnet_settings *settings,
           struct virtnet_backend **backendp, char **errp)
@@ -183,6 +275,7 @@ soft_open(const struct virtnet_settings *settings,
         return fail(-EAGAIN, errp, "packet buffers are being made");
     }
 
+    raise_fd_limit();
     sb = xzalloc(sizeof *sb);
     sb->up.class = &virtnet_soft_backend_class;
     sb->settings = settings;
@@ -264,6 +357,17 @@ soft_run(struct virtnet_backend *backend OVS_UNUSED)
             break;
         }
         virtnet_device_driver_changed(vu->dev, &info);
+        if (!info.attached) {
+            front_end_gone(soft_device_cast(vu->dev));
+        }
+    }
+    for (int i = 0; i < MAX_SOCKETS; i++) {
+        struct soft_await *aw = soft_await_poll();
+
+        if (!aw) {
+            break;
+        }
+        socket_appeared(CONTAINER_OF(aw, struct soft_device, await));
     }
     soft_mempool_run();
 }
@@ -271,6 +375,7 @@ soft_run(struct virtnet_backend *backend OVS_UNUSED)
 static void
 soft_wait(struct virtnet_backend *backend OVS_UNUSED)
 {
+    soft_await_wait();
     soft_vhost_user_wait();
     soft_mempool_wait();
 }
@@ -301,6 +406,7 @@ soft_device_alloc(struct virtnet_backend *backend,
 
     virtnet_device_init(&sd->up, backend, type);
     ovsrcu_index_init(&sd->rep.vid, -1);
+    soft_await_init(&sd->await);
     soft_vhost_user_init(&sd->vhost, &sd->rep, &sd->up);
     sd->rep.eswitch_port = soft_port_create(&sd->up);
     return &sd->up;
@@ -450,8 +556,7 @@ soft_device_construct(struct virtnet_device *dev, char **errp)
         return error;
     }
     error = soft_rep_init(&sd->rep, dev->config.mtu,
-                          sb->settings->mempool_size,
-                          MAX(dev->config.max_queue_pairs, 1), errp);
+                          sb->settings->mempool_size, 1, errp);
     if (error) {
         free(place.vuid);
         return error;
@@ -521,14 +626,6 @@ soft_sf_destroy(struct virtnet_device *dev OVS_UNUSED)
 }
 
 static int
-soft_attach(struct soft_device *sd, const struct virtnet_device_config *config,
-            char **errp)
-{
-    return soft_vhost_user_attach(&sd->vhost, config->features,
-                                  config->max_queue_pairs, errp);
-}
-
-static int
 soft_device_plug(struct virtnet_device *dev, char **errp)
 {
     const struct virtnet_settings *settings = soft_device_settings(dev);
@@ -580,6 +677,7 @@ soft_device_unplug(struct virtnet_device *dev, bool force, char **errp)
     /* In client mode the socket is the front end's.  In our own directory it
      * goes all the same: the next device of that name must not find this
      * one's guest there. */
+    soft_await_stop(&sd->await);
     soft_vhost_user_close(&sd->vhost, sd->vhost.server || sd->own_path);
     return 0;
 }
@@ -595,8 +693,7 @@ soft_apply_config(struct virtnet_device *dev,
     if (changed & (VIRTNET_CONFIG_FEATURES | VIRTNET_CONFIG_QUEUE_PAIRS
                    | VIRTNET_CONFIG_LINK)) {
         /* Front ends ask for these only when they connect. */
-        soft_vhost_user_detach(&sd->vhost);
-        soft_rep_set_n_pairs(&sd->rep, new->max_queue_pairs);
+        soft_detach(sd);
         if (new->link_up) {
             error = soft_attach(sd, new, errp);
             if (error && dev->config.link_up) {
@@ -632,7 +729,7 @@ soft_device_reset(struct virtnet_device *dev)
 
     /* The front end connects again and starts from the beginning. */
     if (dev->config.link_up) {
-        soft_vhost_user_detach(&sd->vhost);
+        soft_detach(sd);
         error = soft_attach(sd, &dev->config, &err);
         if (error) {
             VLOG_ERR("%s: %s", dev->rep_name, err);
@@ -688,7 +785,9 @@ soft_get_queue_info(const struct virtnet_device *dev, unsigned int index,
     info->notify_offset = index;
     info->msix_vector = VIRTNET_NO_MSIX_VECTOR;
     if (index < n_data) {
-        soft_rep_get_vring_counters(&sd->rep, index, info);
+        if (index < 2 * sd->rep.n_pairs) {
+            soft_rep_get_vring_counters(&sd->rep, index, info);
+        }
         soft_vhost_user_get_queue_info(&sd->vhost, index, info);
     } else {
         /* The front end serves the control queue itself. */

@@ -27,6 +27,8 @@
  *
  *   - soft-socket.c: paths of sockets.
  *
+ *   - soft-await.c: waits for them to appear.
+ *
  *   - soft-rep.c: the representor: packets and counters.
  *
  *   - soft-packet.c: offloads, where versions of Open vSwitch differ.
@@ -35,6 +37,7 @@
  *
  *   - soft-mempool.c: packet memory. */
 
+#include "soft-await.h"
 #include "soft-rep.h"
 #include "soft-vhost-user.h"
 #include "virtnet-device.h"
@@ -45,6 +48,7 @@ struct soft_device {
     struct virtnet_device up;
     unsigned int slot;          /* See soft-backend.c; 0 if none yet. */
     bool own_path;              /* Was the socket's path made up here? */
+    struct soft_await await;    /* For the front end's socket. */
     struct soft_vhost_user vhost; /* Attachment. */
     struct soft_rep rep;        /* Representor. */
 };
