@@ -39,8 +39,9 @@ COVERAGE_DEFINE(virtnet_vf_made);
 COVERAGE_DEFINE(virtnet_vf_removed);
 COVERAGE_DEFINE(virtnet_vf_failed);
 
-/* How long (ms) to work on jobs in one turn of the main loop. */
+/* How long (ms), and on how many VFs, to work in one turn of the main loop. */
 #define SLICE_MS 15
+#define SLICE_VFS 128
 
 struct sriov_job {
     struct ovs_list list_node;  /* In 'jobs'. */
@@ -56,6 +57,14 @@ struct sriov_job {
 
 /* Jobs under way; the first is the next to be carried on. */
 static struct ovs_list jobs = OVS_LIST_INITIALIZER(&jobs);
+
+static bool paused;
+
+void
+virtnet_sriov_pause(bool pause)
+{
+    paused = pause;
+}
 
 bool
 virtnet_sriov_is_busy(void)
@@ -371,10 +380,14 @@ virtnet_sriov_run(void)
 {
     long long int deadline = time_msec() + SLICE_MS;
 
-    while (!ovs_list_is_empty(&jobs)) {
-        struct sriov_job *job = CONTAINER_OF(ovs_list_pop_front(&jobs),
-                                             struct sriov_job, list_node);
+    for (int i = 0; i < SLICE_VFS; i++) {
+        struct sriov_job *job;
 
+        if (paused || ovs_list_is_empty(&jobs)) {
+            break;
+        }
+        job = CONTAINER_OF(ovs_list_pop_front(&jobs), struct sriov_job,
+                           list_node);
         ovs_list_push_back(&jobs, &job->list_node);
         if (job_step(job)) {
             finish_job(job);
@@ -388,7 +401,7 @@ virtnet_sriov_run(void)
 void
 virtnet_sriov_wait(void)
 {
-    if (virtnet_sriov_is_busy()) {
+    if (!paused && virtnet_sriov_is_busy()) {
         poll_immediate_wake();
     }
 }

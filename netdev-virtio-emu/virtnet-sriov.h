@@ -78,6 +78,10 @@ int virtnet_sriov_bring_back(const struct virtnet_record *record,
 bool virtnet_sriov_is_busy(void);
 bool virtnet_sriov_pf_is_busy(const struct virtnet_device *pf);
 
+/* Whoever has to do something about each VF may ask for a 'pause', which lasts
+ * until they take it back. */
+void virtnet_sriov_pause(bool pause);
+
 /* Carries on with the jobs. */
 void virtnet_sriov_run(void);
 void virtnet_sriov_wait(void);

@@ -39,6 +39,7 @@
 #include "uuid.h"
 #include "virtnet-controller.h"
 #include "virtnet-json.h"
+#include "virtnet-sriov.h"
 #include "vswitch-idl.h"
 
 VLOG_DEFINE_THIS_MODULE(auto_port);
@@ -547,7 +548,7 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
         if (other) {
             why = xasprintf("another port of bridge %s has the name %s",
                             other->name, dev->rep_name);
-        } else if (time_msec() < hold_until) {
+        } else if (time_msec() < hold_until && !virtnet_sriov_is_busy()) {
             dirty = true;       /* What others did had to be seen now. */
         } else {
             insert_row(r, br, dev);
@@ -818,11 +819,22 @@ may_reconcile(void)
 static long long int
 reconcile_at(void)
 {
-    return dirty ? MAX(hold_until, retry_at) : next_check;
+    return (!dirty ? next_check
+            : virtnet_sriov_is_busy() ? retry_at
+            : MAX(hold_until, retry_at));
 }
 
-void
-auto_port_run(void)
+/* VFs come and go by the hundred.  Has each portion become ports, or have its
+ * ports gone, before the next, so that neither the controller nor the bridges
+ * keep the main loop for long. */
+static void
+pace_sriov(void)
+{
+    virtnet_sriov_pause(synced && (txn || (dirty && retry_at == LLONG_MIN)));
+}
+
+static void
+auto_port_run__(void)
 {
     const struct ovsrec_open_vswitch *ovs;
     unsigned int old_seqno = idl_seqno;
@@ -853,6 +865,13 @@ auto_port_run(void)
         auto_port_reconcile(ovs);
         run_txn();
     }
+}
+
+void
+auto_port_run(void)
+{
+    auto_port_run__();
+    pace_sriov();
 }
 
 void
