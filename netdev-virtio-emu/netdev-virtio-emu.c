@@ -44,6 +44,7 @@
 #include "util.h"
 #include "virtnet-compat.h"
 #include "virtnet-controller.h"
+#include "virtnet-sriov.h"
 #include "virtnet-flow-provider.h"
 
 VLOG_DEFINE_THIS_MODULE(netdev_virtio_emu);
@@ -84,6 +85,7 @@ struct netdev_virtio_emu {
     /* In 'netdevs', by selector_key(), while the netdev has one. */
     struct shash_node *selector_node;
     struct smap args;           /* Options, as last given. */
+    bool lost;                  /* Has the device gone? */
     char *config_warning;       /* A change that was not carried out. */
     int requested_mtu;          /* By mtu_request, or 0. */
     int mtu;                    /* In force. */
@@ -163,6 +165,7 @@ virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
     dev->backend->class->rep_set_up(dev, up);
 
     dev->netdev = &nd->up;
+    nd->lost = false;
     nd->class = dev->backend->class;
     if (nd->offload && nd->class->flow) {
         nd->class->flow->port_attach(dev);
@@ -403,7 +406,10 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
 
     case VIRTNET_EVENT_REMOVED:
         if (dev->netdev) {
-            virtio_emu_unbind(netdev_virtio_emu_cast(dev->netdev));
+            struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(dev->netdev);
+
+            virtio_emu_unbind(nd);
+            nd->lost = true;
             virtio_emu_schedule_recheck();
         }
         break;
@@ -420,7 +426,10 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
 static void
 virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 {
-    if (time_msec() >= recheck_at) {
+    if (recheck_at != LLONG_MAX && virtnet_sriov_is_busy()) {
+        /* The ports of VFs that are being made or removed will come right. */
+        recheck_at = time_msec() + RECHECK_DELAY_MS;
+    } else if (time_msec() >= recheck_at) {
         recheck_at = LLONG_MAX;
         if (virtio_emu_any_unbound()) {
             if_notifier_manual_report();
@@ -587,7 +596,9 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
     char *key;
     int error;
 
-    if (virtio_emu_dev(nd) && smap_equal(&nd->args, args)) {
+    if ((virtio_emu_dev(nd) || (nd->lost && recheck_at != LLONG_MAX))
+        && smap_equal(&nd->args, args)) {
+        /* A port whose device has just gone will go soon, too. */
         return 0;
     }
 
