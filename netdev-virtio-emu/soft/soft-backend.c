@@ -39,8 +39,10 @@
 #include "soft-mempool.h"
 #include "soft-packet.h"
 #include "soft-socket.h"
+#include "timeval.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
+#include "virtnet-controller.h"
 #include "virtnet-pool.h"
 #include "virtnet-settings.h"
 
@@ -94,6 +96,9 @@ BUILD_ASSERT_DECL(FIRST_VHCA_ID + 2 * (FIRST_VF_SLOT + MAX_VFS) < UINT16_MAX);
 
 /* Events that are dealt with at a time. */
 #define MAX_EVENTS 1000
+
+/* How long (ms) a front end must have been gone. */
+#define GONE_MS 5000
 
 /* Sockets that are dealt with at a time. */
 #define MAX_SOCKETS 32
@@ -173,30 +178,51 @@ soft_detach(struct soft_device *sd)
     soft_vhost_user_detach(&sd->vhost);
 }
 
+/* librte_vhost has no room for another socket.  Lets go of some whose front
+ * end went long ago and took its socket along.  Not at once when it goes:
+ * librte_vhost (22.11) still uses a socket for a moment after it has told that
+ * the connection is gone, and does not notice when it is unregistered
+ * meanwhile. */
+static void
+make_room(void)
+{
+    long long int now = time_msec();
+    struct virtnet_device *dev;
+    int n = 0;
+
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        struct soft_device *sd = soft_device_cast(dev);
+        struct stat s;
+
+        if (sd->vhost.registered && !sd->vhost.server && !dev->driver.attached
+            && now > sd->gone_at + GONE_MS
+            && lstat(sd->vhost.path, &s) && errno == ENOENT) {
+            soft_vhost_user_detach(&sd->vhost);
+            soft_await_start(&sd->await, sd->vhost.path);
+            if (++n >= MAX_SOCKETS) {
+                break;
+            }
+        }
+    }
+}
+
 /* The socket of 'sd' has appeared. */
 static void
 socket_appeared(struct soft_device *sd)
 {
     char *err = NULL;
+    int error;
 
-    if (register_socket(sd, &sd->up.config, &err)) {
+    error = register_socket(sd, &sd->up.config, &err);
+    if (error == -ENOSPC) {
+        free(err);
+        make_room();
+        error = register_socket(sd, &sd->up.config, &err);
+    }
+    if (error) {
         VLOG_WARN_RL(&rl, "%s: %s", sd->up.rep_name, err);
         free(err);
         soft_await_later(&sd->await, sd->vhost.path);
-    }
-}
-
-/* The front end of 'sd' has gone.  If it took its socket along, it may be long
- * until there is another. */
-static void
-front_end_gone(struct soft_device *sd)
-{
-    struct stat s;
-
-    if (sd->vhost.path && sd->vhost.registered && !sd->vhost.server
-        && lstat(sd->vhost.path, &s) && errno == ENOENT) {
-        soft_vhost_user_detach(&sd->vhost);
-        soft_await_start(&sd->await, sd->vhost.path);
     }
 }
 
@@ -358,7 +384,7 @@ soft_run(struct virtnet_backend *backend OVS_UNUSED)
         }
         virtnet_device_driver_changed(vu->dev, &info);
         if (!info.attached) {
-            front_end_gone(soft_device_cast(vu->dev));
+            soft_device_cast(vu->dev)->gone_at = time_msec();
         }
     }
     for (int i = 0; i < MAX_SOCKETS; i++) {

@@ -48,6 +48,7 @@ struct soft_device {
     struct virtnet_device up;
     unsigned int slot;          /* See soft-backend.c; 0 if none yet. */
     bool own_path;              /* Was the socket's path made up here? */
+    long long int gone_at;      /* time_msec() when a front end went. */
     struct soft_await await;    /* For the front end's socket. */
     struct soft_vhost_user vhost; /* Attachment. */
     struct soft_rep rep;        /* Representor. */
