@@ -22,3 +22,17 @@ EXTRA_DIST += \
 	bench/rates.py \
 	bench/sandbox.py \
 	bench/scale.py
+
+# Costs of flows.
+noinst_PROGRAMS += bench/bench-flows
+bench_bench_flows_SOURCES = bench/bench-flows.c
+bench_bench_flows_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+bench_bench_flows_LDADD = \
+	netdev-virtio-emu/libvirtnet.la \
+	$(OVS_LIBS) \
+	$(DPDK_LIBS)
+bench_bench_flows_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la

@@ -1197,7 +1197,9 @@ main(int argc, char *argv[])
     uint32_t rounds = argc > 2 ? strtoul(argv[2], NULL, 0) : 1000;
 
     set_program_name(argv[0]);
+#if VIRTNET_OVS_VERSION < 40000
     odp_execute_init();
+#endif
     for (size_t i = 1; i <= N_PORTS; i++) {
         struct soft_device *sd = xzalloc_cacheline(sizeof *sd);
 

@@ -34,6 +34,7 @@
 
 #include "openvswitch/match.h"
 #include "packets.h"
+#include "random.h"
 #include "unaligned.h"
 
 /* A cursor.  'p' has 'size' bytes of packet before it, of which those before
@@ -475,6 +476,20 @@ soft_key_extract(struct soft_frame *frame, struct soft_key *key)
                       && key->nw_proto != IPPROTO_IGMP
                       && key->nw_proto != IPPROTO_ICMPV6)
            ? 5 : SOFT_KEY_WORDS;
+}
+
+/* Hashing. */
+
+uint64_t soft_key_factors[SOFT_KEY_WORDS];
+
+void
+soft_key_init(void)
+{
+    if (!soft_key_factors[0]) {
+        for (size_t i = 0; i < SOFT_KEY_WORDS; i++) {
+            soft_key_factors[i] = random_uint64() | 1;
+        }
+    }
 }
 
 /* Matches. */

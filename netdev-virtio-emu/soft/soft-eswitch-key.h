@@ -98,6 +98,21 @@ BUILD_ASSERT_DECL(FLOW_MAX_VLAN_HEADERS == 2);
  * Ethernet, or if its headers do not lie in the part that is there. */
 unsigned int soft_key_extract(struct soft_frame *frame, struct soft_key *key);
 
+/* Hashing.  The hash of a key is the sum of those of its words.  It is made to
+ * be fast, and the factors are odd, random and secret, because a guest that
+ * knew them could have all its flows fall together. */
+extern uint64_t soft_key_factors[SOFT_KEY_WORDS];
+
+static inline uint64_t
+soft_key_hash_word(uint64_t word, size_t i)
+{
+    return (word ^ word >> 32) * soft_key_factors[i];
+}
+
+/* Chooses the factors, the first time that it is called.  Main thread, before
+ * there is any key. */
+void soft_key_init(void);
+
 /* Stores in '*key' and '*mask' what 'match' asks of packets from a guest.
  * Returns VIRTNET_FLOW_NONE, or why it cannot be expressed.  Bits of '*key'
  * outside of '*mask' are zero. */

@@ -21,7 +21,6 @@
 
 #include "soft-eswitch-table.h"
 
-#include "hash.h"
 #include "ovs-thread.h"
 
 /* How often subtables are put in order (ms). */
@@ -233,14 +232,14 @@ subtable_get(struct soft_table *table, const struct soft_key *mask)
 static inline uint32_t
 hash_masked(const struct soft_subtable *st, const struct soft_key *key)
 {
-    uint32_t hash = 0;
+    uint64_t hash = 0;
 
     for (size_t i = 0; i < st->n_words; i++) {
         unsigned int w = st->index[i];
 
-        hash = hash_add64(hash, key->words[w] & st->mask.words[w]);
+        hash += soft_key_hash_word(key->words[w] & st->mask.words[w], w);
     }
-    return hash_finish(hash, st->n_words * 8);
+    return hash >> 32;
 }
 
 void
@@ -290,6 +289,13 @@ soft_table_lookup(const struct soft_table *table, uint32_t map,
             hashes[i] = hash_masked(st, &keys[i]);
         }
         hits = cmap_find_batch(&st->flows, map, hashes, nodes);
+        ULLONG_FOR_EACH_1 (i, hits) {
+            struct soft_flow *flow = CONTAINER_OF(nodes[i], struct soft_flow,
+                                                  node);
+
+            OVS_PREFETCH(flow);
+            OVS_PREFETCH(flow->words);
+        }
         ULLONG_FOR_EACH_1 (i, hits) {
             struct soft_flow *flow;
 

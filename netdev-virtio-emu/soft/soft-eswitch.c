@@ -73,8 +73,9 @@ static atomic_uint64_t last_seq;
 /* Packet threads. */
 
 /* A cache of flows: sets of two entries. */
-#define CACHE_SETS 8192
+#define CACHE_SETS 65536
 #define CACHE_WAYS 2
+#define CACHE_INSERT_INTERVAL 4
 
 struct cache_entry {
     uint64_t hash;
@@ -91,6 +92,7 @@ struct soft_thread {
         struct dp_packet_batch batch;
     } outs[NETDEV_MAX_BURST];
 
+    unsigned int n_inserts;     /* Candidates for full sets. */
     struct cache_entry cache[CACHE_SETS][CACHE_WAYS];
 };
 
@@ -147,24 +149,14 @@ thread_get(void)
 
 /* Lookup. */
 
-/* A hash for the cache.  Cheap, and no worse than that for it: who finds
- * collisions makes his own lookups slower. */
+/* A hash of the first 'n' words of 'key', the others being zero. */
 static inline uint64_t
 cache_hash(const struct soft_key *key, size_t n, const struct soft_port *port)
 {
-    static const uint64_t factors[SOFT_KEY_WORDS] = {
-        UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xbf58476d1ce4e5b9),
-        UINT64_C(0x94d049bb133111eb), UINT64_C(0xd6e8feb86659fd93),
-        UINT64_C(0xa0761d6478bd642f), UINT64_C(0xe7037ed1a0b428db),
-        UINT64_C(0x8ebc6af09c88c6e3), UINT64_C(0x589965cc75374cc3),
-        UINT64_C(0x1d8e4e27c47d124f), UINT64_C(0xeb44accab455d165),
-        UINT64_C(0xc2b2ae3d27d4eb4f), UINT64_C(0x165667b19e3779f9),
-        UINT64_C(0x27d4eb2f165667c5), UINT64_C(0x85ebca6b2ae3d27d),
-    };
     uint64_t hash = (uintptr_t) port;
 
     for (size_t i = 0; i < n; i++) {
-        hash += (key->words[i] ^ key->words[i] >> 32) * factors[i];
+        hash += soft_key_hash_word(key->words[i], i);
     }
     return hash ^ hash >> 32;
 }
@@ -181,7 +173,12 @@ cache_insert(struct soft_thread *thread, uint64_t hash,
 {
     struct cache_entry *set = cache_set(thread, hash);
 
-    if (set[0].hash != hash) {
+    /* With more flows than entries, most would be replaced before they are of
+     * use, so only some of the new ones get in. */
+    if (set[0].flow && set[0].hash != hash) {
+        if (++thread->n_inserts % CACHE_INSERT_INTERVAL) {
+            return;
+        }
         set[1] = set[0];
     }
     set[0].hash = hash;
@@ -554,6 +551,7 @@ soft_port_create(struct virtnet_device *dev)
 {
     struct soft_port *port = xzalloc_cacheline(sizeof *port);
 
+    soft_key_init();
     port->dev = dev;
     soft_table_init(&port->table);
     ovs_list_init(&port->flows);
