@@ -56,6 +56,7 @@ enum controller_state {
     CONTROLLER_UNCONFIGURED,    /* The settings are not known yet. */
     CONTROLLER_STARTING,        /* The backend is about to be ready. */
     CONTROLLER_RESTORING,       /* It is open; devices are coming back. */
+    CONTROLLER_RESUMING,        /* VFs without a record are being made. */
     CONTROLLER_FAILED,          /* 'reason' says why; may try again. */
     CONTROLLER_RUNNING,
 };
@@ -299,11 +300,10 @@ controller_start(void)
     }
 }
 
-/* All recorded devices are back. */
+/* All recorded devices are back.  Makes the VFs that are missing. */
 static void
-controller_started(void)
+resume_vfs(void)
 {
-    ctl.state = CONTROLLER_RUNNING;
     for (unsigned int i = 0; i < virtnet_firmware_num_pfs(); i++) {
         struct virtnet_device *pf = virtnet_device_by_pf(i);
 
@@ -311,6 +311,14 @@ controller_started(void)
             virtnet_sriov_resume(pf);
         }
     }
+    ctl.state = CONTROLLER_RESUMING;
+}
+
+/* All is as it was. */
+static void
+controller_started(void)
+{
+    ctl.state = CONTROLLER_RUNNING;
     VLOG_INFO("controller started: backend %s, %"PRIuSIZE" devices",
               ctl.backend->class->type, virtnet_controller_n_devices());
     virtnet_notify(VIRTNET_EVENT_STARTED, NULL);
@@ -390,11 +398,17 @@ virtnet_controller_run(void)
         controller_start();
     }
     if (ctl.state == CONTROLLER_RESTORING && restore_some()) {
+        resume_vfs();
+    }
+    if (ctl.state == CONTROLLER_RESUMING
+        || ctl.state == CONTROLLER_RUNNING) {
+        virtnet_sriov_run();
+    }
+    if (ctl.state == CONTROLLER_RESUMING && !virtnet_sriov_is_busy()) {
         controller_started();
     }
     if (ctl.state == CONTROLLER_RUNNING) {
         make_sfs();
-        virtnet_sriov_run();
     }
     if (ctl.backend && ctl.backend->class->run) {
         ctl.backend->class->run(ctl.backend);
@@ -419,6 +433,7 @@ virtnet_controller_wait(void)
         }
         break;
     case CONTROLLER_RESTORING:
+    case CONTROLLER_RESUMING:
         poll_immediate_wake();
         break;
     case CONTROLLER_RUNNING:

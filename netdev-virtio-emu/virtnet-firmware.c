@@ -327,6 +327,18 @@ virtnet_firmware_init_vf(struct virtnet_device *dev,
     };
 }
 
+void
+virtnet_firmware_check_vfs(const struct virtnet_device *pf, unsigned int n)
+{
+    unsigned int per_pf = virtnet_controller_settings()->vf_vfs_per_pf;
+
+    if (fw.has_vf_mac && n > per_pf) {
+        VLOG_WARN("static PF[%u]: %u VFs share %u MAC addresses "
+                  "(other_config:virtnet-vf-vfs-per-pf)", pf->pf_id, n,
+                  per_pf);
+    }
+}
+
 /* Limits. */
 
 /* Functions that one host can have.  Unless an operator says otherwise, what

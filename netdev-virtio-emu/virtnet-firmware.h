@@ -57,6 +57,10 @@ int virtnet_firmware_reset_pf(struct virtnet_device *pf, char **errp);
 void virtnet_firmware_init_vf(struct virtnet_device *dev,
                               const struct virtnet_device *pf);
 
+/* 'n' VFs of 'pf' are about to be made: logs what is odd about them. */
+void virtnet_firmware_check_vfs(const struct virtnet_device *pf,
+                                unsigned int n);
+
 /* Is there room for one more hotplug PF, or for 'n' VFs?  Returns 0, or the
  * number that the operator shall see with one line in '*errp', which the
  * caller must free. */

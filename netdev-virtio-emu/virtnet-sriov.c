@@ -161,7 +161,7 @@ make_vf(struct virtnet_device *pf, unsigned int vf_id, char **errp)
     vf->ib_device = xstrdup(pf->ib_device);
     vf->bridge = nullable_xstrdup(pf->bridge);
     virtnet_firmware_init_vf(vf, pf);
-    error = virtnet_bring_up(vf, false, errp);
+    error = virtnet_bring_up(vf, !virtnet_controller_is_running(NULL), errp);
     if (error) {
         return error;
     }
@@ -302,6 +302,7 @@ virtnet_sriov_set(struct virtnet_device *pf, unsigned int n,
         }
     }
     if (!error) {
+        virtnet_firmware_check_vfs(pf, n);
         start_job(pf, n > 0, cb, aux);
     }
     return error;

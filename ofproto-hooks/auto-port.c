@@ -830,7 +830,8 @@ reconcile_at(void)
 static void
 pace_sriov(void)
 {
-    virtnet_sriov_pause(synced && (txn || (dirty && retry_at == LLONG_MIN)));
+    virtnet_sriov_pause(synced && virtnet_controller_is_running(NULL)
+                        && (txn || (dirty && retry_at == LLONG_MIN)));
 }
 
 static void

@@ -63,6 +63,8 @@ TESTSUITE_AT = \
 	tests/virtnet-macros.at \
 	tests/units.at \
 	tests/commands.at \
+	tests/device-kinds.at \
+	tests/recovery.at \
 	tests/leaks.at \
 	tests/ports.at \
 	tests/vhost-user.at \
