@@ -16,15 +16,20 @@
 
 """Many devices: what the first and the last of them cost, a batch, a restart,
 the deletion of their bridge, and memory; beside as many dpdkvhostuserclient
-ports of the same ovs-vswitchd in the same run."""
+ports of the same ovs-vswitchd in the same run.
+
+With --vfs: VFs instead, as many as given, and with 1008 also all kinds of
+devices at once: 31 static PFs, 31 hotplug PFs and 1008 VFs.  A VF counts when
+it is a port of the datapath."""
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
 
-from sandbox import LoopProbe, Sandbox
+from sandbox import LoopProbe, Sandbox, Unixctl
 
 
 def mac(i):
@@ -158,6 +163,167 @@ ROWS = [
 ]
 
 
+def usage(sb):
+    """File descriptors, threads, resident memory."""
+    proc = "/proc/%d/" % sb.pids["ovs-vswitchd"]
+    return (len(os.listdir(proc + "fd")), len(os.listdir(proc + "task")),
+            sb.rss_kb())
+
+
+def wait_devices(sb, n):
+    """Waits until the controller has 'n' devices."""
+    while True:
+        try:
+            ctl = Unixctl(sb.ctl_path())
+            if len(json.loads(ctl.call("virtnet/list"))["devices"]) == n:
+                return
+        except OSError:
+            pass
+        time.sleep(0.005)
+
+
+class VfTimer:
+    """Makes or removes VFs, and sees how long that and what follows takes."""
+
+    def __init__(self, sb, pfs, per_pf, others):
+        self.sb = sb
+        self.ctl = Unixctl(sb.ctl_path())
+        self.pfs = pfs
+        self.per_pf = per_pf
+        self.others = others    # Ports that are not of VFs.
+
+    def set_all(self, n):
+        """Has each PF have 'n' VFs.  Returns the time for each PF."""
+        times = []
+        for pf in range(self.pfs):
+            clock = Clock()
+            reply = json.loads(self.ctl.call("virtnet/sriov", str(pf),
+                                             str(n)))
+            if reply["errno"]:
+                raise RuntimeError(reply)
+            times.append(clock.ms())
+        return times
+
+    def set(self, n, result, key):
+        probe = LoopProbe(self.sb.ctl_path())
+        probe.start()
+        clock = Clock()
+        self.set_all(n)
+        result[key + "_ms"] = clock.ms()
+        self.sb.wait_ports(self.others + self.pfs * n)
+        result[key + "_ports_ms"] = clock.ms()
+        result[key + "_loop_away_ms"] = probe.stop() * 1000
+
+
+def vfs(opts, pfs, per_pf, hotplug=0):
+    """'pfs' static PFs with 'per_pf' VFs each, and 'hotplug' PFs."""
+    config = ("virtnet-bridge=br0", "virtnet-num-pf=%d" % pfs,
+              "virtnet-num-vf=%d" % per_pf, "virtnet-max-functions=8192",
+              "virtnet-max-vfs=4096", "virtnet-max-hotplug-with-vfs=31")
+    result = {"devices": pfs * per_pf}
+    n = pfs * per_pf
+
+    # What the controller and the backend take by themselves.
+    with Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
+                 other_config=config + ("virtnet-auto-port=false",)) as sb:
+        sb.start_vswitchd()
+        wait_devices(sb, pfs)
+        times = VfTimer(sb, pfs, per_pf, pfs).set_all(per_pf)
+        result["first_us"] = times[0] / per_pf * 1000
+        result["last_us"] = times[-1] / per_pf * 1000
+
+    with Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
+                 other_config=config) as sb:
+        sb.start_vswitchd()
+        sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
+                 "datapath_type=netdev")
+        sb.wait_ports(pfs)
+        if hotplug:
+            sb.virtnet("hotplug", "-i", "mlx5_0", "-m", mac(0), "-t", "1500",
+                       "-qp", "1", "-s", "256", "--count", str(hotplug))
+            sb.wait_ports(pfs + hotplug)
+        before = usage(sb)
+        timer = VfTimer(sb, pfs, per_pf, pfs + hotplug)
+        timer.set(per_pf, result, "make")
+        after = usage(sb)
+        result["fds_per_vf"] = (after[0] - before[0]) / n
+        result["threads"] = after[1] - before[1]
+        result["rss_per_vf_kb"] = (after[2] - before[2]) / n
+
+        clock = Clock()
+        devices = json.loads(timer.ctl.call("virtnet/list"))["devices"]
+        result["list_ms"] = clock.ms()
+        if len(devices) != pfs + hotplug + n:
+            raise RuntimeError("%d devices" % len(devices))
+        clock = Clock()
+        timer.ctl.call("virtnet/query", "-p", str(pfs - 1), "-v",
+                       str(per_pf - 1))
+        result["query_ms"] = clock.ms()
+
+        sb.kill("ovs-vswitchd")
+        clock = Clock()
+        sb.start_vswitchd()
+        sb.wait_ports(pfs + hotplug + n)
+        result["restart_ms"] = clock.ms()
+
+        timer = VfTimer(sb, pfs, per_pf, pfs + hotplug)
+        timer.set(0, result, "remove")
+        result["long_polls"] = sb.long_polls()
+    return result
+
+
+VF_ROWS = [
+    ("make_ms", "all VFs made, ms"),
+    ("make_ports_ms", "... and ports of the datapath, ms"),
+    ("make_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
+    ("first_us", "without ports, one VF of the first PF, us"),
+    ("last_us", "without ports, one VF of the last PF, us"),
+    ("rss_per_vf_kb", "resident memory of an idle VF, kB"),
+    ("fds_per_vf", "file descriptors of an idle VF"),
+    ("threads", "threads that came with them"),
+    ("list_ms", "`list`, ms"),
+    ("query_ms", "`query` of one, ms"),
+    ("restart_ms", "kill -9, start, until all are ports again, ms"),
+    ("remove_ms", "all VFs removed, ms"),
+    ("remove_ports_ms", "... and their ports, ms"),
+    ("remove_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
+]
+
+
+def main_vfs(opts):
+    cases = []
+    for n in opts.vfs:
+        cases.append(("%d VFs of 4 PFs" % n, 4, n // 4, 0))
+        if n == 1008:
+            # 31 PFs cannot have the same number of VFs each and 1008 in all.
+            cases.append(("31 static PFs, 31 hotplug PFs, 1023 VFs", 31, 33,
+                          31))
+    results = {c[0]: [] for c in cases}
+    for r in range(opts.rounds):
+        for title, pfs, per_pf, hotplug in cases:
+            print("# round %d of %d: %s" % (r + 1, opts.rounds, title),
+                  file=sys.stderr)
+            results[title].append(vfs(opts, pfs, per_pf, hotplug))
+
+    print("medians of %d rounds" % opts.rounds)
+    print()
+    print("| | " + " | ".join(c[0] for c in cases) + " |")
+    print("| --- |" + " ---: |" * len(cases))
+    for key, title in VF_ROWS:
+        print("| %s | %s |" % (title, " | ".join(
+            "%.1f" % statistics.median(row[key] for row in results[c[0]])
+            for c in cases)))
+    polls = [p for c in cases for row in results[c[0]]
+             for p in row["long_polls"]]
+    print("\n\"Unreasonably long poll interval\" lines: %s"
+          % (polls or "none"))
+    if opts.json:
+        with open(opts.json, "w") as f:
+            for title, rows in results.items():
+                for row in rows:
+                    f.write(json.dumps(dict(row, case=title)) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ovs", required=True,
@@ -168,7 +334,15 @@ def main():
     parser.add_argument("-r", "--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["ours", "peer"])
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--vfs", metavar="N", type=int, nargs="*",
+                        help="VFs instead of hotplug PFs: 504 and 1008, or "
+                        "as many as given")
     opts = parser.parse_args()
+
+    if opts.vfs is not None:
+        opts.vfs = opts.vfs or [504, 1008]
+        main_vfs(opts)
+        return
 
     sides = [s for s in (Ours, Peer)
              if opts.only is None or (opts.only == "ours") == (s is Ours)]
