@@ -20,6 +20,8 @@ netdev_virtio_emu_libvirtnet_tables_la_SOURCES = \
 	netdev-virtio-emu/virtnet-error.h \
 	netdev-virtio-emu/virtnet-feature.c \
 	netdev-virtio-emu/virtnet-feature.h \
+	netdev-virtio-emu/virtnet-host-command.c \
+	netdev-virtio-emu/virtnet-host-command.h \
 	netdev-virtio-emu/virtnet-json.c \
 	netdev-virtio-emu/virtnet-json.h \
 	netdev-virtio-emu/virtnet-option.c \

@@ -30,6 +30,7 @@
 #include "virtnet-compat.h"
 #include "virtnet-controller.h"
 #include "virtnet-firmware.h"
+#include "virtnet-host-command.h"
 #include "virtnet-json.h"
 #include "virtnet-life.h"
 #include "virtnet-sriov.h"
@@ -309,11 +310,18 @@ cmd_host(struct unixctl_conn *conn, int argc, const char *argv[],
 void
 virtnet_host_init(void)
 {
-    unixctl_command_register("virtnet/sriov", "PF NUM [--no-wait]", 2, 3,
-                             cmd_sriov, NULL);
-    unixctl_command_register("virtnet/flr", "-p PF [-v VF] | -u VUID", 2, 4,
-                             cmd_flr, NULL);
-    unixctl_command_register("virtnet/host",
-                             "reboot | unload PF | power-cycle", 1, 2,
-                             cmd_host, NULL);
+    static unixctl_cb_func *const handlers[VIRTNET_N_HOST_COMMANDS] = {
+        [VIRTNET_HOST_SRIOV] = cmd_sriov,
+        [VIRTNET_HOST_FLR] = cmd_flr,
+        [VIRTNET_HOST_HOST] = cmd_host,
+    };
+
+    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
+        const struct virtnet_host_command *c = &virtnet_host_commands[i];
+        char *name = xasprintf("virtnet/%s", c->name);
+
+        unixctl_command_register(name, c->args, c->min_args, c->max_args,
+                                 handlers[i], NULL);
+        free(name);
+    }
 }

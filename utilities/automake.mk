@@ -15,6 +15,7 @@
 # The "virtnet" command.
 bin_PROGRAMS += utilities/virtnet
 utilities_virtnet_SOURCES = \
+	netdev-virtio-emu/virtnet-host-command.c \
 	netdev-virtio-emu/virtnet-option.c \
 	utilities/virtnet-lite.c \
 	utilities/virtnet.c

@@ -34,6 +34,7 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
+#include "virtnet-host-command.h"
 #include "virtnet-option.h"
 
 #define EXIT_USAGE 2
@@ -72,6 +73,10 @@ print_help(void)
                       virtnet_commands[i].available
                       ? "" : " (not available in this version)");
     }
+    for (const struct virtnet_host_command *c = virtnet_host_commands;
+         c->name; c++) {
+        ds_put_format(&s, "    %-20s%s\n", c->name, c->help);
+    }
     ds_put_cstr(&s, "\noptions:\n"
                 "  -h, --help            show this help message and exit\n"
                 "  -v, --version         show version and exit\n"
@@ -105,6 +110,9 @@ print_completion(void)
     fputs("    if test $COMP_CWORD = 1; then words='-h -v", stdout);
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         printf(" %s", virtnet_commands[i].name);
+    }
+    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
+        printf(" %s", virtnet_host_commands[i].name);
     }
     puts("'; fi\n"
          "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
@@ -359,11 +367,10 @@ transact(int fd, const char *method, int argc, char *argv[], struct ds *reply)
 }
 
 static int
-run(const char *target, const struct virtnet_command *command, int argc,
-    char *argv[])
+run(const char *target, const char *command, int argc, char *argv[])
 {
     int fd = connect_to_target(target);
-    char *method = xasprintf("virtnet/%s", command->name);
+    char *method = xasprintf("virtnet/%s", command);
     struct ds reply = DS_EMPTY_INITIALIZER;
     struct ds text = DS_EMPTY_INITIALIZER;
     int status = EXIT_FAILURE;
@@ -393,9 +400,25 @@ run(const char *target, const struct virtnet_command *command, int argc,
     return status;
 }
 
+/* Commands that have words instead of options, and no echo line. */
+static int
+run_host_command(const char *target, const struct virtnet_host_command *c,
+                 int argc, char *argv[])
+{
+    bool help = argc && (!strcmp(argv[0], "-h") || !strcmp(argv[0], "--help"));
+
+    if (help || argc < c->min_args || argc > c->max_args) {
+        fprintf(help ? stdout : stderr, "usage: virtnet %s %s\n\n%s\n",
+                c->name, c->args, c->help);
+        return help ? EXIT_SUCCESS : EXIT_USAGE;
+    }
+    return run(target, c->name, argc, argv);
+}
+
 int
 main(int argc, char *argv[])
 {
+    const struct virtnet_host_command *host_command;
     const struct virtnet_command *command;
     const char *target = "ovs-vswitchd";
     struct ds s = DS_EMPTY_INITIALIZER;
@@ -427,6 +450,11 @@ main(int argc, char *argv[])
         print_help();
         return EXIT_USAGE;
     }
+    host_command = virtnet_host_command_lookup(argv[i]);
+    if (host_command) {
+        return run_host_command(target, host_command, argc - i - 1,
+                                argv + i + 1);
+    }
     command = virtnet_command_lookup(argv[i]);
     if (!command) {
         put_commands(&s);
@@ -452,7 +480,7 @@ main(int argc, char *argv[])
         fflush(stdout);
     }
     ds_destroy(&s);
-    status = run(target, command, argc - i, argv + i);
+    status = run(target, command->name, argc - i, argv + i);
     if (fflush(stdout)) {
         return EXIT_FAILURE;
     }
