@@ -168,6 +168,15 @@ enum virtnet_config_bit {
     VIRTNET_CONFIG_MSIX = 1 << 5,
     VIRTNET_CONFIG_SPEED = 1 << 6,
     VIRTNET_CONFIG_LINK = 1 << 7,
+    VIRTNET_CONFIG_RX_MODE = 1 << 8, /* rx_mode_set, rx_mode. */
+    VIRTNET_CONFIG_RSS = 1 << 9, /* hash_types, rss_key_size. */
+    VIRTNET_CONFIG_RX_DMA_QS = 1 << 10,
+    VIRTNET_CONFIG_AARFS = 1 << 11,
+    VIRTNET_CONFIG_DIM = 1 << 12, /* dim, net_dim, net_dim_set. */
+    VIRTNET_CONFIG_DROP_COUNTER = 1 << 13,
+    VIRTNET_CONFIG_PACKET_COUNTER = 1 << 14,
+    VIRTNET_CONFIG_CQ = 1 << 15, /* cq_period_mode, cq_period,
+                                  * cq_max_count. */
 };
 
 struct virtnet_backend_class {
@@ -276,6 +285,19 @@ struct virtnet_backend_class {
     int (*get_queue_info)(const struct virtnet_device *dev,
                           unsigned int index,
                           struct virtnet_queue_info *info);
+
+    /* Fills in '*health', which is zeroed.  Optional: NULL if nothing is
+     * counted. */
+    void (*get_health)(const struct virtnet_device *dev,
+                       struct virtnet_health *health);
+
+    /* Packets that found no buffer in a receive queue since
+     * config.drop_counter was last set; they only grow.  Optional. */
+    uint64_t (*get_drops)(const struct virtnet_device *dev);
+
+    /* Forgets the counters of 'dev' that "query --stats_clear" is about.
+     * Optional. */
+    void (*clear_debug_stats)(struct virtnet_device *dev);
 
     /* ## ----------- ## */
     /* ## Representor ## */

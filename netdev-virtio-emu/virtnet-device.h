@@ -141,7 +141,34 @@ struct virtnet_device_config {
     uint32_t speed;             /* Mb/s. */
     bool link_up;               /* Link that the driver is to see. */
     bool transitional;          /* Also usable by virtio 0.9.5 drivers. */
+
+    /* What only a modification sets.  Zero is what a device is born with. */
+    bool rx_mode_set;           /* Is 'rx_mode' in force?  Otherwise the device
+                                 * receives everything. */
+    uint8_t rx_mode;            /* VIRTNET_RX_* bits. */
+    uint16_t hash_types;        /* Hash types that a driver may choose from:
+                                 * VIRTIO 1.2, section 5.1.6.4.3. */
+    uint8_t rss_key_size;       /* Bytes. */
+    uint16_t rx_dma_q_num;      /* Receive DMA queues, or 0 for any number. */
+    bool aarfs;                 /* Accelerated RFS. */
+    bool dim;                   /* Interrupt moderation by the device. */
+    bool net_dim;               /* ...by the network driver of the card, */
+    bool net_dim_set;           /* and has anybody said so? */
+    bool drop_counter;          /* Count packets that find no buffer. */
+    bool packet_counter;        /* Count packets by size. */
+    uint8_t cq_period_mode;     /* Interrupt moderation of receive queues: */
+    uint32_t cq_period;         /* as in struct virtnet_queue_info. */
+    uint32_t cq_max_count;
 };
+
+/* Receive filter, in the order of VIRTIO 1.2, section 5.1.6.5.1. */
+#define VIRTNET_RX_PROMISC  0x01
+#define VIRTNET_RX_ALLMULTI 0x02
+#define VIRTNET_RX_ALLUNI   0x04
+#define VIRTNET_RX_NOMULTI  0x08
+#define VIRTNET_RX_NOUNI    0x10
+#define VIRTNET_RX_NOBCAST  0x20
+#define VIRTNET_RX_ALL_BITS 0x3f
 
 /* What the driver has said, as the backend last heard it. */
 struct virtnet_driver_info {
@@ -155,6 +182,56 @@ struct virtnet_driver_info {
     struct eth_addr ctrl_mac;   /* Set through the control queue, or zero. */
     bool attached;              /* Is a front end (or a host) connected? */
     int numa_id;                /* Node of the driver's memory, or -1. */
+};
+
+/* Ranges of lengths by which packets are counted: the greatest length of each,
+ * in bytes, of a whole frame without FCS. */
+#define VIRTNET_SIZES                                                   \
+    VIRTNET_SIZE(64, "rx_64_or_less_octet_packets")                     \
+    VIRTNET_SIZE(127, "rx_65_to_127_octet_packets")                     \
+    VIRTNET_SIZE(255, "rx_128_to_255_octet_packets")                    \
+    VIRTNET_SIZE(511, "rx_256_to_511_octet_packets")                    \
+    VIRTNET_SIZE(1023, "rx_512_to_1023_octet_packets")                  \
+    VIRTNET_SIZE(1522, "rx_1024_to_1522_octet_packets")                 \
+    VIRTNET_SIZE(2047, "rx_1523_to_2047_octet_packets")                 \
+    VIRTNET_SIZE(4095, "rx_2048_to_4095_octet_packets")                 \
+    VIRTNET_SIZE(8191, "rx_4096_to_8191_octet_packets")                 \
+    VIRTNET_SIZE(UINT32_MAX, "rx_8192_to_9022_octet_packets")
+enum {
+#define VIRTNET_SIZE(MAX, NAME) VIRTNET_SIZE_##MAX,
+    VIRTNET_SIZES
+#undef VIRTNET_SIZE
+    VIRTNET_N_SIZES
+};
+
+/* What has gone wrong with a device since the process started, for "health":
+ * the member, its group and its meaning. */
+#define VIRTNET_HEALTH_COUNTERS                                             \
+    /* Control plane: failures to set something up. */                      \
+    VIRTNET_HEALTH(CP, sf_rqt_update_err)                                   \
+    VIRTNET_HEALTH(CP, sf_drop_create_err)                                  \
+    VIRTNET_HEALTH(CP, sf_tir_create_err)                                   \
+    VIRTNET_HEALTH(CP, steer_rx_domain_err)                                 \
+    VIRTNET_HEALTH(CP, steer_rx_table_err)                                  \
+    VIRTNET_HEALTH(CP, sf_flows_apply_err)                                  \
+    VIRTNET_HEALTH(CP, aarfs_flow_init_err)                                 \
+    VIRTNET_HEALTH(CP, vlan_flow_init_err)                                  \
+    VIRTNET_HEALTH(CP, drop_cnt_config_err)                                 \
+    /* Data plane. */                                                       \
+    VIRTNET_HEALTH(DP, sq_stall)        /* A send queue makes no progress. */ \
+    VIRTNET_HEALTH(DP, dma_q_stall)     /* A read of the guest's memory does \
+                                         * not. */                          \
+    VIRTNET_HEALTH(DP, spurious_db_invoke) /* Doorbells without news. */    \
+    VIRTNET_HEALTH(DP, aux_not_invoked)                                     \
+    VIRTNET_HEALTH(DP, dma_q_errors)    /* Queues in error, recovered. */   \
+    VIRTNET_HEALTH(DP, host_read_errors) /* Guest memory not readable. */
+
+struct virtnet_health {
+    bool fatal;                 /* Is the device unusable now? */
+    uint64_t recover_counter;   /* Queues that were recovered. */
+#define VIRTNET_HEALTH(GROUP, NAME) uint64_t NAME;
+    VIRTNET_HEALTH_COUNTERS
+#undef VIRTNET_HEALTH
 };
 
 /* One virtqueue, for "query" and "stats".  Numbers are since the queue was
@@ -177,6 +254,9 @@ struct virtnet_queue_info {
     uint64_t packets;           /* Whole packets moved. */
     uint64_t total_bytes;       /* Bytes of those packets. */
     uint64_t drops;             /* Packets dropped at this queue. */
+    uint64_t sizes[VIRTNET_N_SIZES]; /* Packets by size, receive queues only,
+                                 * since config.packet_counter was last set:
+                                 * kept when it is cleared. */
     unsigned int core_id;       /* Packet thread that last served it. */
     uint32_t cq_period;         /* RQ interrupt moderation: microseconds, */
     uint32_t cq_max_count;      /* packets, */

@@ -225,7 +225,23 @@ config_changes(const struct virtnet_device_config *a,
                ? 0 : VIRTNET_CONFIG_QUEUE_SIZE)
             | (a->num_msix == b->num_msix ? 0 : VIRTNET_CONFIG_MSIX)
             | (a->speed == b->speed ? 0 : VIRTNET_CONFIG_SPEED)
-            | (a->link_up == b->link_up ? 0 : VIRTNET_CONFIG_LINK));
+            | (a->link_up == b->link_up ? 0 : VIRTNET_CONFIG_LINK)
+            | (a->rx_mode_set == b->rx_mode_set && a->rx_mode == b->rx_mode
+               ? 0 : VIRTNET_CONFIG_RX_MODE)
+            | (a->hash_types == b->hash_types
+               && a->rss_key_size == b->rss_key_size ? 0 : VIRTNET_CONFIG_RSS)
+            | (a->rx_dma_q_num == b->rx_dma_q_num
+               ? 0 : VIRTNET_CONFIG_RX_DMA_QS)
+            | (a->aarfs == b->aarfs ? 0 : VIRTNET_CONFIG_AARFS)
+            | (a->dim == b->dim && a->net_dim == b->net_dim
+               && a->net_dim_set == b->net_dim_set ? 0 : VIRTNET_CONFIG_DIM)
+            | (a->drop_counter == b->drop_counter
+               ? 0 : VIRTNET_CONFIG_DROP_COUNTER)
+            | (a->packet_counter == b->packet_counter
+               ? 0 : VIRTNET_CONFIG_PACKET_COUNTER)
+            | (a->cq_period_mode == b->cq_period_mode
+               && a->cq_period == b->cq_period
+               && a->cq_max_count == b->cq_max_count ? 0 : VIRTNET_CONFIG_CQ));
 }
 
 int

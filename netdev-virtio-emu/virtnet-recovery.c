@@ -39,6 +39,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -369,6 +370,58 @@ put_string(struct json *json, const char *key, const char *value)
     }
 }
 
+/* Members of the configuration that are in a record only if they are not
+ * zero. */
+static const struct optional_member {
+    const char *key;
+    size_t offset, size;        /* In struct virtnet_device_config. */
+    uint32_t max;
+} OPTIONAL_MEMBERS[] = {
+#define OPTIONAL(KEY, MEMBER, MAX)                                      \
+    { KEY, offsetof(struct virtnet_device_config, MEMBER),              \
+      sizeof ((struct virtnet_device_config *) NULL)->MEMBER, MAX }
+    OPTIONAL("rx_mode_set", rx_mode_set, 1),
+    OPTIONAL("rx_mode", rx_mode, VIRTNET_RX_ALL_BITS),
+    OPTIONAL("hash_types", hash_types, 0x1ff),
+    OPTIONAL("rss_max_key_size", rss_key_size, 40),
+    OPTIONAL("rx_dma_q_num", rx_dma_q_num, UINT16_MAX),
+    OPTIONAL("aarfs", aarfs, 1),
+    OPTIONAL("dim", dim, 1),
+    OPTIONAL("netdim", net_dim, 1),
+    OPTIONAL("netdim_set", net_dim_set, 1),
+    OPTIONAL("drop_counter", drop_counter, 1),
+    OPTIONAL("packet_counter", packet_counter, 1),
+    OPTIONAL("rq_cq_period_mode", cq_period_mode, 2),
+    OPTIONAL("rq_cq_period", cq_period, UINT32_MAX),
+    OPTIONAL("rq_cq_max_count", cq_max_count, UINT32_MAX),
+#undef OPTIONAL
+};
+
+static uint32_t
+optional_get(const struct optional_member *m,
+             const struct virtnet_device_config *c)
+{
+    const void *p = (const char *) c + m->offset;
+
+    return (m->size == 1 ? *(const uint8_t *) p
+            : m->size == 2 ? *(const uint16_t *) p : *(const uint32_t *) p);
+}
+
+static void
+optional_set(const struct optional_member *m, struct virtnet_device_config *c,
+             uint32_t value)
+{
+    void *p = (char *) c + m->offset;
+
+    if (m->size == 1) {
+        *(uint8_t *) p = value; /* A bool, too, of which 'max' is 1. */
+    } else if (m->size == 2) {
+        *(uint16_t *) p = value;
+    } else {
+        *(uint32_t *) p = value;
+    }
+}
+
 static struct json *
 record_to_json(const struct virtnet_device *dev)
 {
@@ -401,6 +454,13 @@ record_to_json(const struct virtnet_device *dev)
     put_integer(json, "speed", c->speed);
     put_integer(json, "link", c->link_up);
     put_integer(json, "transitional", c->transitional);
+    for (size_t i = 0; i < ARRAY_SIZE(OPTIONAL_MEMBERS); i++) {
+        uint32_t value = optional_get(&OPTIONAL_MEMBERS[i], c);
+
+        if (value) {
+            put_integer(json, OPTIONAL_MEMBERS[i].key, value);
+        }
+    }
     put_string(json, "bridge", dev->bridge);
     put_string(json, "owner_port", dev->owner_port);
     put_string(json, "attachment_path", dev->attachment_path);
@@ -610,6 +670,15 @@ get_config(const struct json *json, bool vf, struct virtnet_device_config *c,
     c->speed = speed;
     c->link_up = link;
     c->transitional = transitional;
+    for (size_t i = 0; i < ARRAY_SIZE(OPTIONAL_MEMBERS); i++) {
+        const struct optional_member *m = &OPTIONAL_MEMBERS[i];
+        long long int value;
+
+        if (!get_integer(json, m->key, 0, m->max, 0, &value, errp)) {
+            return false;
+        }
+        optional_set(m, c, value);
+    }
 
     if (!get_text(json, "mac", true, &text, errp)) {
         return false;
