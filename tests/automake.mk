@@ -17,6 +17,7 @@ UNIT_TESTS = \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
 	tests/test-virtnet-recovery \
+	tests/test-virtnet-sriov \
 	tests/test-soft-eswitch \
 	tests/test-soft-packed-ring
 check_PROGRAMS += $(UNIT_TESTS)
@@ -24,7 +25,15 @@ TEST_LIBS = \
 	netdev-virtio-emu/libvirtnet.la \
 	$(OVS_LIBS) \
 	$(DPDK_LIBS)
-tests_test_virtnet_controller_SOURCES = tests/test-virtnet-controller.c
+FAKE_BACKEND = tests/fake-backend.c tests/fake-backend.h
+tests_test_virtnet_sriov_SOURCES = tests/test-virtnet-sriov.c $(FAKE_BACKEND)
+tests_test_virtnet_sriov_LDADD = $(TEST_LIBS)
+tests_test_virtnet_sriov_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_virtnet_controller_SOURCES = \
+	tests/test-virtnet-controller.c \
+	$(FAKE_BACKEND)
 tests_test_virtnet_controller_LDADD = $(TEST_LIBS)
 tests_test_virtnet_controller_DEPENDENCIES = \
 	$(OVS_STAMP) \
