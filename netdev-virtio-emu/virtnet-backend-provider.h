@@ -244,7 +244,9 @@ struct virtnet_backend_class {
      * VIRTNET_E_UNPLUG_NOT_READY while a driver holds it.  With 'force', the
      * driver sees a surprise removal.  -EINPROGRESS means that the host has
      * been asked; the backend then calls virtnet_device_driver_changed() when
-     * it has answered, and the controller calls this again. */
+     * it has answered, and the controller calls this again.  While
+     * virtnet_controller_restarting(), the device is about to come back:
+     * whatever belongs to its front end stays. */
     int (*device_unplug)(struct virtnet_device *dev, bool force, char **errp);
 
     /* Asks in the host's place for 'n' VFs of the static PF 'dev', from or to

@@ -58,6 +58,7 @@ enum controller_state {
     CONTROLLER_RESTORING,       /* It is open; devices are coming back. */
     CONTROLLER_RESUMING,        /* VFs without a record are being made. */
     CONTROLLER_FAILED,          /* 'reason' says why; may try again. */
+    CONTROLLER_STOPPING,        /* To be started anew; devices are going. */
     CONTROLLER_RUNNING,
 };
 
@@ -84,6 +85,9 @@ static struct {
     unsigned int next_pf;       /* Static PF to be made next. */
 
     uint64_t seqno;
+
+    virtnet_restart_cb *restart_cb; /* To be called when started, or NULL. */
+    void *restart_aux;
 
     struct observer *observers;
     size_t n_observers;
@@ -220,6 +224,18 @@ adopt_function(struct virtnet_device *dev, void *aux OVS_UNUSED)
     virtnet_notify(VIRTNET_EVENT_ADDED, dev);
 }
 
+/* Tells who asked for a restart what became of it. */
+static void
+answer_restart(int error, const char *reason)
+{
+    virtnet_restart_cb *cb = ctl.restart_cb;
+
+    ctl.restart_cb = NULL;
+    if (cb) {
+        cb(error, reason, ctl.restart_aux);
+    }
+}
+
 static void
 controller_fail(char *reason, bool again)
 {
@@ -238,6 +254,7 @@ controller_fail(char *reason, bool again)
              "the controller does not run: %s", reason);
         virtnet_notify(VIRTNET_EVENT_STARTED, NULL);
     }
+    answer_restart(-EIO, reason);
 }
 
 static void
@@ -322,6 +339,66 @@ controller_started(void)
     VLOG_INFO("controller started: backend %s, %"PRIuSIZE" devices",
               ctl.backend->class->type, virtnet_controller_n_devices());
     virtnet_notify(VIRTNET_EVENT_STARTED, NULL);
+    answer_restart(0, NULL);
+}
+
+/* Unplugs devices for a while, the last ones first, so that VFs go before
+ * their PFs.  When there is none any more, starts anew. */
+static void
+stop_some(void)
+{
+    long long int deadline = time_msec() + RESTORE_SLICE_MS;
+    struct ovs_list *devices = virtnet_controller_devices__();
+
+    while (!ovs_list_is_empty(devices)) {
+        struct virtnet_device *dev = CONTAINER_OF(ovs_list_back(devices),
+                                                  struct virtnet_device,
+                                                  list_node);
+        char *err = NULL;
+
+        if (dev->backend->class->device_unplug(dev, true, &err)) {
+            VLOG_WARN("%s: %s", dev->vuid, err ? err : "not unplugged");
+            free(err);
+        }
+        virtnet_sriov_let_go(dev);
+        virtnet_bring_down(dev, true);
+        if (time_msec() >= deadline) {
+            return;
+        }
+    }
+    virtnet_n_wanted_vfs = 0;
+    ctl.backend->class->close(ctl.backend, false);
+    ctl.backend = NULL;
+    virtnet_settings_from_smap(&ctl.settings, &ctl.other_config, false);
+    ctl.state = CONTROLLER_STARTING;
+    ctl.starting_since = time_msec();
+}
+
+int
+virtnet_controller_restart(virtnet_restart_cb *cb, void *aux, char **errp)
+{
+    *errp = NULL;
+    if (virtnet_sriov_is_busy()) {
+        return virtnet_refuse(-EBUSY, errp,
+                              "VFs are being made or removed");
+    } else if (ctl.state == CONTROLLER_FAILED) {
+        ctl.again = true;
+        ctl.next_try = 0;
+    } else if (ctl.state == CONTROLLER_RUNNING) {
+        VLOG_INFO("controller: restart");
+        ctl.state = CONTROLLER_STOPPING;
+    } else {
+        return virtnet_refuse(-EBUSY, errp, "the controller is starting");
+    }
+    ctl.restart_cb = cb;
+    ctl.restart_aux = aux;
+    return 0;
+}
+
+bool
+virtnet_controller_restarting(void)
+{
+    return ctl.state == CONTROLLER_STOPPING;
 }
 
 /* Makes SFs in advance for a while. */
@@ -392,6 +469,9 @@ virtnet_controller_run(void)
     if (ctl.exiting) {
         return;
     }
+    if (ctl.state == CONTROLLER_STOPPING) {
+        stop_some();
+    }
     if (ctl.state == CONTROLLER_STARTING
         || (ctl.state == CONTROLLER_FAILED && ctl.again
             && time_msec() >= ctl.next_try)) {
@@ -434,6 +514,7 @@ virtnet_controller_wait(void)
         break;
     case CONTROLLER_RESTORING:
     case CONTROLLER_RESUMING:
+    case CONTROLLER_STOPPING:
         poll_immediate_wake();
         break;
     case CONTROLLER_RUNNING:

@@ -66,6 +66,21 @@ void virtnet_controller_configure(const struct smap *other_config);
 void virtnet_controller_run(void);
 void virtnet_controller_wait(void);
 
+/* Ends the controller and starts it with the settings that the database has
+ * now, as another process would: devices come back from their records, and
+ * front ends that are connected connect again.  Returns 0 and calls 'cb',
+ * which may be NULL, when that is done, with 0, or with a negative number and
+ * a line that says why the controller does not run.  Returns -EBUSY, with one
+ * line in '*errp' that the caller must free, while VFs are being made or
+ * removed, or the controller is starting. */
+typedef void virtnet_restart_cb(int error, const char *reason, void *aux);
+int virtnet_controller_restart(virtnet_restart_cb *cb, void *aux,
+                               char **errp);
+
+/* Are devices being unplugged only to come back at once?  Then a backend
+ * leaves what belongs to their front ends alone. */
+bool virtnet_controller_restarting(void);
+
 /* The process is ending: closes the backend and keeps the records. */
 void virtnet_controller_exit(void);
 

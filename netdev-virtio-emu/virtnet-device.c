@@ -43,6 +43,7 @@ virtnet_device_init(struct virtnet_device *dev,
                     enum virtnet_function_type type)
 {
     dev->backend = backend;
+    dev->class = backend->class;
     dev->type = type;
     ovs_refcount_init(&dev->refcount);
     dev->state = VIRTNET_STATE_CREATED;
@@ -92,7 +93,7 @@ virtnet_device_ref(const struct virtnet_device *dev_)
 static void
 virtnet_device_dealloc(struct virtnet_device *dev)
 {
-    dev->backend->class->device_dealloc(dev);
+    dev->class->device_dealloc(dev);
 }
 
 void

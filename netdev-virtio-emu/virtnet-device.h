@@ -74,6 +74,7 @@
 
 struct netdev;
 struct virtnet_backend;
+struct virtnet_backend_class;
 struct virtnet_pool;
 
 /* Bounds.  Sources: VIRTIO 1.2, sections 2.7 and 5.1 (queue size, number of
@@ -266,6 +267,8 @@ struct virtnet_queue_info {
 struct virtnet_device {
     /* Set by virtnet_device_init(), constant. */
     struct virtnet_backend *backend; /* Its class has the operations. */
+    const struct virtnet_backend_class *class; /* The same one, for a device
+                                * that outlives its backend. */
     enum virtnet_function_type type;
     struct ovs_refcount refcount;
 

@@ -208,7 +208,7 @@ const struct virtnet_command virtnet_commands[VIRTNET_N_COMMANDS] = {
     [VIRTNET_CMD_LOG] = { "log", true, log_options, NULL, "set log level" },
     [VIRTNET_CMD_VERSION] = { "version", true, no_options, NULL,
                               "show virtio net controller version info" },
-    [VIRTNET_CMD_RESTART] = { "restart", false, no_options, NULL,
+    [VIRTNET_CMD_RESTART] = { "restart", true, no_options, NULL,
                               "Do fast restart of controller without killing "
                               "the service" },
     [VIRTNET_CMD_VALIDATE] = { "validate", false, validate_options, NULL,

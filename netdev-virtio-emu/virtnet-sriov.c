@@ -203,6 +203,15 @@ remove_vf(struct virtnet_device *vf)
     virtnet_bring_down(vf, true);
 }
 
+void
+virtnet_sriov_let_go(struct virtnet_device *dev)
+{
+    if (dev->pf) {
+        dev->pf->n_vfs--;
+        dev->pf = NULL;
+    }
+}
+
 int
 virtnet_sriov_bring_back(const struct virtnet_record *record, char **errp)
 {

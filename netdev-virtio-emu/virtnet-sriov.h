@@ -74,6 +74,10 @@ struct virtnet_record;
 int virtnet_sriov_bring_back(const struct virtnet_record *record,
                              char **errp);
 
+/* 'dev', if it is a VF, goes although its host wants to keep it: the
+ * controller starts anew. */
+void virtnet_sriov_let_go(struct virtnet_device *dev);
+
 /* Is a job under way: any, or one of 'pf'? */
 bool virtnet_sriov_is_busy(void);
 bool virtnet_sriov_pf_is_busy(const struct virtnet_device *pf);

@@ -378,6 +378,29 @@ cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args)
     reply(conn, &j);
 }
 
+static void
+restarted(int error, const char *reason, void *conn)
+{
+    if (error) {
+        reply_errno(conn, error, reason);
+    } else {
+        unixctl_command_reply(conn, "SUCCESS");
+    }
+}
+
+static void
+cmd_restart(struct unixctl_conn *conn,
+            const struct virtnet_args *args OVS_UNUSED)
+{
+    char *detail;
+    int error = virtnet_controller_restart(restarted, conn, &detail);
+
+    if (error) {
+        reply_errno(conn, error, detail);
+        free(detail);
+    }
+}
+
 typedef void cmd_func(struct unixctl_conn *, const struct virtnet_args *);
 
 static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
@@ -388,6 +411,7 @@ static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
     [VIRTNET_CMD_STATS] = cmd_stats,
     [VIRTNET_CMD_VERSION] = cmd_version,
     [VIRTNET_CMD_LOG] = cmd_log,
+    [VIRTNET_CMD_RESTART] = cmd_restart,
 };
 
 static void

@@ -704,7 +704,9 @@ soft_device_unplug(struct virtnet_device *dev, bool force, char **errp)
      * goes all the same: the next device of that name must not find this
      * one's guest there. */
     soft_await_stop(&sd->await);
-    soft_vhost_user_close(&sd->vhost, sd->vhost.server || sd->own_path);
+    soft_vhost_user_close(&sd->vhost, (!virtnet_controller_restarting()
+                                       && (sd->vhost.server
+                                           || sd->own_path)));
     return 0;
 }
 
