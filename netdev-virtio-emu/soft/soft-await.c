@@ -42,6 +42,11 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
 /* How often (ms) to look where the kernel does not tell. */
 #define RECHECK_MS 1000
 
+/* A socket appears (bind(2)) a moment before it accepts connections
+ * (listen(2)), and who comes too early has to come again a second later.  So
+ * leave it alone for this long (ms). */
+#define SETTLE_MS 20
+
 /* A directory in which something is to appear. */
 struct await_dir {
     struct shash_node *node;    /* In 'dirs'; its name is the path. */
@@ -53,7 +58,7 @@ struct await_dir {
 static struct shash dirs = SHASH_INITIALIZER(&dirs);
 static struct hmap dirs_by_wd = HMAP_INITIALIZER(&dirs_by_wd);
 
-/* Those whose path is there. */
+/* Those whose path is there, in order of 'ready_at'. */
 static struct ovs_list ready = OVS_LIST_INITIALIZER(&ready);
 
 static int inotify_fd = -1;     /* -1 until needed, or if there is none. */
@@ -150,6 +155,7 @@ static void
 set_ready(struct soft_await *aw)
 {
     if (ovs_list_is_empty(&aw->ready_node)) {
+        aw->ready_at = time_msec() + SETTLE_MS;
         ovs_list_push_back(&ready, &aw->ready_node);
     }
 }
@@ -283,23 +289,30 @@ read_events(void)
     }
 }
 
+/* Returns the first of 'ready', or NULL. */
+static struct soft_await *
+first_ready(void)
+{
+    return (ovs_list_is_empty(&ready) ? NULL
+            : CONTAINER_OF(ovs_list_front(&ready), struct soft_await,
+                           ready_node));
+}
+
 struct soft_await *
 soft_await_poll(void)
 {
     struct soft_await *aw;
 
-    if (ovs_list_is_empty(&ready)) {
-        if (inotify_fd >= 0) {
-            read_events();
-        }
-        if (time_msec() >= recheck_at) {
-            recheck();
-        }
-        if (ovs_list_is_empty(&ready)) {
-            return NULL;
-        }
+    if (inotify_fd >= 0) {
+        read_events();
     }
-    aw = CONTAINER_OF(ovs_list_front(&ready), struct soft_await, ready_node);
+    if (time_msec() >= recheck_at) {
+        recheck();
+    }
+    aw = first_ready();
+    if (!aw || time_msec() < aw->ready_at) {
+        return NULL;
+    }
     soft_await_stop(aw);
     return aw;
 }
@@ -307,8 +320,10 @@ soft_await_poll(void)
 void
 soft_await_wait(void)
 {
-    if (!ovs_list_is_empty(&ready)) {
-        poll_immediate_wake();
+    const struct soft_await *aw = first_ready();
+
+    if (aw) {
+        poll_timer_wait_until(aw->ready_at);
     }
     if (inotify_fd >= 0) {
         poll_fd_wait(inotify_fd, POLLIN);

@@ -42,6 +42,7 @@ struct soft_await {
     struct hmap_node node;      /* In the names of 'dir'. */
     struct ovs_list ready_node; /* In the list of those that are there, or
                                  * empty. */
+    long long int ready_at;     /* time_msec() when to be returned. */
     struct await_dir *dir;      /* NULL unless waiting. */
     char *name;                 /* Of the file in 'dir'. */
 };

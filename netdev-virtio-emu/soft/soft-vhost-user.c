@@ -70,6 +70,7 @@
 #include "soft-packet.h"
 #include "soft-rep.h"
 #include "soft-socket.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_vhost_user);
@@ -117,6 +118,10 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 #define MSG_SET_FEATURES 2
 #define MSG_GET_QUEUE_NUM 17
 #define MSG_SET_STATUS 39
+
+/* See let_reconnection_begin().  A few microseconds would do, were it not for
+ * threads that have to wait for a CPU. */
+#define RECONNECTION_BEGINS_MS 50
 
 /* Beginning of a message, as librte_vhost passes it to handlers. */
 OVS_PACKED(
@@ -530,6 +535,7 @@ vhost_destroy_connection(int vid)
         by_vid[vid] = NULL;
         vu->conn_vid = -1;
         forget_driver(vu);
+        vu->disconnected_at = time_msec();
         n_disconnected++;
         post_event(vu);
     }
@@ -701,9 +707,25 @@ soft_vhost_user_attach(struct soft_vhost_user *vu, uint64_t features,
     return 0;
 }
 
+/* After librte_vhost (22.11, for one) has told that a connection in client
+ * mode is gone, its thread goes on to queue the socket for another attempt to
+ * connect.  If the socket is unregistered at that very moment, what is in the
+ * queue refers to freed memory, and the next attempt crashes.  So does not
+ * return until that moment must have passed. */
+static void
+let_reconnection_begin(long long int disconnected_at)
+{
+    long long int ms = disconnected_at + RECONNECTION_BEGINS_MS - time_msec();
+
+    if (ms > 0) {
+        xnanosleep(MIN(ms, RECONNECTION_BEGINS_MS) * 1000 * 1000);
+    }
+}
+
 void
 soft_vhost_user_detach(struct soft_vhost_user *vu)
 {
+    long long int disconnected_at;
     bool used;
 
     if (!vu->registered) {
@@ -714,6 +736,7 @@ soft_vhost_user_detach(struct soft_vhost_user *vu)
     used = ovsrcu_index_get(&vu->rep->vid) >= 0;
     ovsrcu_index_set(&vu->rep->vid, -1);
     vu->accepting = false;
+    disconnected_at = vu->server ? 0 : vu->disconnected_at;
     if (vu->conn_vid >= 0) {
         by_vid[vu->conn_vid] = NULL;
         vu->conn_vid = -1;
@@ -726,6 +749,7 @@ soft_vhost_user_detach(struct soft_vhost_user *vu)
         ovsrcu_synchronize();
     }
     ovsrcu_quiesce_start();
+    let_reconnection_begin(disconnected_at);
     rte_vhost_driver_unregister(vu->path);
     ovsrcu_quiesce_end();
     vu->registered = false;

@@ -64,6 +64,7 @@ struct soft_vhost_user {
     bool accepting;             /* Is a connection welcome? */
     struct ovs_list event_node; /* In the list of events, or empty. */
     int conn_vid;               /* Connection, -1 if there is none. */
+    long long int disconnected_at; /* time_msec() when the last one went. */
     bool running;               /* Are the rings ready? */
     bool status_seen;           /* Does the front end tell the status? */
     bool features_seen;         /* Have features been negotiated? */
