@@ -50,6 +50,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-hotplug.c \
 	netdev-virtio-emu/virtnet-life.c \
 	netdev-virtio-emu/virtnet-life.h \
+	netdev-virtio-emu/virtnet-modify.c \
+	netdev-virtio-emu/virtnet-modify.h \
 	netdev-virtio-emu/virtnet-pool.c \
 	netdev-virtio-emu/virtnet-pool.h \
 	netdev-virtio-emu/virtnet-flow-provider.h \

@@ -127,7 +127,7 @@ virtio_emu_dev(const struct netdev_virtio_emu *nd)
 static void
 virtio_emu_refresh(struct netdev_virtio_emu *nd)
 {
-    const struct virtnet_device *dev = virtio_emu_dev(nd);
+    struct virtnet_device *dev = virtio_emu_dev(nd);
     uint64_t features = dev ? dev->driver.features : 0;
     bool carrier = dev && virtnet_device_carrier(dev);
     int n_rxq = dev ? virtnet_device_active_rxqs(dev) : 0;
@@ -135,6 +135,10 @@ virtio_emu_refresh(struct netdev_virtio_emu *nd)
     if (carrier != nd->carrier) {
         nd->carrier = carrier;
         nd->carrier_resets++;
+    }
+    if (dev && !nd->requested_mtu && nd->mtu != dev->config.mtu
+        && !nd->class->rep_set_mtu(dev, dev->config.mtu)) {
+        nd->mtu = dev->config.mtu;
     }
     nd->up.ol_flags = virtnet_tx_offloads(
         features & FEATURE(VIRTIO_NET_F_GUEST_CSUM),

@@ -21,6 +21,7 @@
 #include "virtnet-field.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "openvswitch/dynamic-string.h"
@@ -116,6 +117,20 @@ parent_pci_addr(const struct virtnet_device *dev)
     return parent ? parent->pci_addr : "0000:00:00.0";
 }
 
+/* Packets that found no buffer, while they are counted. */
+static const char *
+put_drops(struct ds *buf, const struct virtnet_device *dev)
+{
+    const struct virtnet_backend_class *class = dev->backend->class;
+
+    if (!dev->config.drop_counter) {
+        return NULL;
+    }
+    ds_put_format(buf, "%"PRIu64, class->get_drops ? class->get_drops(dev)
+                  : UINT64_C(0));
+    return ds_cstr(buf);
+}
+
 NUMBER(zero, 0)
 NUMBER(pf_id, dev->pf_id)
 NUMBER(vf_id, dev->vf_id)
@@ -162,7 +177,13 @@ TEXT(parent_pci_addr, parent_pci_addr(dev))
 TEXT(rep_name, dev->rep_name)
 NUMBER(rep_ifindex, dev->rep_ifindex)
 TEXT(none, "")
-TEXT(disabled, "disabled")
+NUMBER(rss_key_size, dev->config.rss_key_size)
+NUMBER(hash_types, dev->config.hash_types)
+TEXT(aarfs, dev->config.aarfs ? "enabled" : "disabled")
+TEXT(dim, dev->config.dim ? "enabled" : "disabled")
+TEXT(net_dim, !dev->config.net_dim_set ? NULL
+     : dev->config.net_dim ? "enabled" : "disabled")
+TEXT(drops, put_drops(buf, dev))
 NUMBER(sf_vhca_id, dev->sf_vhca_id)
 TEXT(backend, dev->backend->class->type)
 TEXT(attachment, dev->attachment)
@@ -219,8 +240,8 @@ static const struct device_field device_fields[] = {
     N("max_queue_pairs", D, BOTH | ANY, max_queue_pairs),
     N("mtu", D, BOTH | ANY, mtu),
     N("speed", D, BOTH | ANY, speed),
-    N("rss_max_key_size", D, BOTH | ANY, zero),
-    N("supported_hash_types", H, BOTH | ANY, zero),
+    N("rss_max_key_size", D, BOTH | ANY, rss_key_size),
+    N("supported_hash_types", H, BOTH | ANY, hash_types),
     S("ctrl_mac", BOTH | ANY, ctrl_mac),
     N("ctrl_mq", D, BOTH | ANY, ctrl_mq),
     N("sf_num", N, BOTH | ANY, sf_num),
@@ -232,8 +253,10 @@ static const struct device_field device_fields[] = {
     N("sf_cross_mkey", HU, BOTH | ANY, zero),
     N("sf_vhca_id", HU, BOTH | ANY, sf_vhca_id),
     N("sf_rqt_num", HU, BOTH | ANY, zero),
-    S("aarfs", BOTH | ANY, disabled),
-    S("dim", BOTH | ANY, disabled),
+    S("aarfs", BOTH | ANY, aarfs),
+    S("dim", BOTH | ANY, dim),
+    S("netdim", BOTH | ANY, net_dim),
+    S("num_desc_drop_pkts", IN_QUERY | ANY, drops),
 };
 
 /* Beyond the command reference, and therefore after everything else. */
@@ -348,6 +371,9 @@ QUEUE(invalid_buffer, q->invalid_buffer)
 QUEUE(zero, 0)
 QUEUE(core_id, q->core_id)
 QUEUE(total_bytes, q->total_bytes)
+#define VIRTNET_SIZE(MAX, NAME) QUEUE(size_##MAX, q->sizes[VIRTNET_SIZE_##MAX])
+VIRTNET_SIZES
+#undef VIRTNET_SIZE
 QUEUE(cq_max_count, q->cq_max_count)
 QUEUE(cq_period, q->cq_period)
 QUEUE(cq_period_mode, q->cq_period_mode)
@@ -357,16 +383,9 @@ QUEUE(cq_period_mode, q->cq_period_mode)
 
 static const struct queue_field queue_fields[] = {
     Q("VQ Index", N, IN_STATS, index),
-    Q("rx_64_or_less_octet_packets", N, IN_STATS, zero),
-    Q("rx_65_to_127_octet_packets", N, IN_STATS, zero),
-    Q("rx_128_to_255_octet_packets", N, IN_STATS, zero),
-    Q("rx_256_to_511_octet_packets", N, IN_STATS, zero),
-    Q("rx_512_to_1023_octet_packets", N, IN_STATS, zero),
-    Q("rx_1024_to_1522_octet_packets", N, IN_STATS, zero),
-    Q("rx_1523_to_2047_octet_packets", N, IN_STATS, zero),
-    Q("rx_2048_to_4095_octet_packets", N, IN_STATS, zero),
-    Q("rx_4096_to_8191_octet_packets", N, IN_STATS, zero),
-    Q("rx_8192_to_9022_octet_packets", N, IN_STATS, zero),
+#define VIRTNET_SIZE(MAX, NAME) Q(NAME, N, IN_STATS, size_##MAX),
+    VIRTNET_SIZES
+#undef VIRTNET_SIZE
 
     Q("index", D, IN_QUERY, index),
     Q("size", D, IN_QUERY, size),
@@ -417,6 +436,11 @@ put_queues(struct virtnet_json *j, const char *key,
             /* The control queue, which the front end keeps to itself. */
             info.index = i;
         }
+        if (i % 2 == 0 && i < 2 * dev->config.max_queue_pairs) {
+            info.cq_period = dev->config.cq_period;
+            info.cq_max_count = dev->config.cq_max_count;
+            info.cq_period_mode = dev->config.cq_period_mode;
+        }
         virtnet_json_begin_object(j, NULL);
         for (size_t k = 0; k < ARRAY_SIZE(queue_fields); k++) {
             const struct queue_field *f = &queue_fields[k];
@@ -455,7 +479,8 @@ virtnet_json_stats(struct virtnet_json *j, const struct virtnet_device *dev,
     if (dev->type == VIRTNET_VF) {
         virtnet_json_number(j, "vf_id", dev->vf_id);
     }
-    virtnet_json_string(j, "packet_counters", "Disabled");
+    virtnet_json_string(j, "packet_counters",
+                        dev->config.packet_counter ? "Enabled" : "Disabled");
     put_queues(j, "queues-stats", dev, only_queue, IN_STATS);
     virtnet_json_end_object(j);
 }
@@ -486,4 +511,53 @@ virtnet_json_controller(struct virtnet_json *j)
     virtnet_json_bits(j, "supported_event_modes", virtnet_event_mode_bits,
                       caps->event_modes);
     virtnet_json_end_object(j);
+}
+
+/* Tables. */
+
+static void
+put_row(struct ds *s, const char *id, const char *type, const char *vuid,
+        const char *bdf, const char *mac, const char *rep, const char *queues,
+        const char *state, const char *socket)
+{
+    ds_put_format(s, "%-8s %-10s %-26s %-7s %-17s %-15s %-6s %-12s %s\n",
+                  id, type, vuid, bdf, mac, rep, queues, state, socket);
+}
+
+void
+virtnet_table_header(struct ds *s)
+{
+    put_row(s, "ID", "TYPE", "VUID", "BDF", "MAC", "REPRESENTOR", "PAIRS",
+            "STATE", "SOCKET");
+}
+
+void
+virtnet_table_row(struct ds *s, const struct virtnet_device *dev)
+{
+    static const char *const types[] = {
+        [VIRTNET_STATIC_PF] = "static-PF",
+        [VIRTNET_HOTPLUG_PF] = "hotplug-PF",
+        [VIRTNET_VF] = "VF",
+    };
+    struct ds mac = DS_EMPTY_INITIALIZER;
+    struct ds bdf = DS_EMPTY_INITIALIZER;
+    char id[32], queues[16], state[32];
+
+    if (dev->type == VIRTNET_VF) {
+        snprintf(id, sizeof id, "%u/%u", dev->pf_id, dev->vf_id);
+    } else {
+        snprintf(id, sizeof id, "%u", dev->pf_id);
+    }
+    snprintf(queues, sizeof queues, "%"PRIu16, dev->config.max_queue_pairs);
+    ovs_strlcpy(state, virtnet_device_state_name(dev->state), sizeof state);
+    for (char *p = state; *p; p++) {
+        if (*p == ' ') {
+            *p = '-';
+        }
+    }
+    put_row(s, id, types[dev->type], dev->vuid, put_bdf(&bdf, dev->bdf),
+            put_mac(&mac, dev->config.mac), dev->rep_name, queues, state,
+            dev->attachment_path ? dev->attachment_path : "-");
+    ds_destroy(&mac);
+    ds_destroy(&bdf);
 }

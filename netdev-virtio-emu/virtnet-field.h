@@ -32,6 +32,12 @@ struct virtnet_queue_info;
 /* "controller" of "list". */
 void virtnet_json_controller(struct virtnet_json *);
 
+/* Devices as a table: its head, and a line for each.  Columns are separated by
+ * blanks, and a value that is missing is "-", so scripts can split a line. */
+struct ds;
+void virtnet_table_header(struct ds *);
+void virtnet_table_row(struct ds *, const struct virtnet_device *);
+
 /* A device, as "list" shows it, or with 'query' as "query" does. */
 void virtnet_json_device(struct virtnet_json *, const struct virtnet_device *,
                          bool query, bool brief, int only_queue);

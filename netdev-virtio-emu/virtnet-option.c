@@ -21,6 +21,7 @@
 #include "virtnet-option.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,52 +126,72 @@ static const struct virtnet_option modify_options[] = {
 };
 
 static const struct virtnet_option modify_device_options[] = {
-    OPT_ECHO("mac", "m", STRING, 0, "mac", false, "MAC address"),
-    OPT_ECHO("mtu", "t", NUMBER, 0, "mtu", false, "MTU"),
-    OPT_ECHO("speed", "e", NUMBER, 0, "speed", false, "speed, Mb/s"),
-    OPT_ECHO("link", "l", NUMBER, 0, "link", false, "0: down, 1: up"),
-    OPT_ECHO("state", "s", NUMBER, 0, "state", false, "device status bits"),
-    OPT_ECHO("features", "f", HEX, 0, "features", false, "feature bits"),
+    OPT_ECHO("mac", "m", STRING, 0, "mac", false,
+             "MAC address (driver unbound)"),
+    OPT_ECHO("mtu", "t", NUMBER, 0, "mtu", false,
+             "MTU, 68 to 9216 (driver unbound)"),
+    OPT_ECHO("speed", "e", NUMBER, 0, "speed", false,
+             "link speed in Mb/s: 10, 100, 1000, 2500, 5000, 10000, 14000, "
+             "20000, 25000, 40000, 50000, 56000, 100000, 200000, 400000 or "
+             "800000"),
+    OPT_ECHO("link", "l", NUMBER, 0, "link", false,
+             "link that the driver sees: 0 down, 1 up"),
+    OPT_ECHO("state", "s", NUMBER, 0, "state", false,
+             "device status bits; 0 resets the device"),
+    OPT_ECHO("features", "f", HEX, 0, "features", false,
+             "feature bits to offer, hexadecimal (driver unbound)"),
     OPT_ECHO("supported_hash_types", "o", HEX, 0, "supported_hash_types",
-             false, "hash types"),
+             false, "hash types to offer, hexadecimal bits: 0 IPv4, 1 TCPv4, "
+             "2 UDPv4, 3 IPv6, 4 TCPv6, 5 UDPv6, 6 IP_EX, 7 TCP_EX, 8 UDP_EX; "
+             "with VIRTIO_NET_F_HASH_REPORT"),
     OPT_ECHO("rss_max_key_size", "k", NUMBER, 0, "rss_max_key_size", false,
-             "size of the RSS key: 40"),
-    OPT_ECHO("rx_mode", "r", HEX, 0, "rx_mode", false, "receive mode"),
-    OPT_ECHO("msix_num", "n", NUMBER, 1, "msix_num", false,
-             "number of MSI-X vectors"),
+             "size of the RSS key: 40; with VIRTIO_NET_F_RSS or "
+             "VIRTIO_NET_F_HASH_REPORT"),
+    OPT_ECHO("rx_mode", "r", HEX, 0, "rx_mode", false,
+             "receive mode, hexadecimal bits: 0 promisc, 1 allmulti, "
+             "2 alluni, 3 nomulti, 4 nouni, 5 nobcast"),
+    OPT_ECHO("msix_num", "n", NUMBER, 0, "msix_num", false,
+             "number of MSI-X vectors of a VF, even (driver unbound; not with "
+             "--max_queue_pairs)"),
     OPT_ECHO("max_queue_size", "q", NUMBER, 0, "max_queue_size", false,
-             "descriptors of a queue"),
+             "descriptors of a queue: a power of 2 from 4 to 32768 (driver "
+             "unbound)"),
     OPT_ECHO("dst_port", "d", HEX, 0, "dst_port", false,
-             "IPv4 destination port (deprecated)"),
+             "IPv4 destination port of a rule, hexadecimal (deprecated)"),
     OPT_ECHO("rx_dma_q_num", "b", NUMBER, 0, "rx_dma_q_num", false,
-             "receive DMA queues"),
+             "greatest number of receive DMA queues"),
     OPT_CHOICE("drop_counter", "dc", false, "enable,disable", "drop_counter",
-               "count dropped packets"),
+               "count packets that find no buffer (driver probed)"),
     OPT_CHOICE("packet_counter", "pkt_cnt", false, "enable,disable",
-               "packet_counter", "count packets by size"),
+               "packet_counter", "count packets by size (driver probed)"),
     OPT_CHOICE("aarfs_config", "aarfs", false, "enable,disable",
-               "aarfs_config", "accelerated RFS"),
-    OPT_ECHO("max_queue_pairs", "qp", NUMBER, 1, "max_queue_pairs", false,
-             "number of data queue pairs"),
+               "aarfs_config", "accelerated RFS (PFs only)"),
+    OPT_ECHO("max_queue_pairs", "qp", NUMBER, 0, "max_queue_pairs", false,
+             "number of data queue pairs (driver unbound)"),
     OPT_CHOICE("dim_config", "dim", false, "enable,disable", "dim_config",
-               "interrupt moderation"),
+               "interrupt moderation by the device"),
     OPT_CHOICE("net_dim_config", "netdim", false, "enable,disable",
-               "net_dim_config", "interrupt moderation by the network"),
+               "net_dim_config", "interrupt moderation by the card's network "
+               "driver (driver unbound)"),
     OPT_END
 };
 
 static const struct virtnet_option modify_queue_options[] = {
     OPT_CHOICE("period_mode", "e", false, "event,cqe", "period_mode",
-               "what restarts the timer"),
-    OPT_ECHO("period", "n", NUMBER, 0, "period", false, "microseconds"),
-    OPT_ECHO("max_count", "c", NUMBER, 0, "max_count", false, "packets"),
+               "what starts the timer again: an event, or a completion"),
+    OPT_ECHO("period", "n", NUMBER, 0, "period", false,
+             "interrupt moderation timer, microseconds"),
+    OPT_ECHO("max_count", "c", NUMBER, 0, "max_count", false,
+             "packets that end the wait"),
     OPT_END
 };
 
 static const struct virtnet_command modify_subcommands[] = {
-    { "device", false, modify_device_options, NULL, "modify a device" },
-    { "queue", false, modify_queue_options, NULL, "modify its queues" },
-    { NULL, false, NULL, NULL, NULL },
+    { "device", "modify device", modify_device_options, NULL,
+      "modify a device" },
+    { "queue", "modify queue", modify_queue_options, NULL,
+      "modify interrupt moderation of its receive queues" },
+    { NULL, NULL, NULL, NULL, NULL },
 };
 
 static const struct virtnet_option log_options[] = {
@@ -190,38 +211,105 @@ static const struct virtnet_option update_options[] = {
 };
 
 static const struct virtnet_command health_subcommands[] = {
-    { "show", false, no_options, NULL, "show health" },
-    { NULL, false, NULL, NULL, NULL },
+    { "show", "health show", no_options, NULL, "show health" },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct virtnet_option list_options[] = {
+    OPT_CHOICE("format", NULL, false, "json,table", NULL,
+               "how to print (default: json)"),
+    OPT_CHOICE("type", NULL, false, "static,hotplug,vf", NULL,
+               "devices of this kind only"),
+    OPT("pf", "p", NUMBER, false, "this PF and its VFs only"),
+    OPT_CHOICE("state", NULL, false,
+               "created,driver-found,features-ok,driver-ok,reset", NULL,
+               "devices in this state only"),
+    OPT("bridge", NULL, STRING, false, "devices asked for by this bridge "
+        "only"),
+    OPT_END
+};
+
+static const struct virtnet_option debug_options[] = {
+    OPT("vf", "v", NUMBER, false, "VF id, with --pf"),
+    { "pf", "p", NUMBER, false, 1, false, NULL, NULL, false, "PF id" },
+    { "vuid", "u", STRING, false, 1, false, NULL, NULL, false,
+      "VUID of the device" },
+    OPT_END
+};
+
+static const struct virtnet_option debug_vq_options[] = {
+    OPT("queue_id", "q", NUMBER, false, "this queue only"),
+    OPT_END
+};
+
+static const struct virtnet_option debug_fault_options[] = {
+    OPT_CHOICE("next", NULL, true, "modify,hotplug,sf,record,none", NULL,
+               "what fails the next time"),
+    OPT_END
+};
+
+static const struct virtnet_command debug_subcommands[] = {
+    { "vq", "debug vq", debug_vq_options, NULL,
+      "show all that is known of the queues of a device" },
+    { "pool", "debug pool", no_options, NULL,
+      "show pools: SFs, and vectors and queue pairs of each PF's VFs" },
+    { "fault", "debug fault", debug_fault_options, NULL,
+      "make the next step of some kind fail, to see what becomes of it" },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+static const struct virtnet_option wait_options[] = {
+    SELECTOR_VF,
+    OPT_ONE_OF("pf", "p", NUMBER, 1, "pf", "PF id"),
+    OPT_ONE_OF("vuid", "u", STRING, 1, "vuid", "VUID of the device"),
+    OPT_CHOICE("state", "s", true,
+               "created,driver-found,features-ok,driver-ok,reset,port,gone",
+               NULL, "state to wait for; \"port\": it is a port of a bridge; "
+               "\"gone\": there is no such device"),
+    OPT("timeout", "t", NUMBER, false,
+        "seconds to wait at most (default: 30; at most 86400)"),
+    OPT_END
+};
+
+static const struct virtnet_option events_options[] = {
+    OPT("since", NULL, NUMBER, false,
+        "number of the last event that is known already; 0 shows all that "
+        "are remembered (default: only what happens from now on)"),
+    OPT("timeout", "t", NUMBER, false,
+        "seconds after which to stop (default: never)"),
+    OPT("count", "c", NUMBER, false, "events after which to stop"),
+    OPT_END
 };
 
 const struct virtnet_command virtnet_commands[VIRTNET_N_COMMANDS] = {
-    [VIRTNET_CMD_HOTPLUG] = { "hotplug", true, hotplug_options, NULL,
-                              "hotplug virtnet device" },
-    [VIRTNET_CMD_UNPLUG] = { "unplug", true, unplug_options, NULL,
-                             "unplug virtnet device" },
-    [VIRTNET_CMD_LIST] = { "list", true, no_options, NULL,
-                           "list all virtnet devices" },
-    [VIRTNET_CMD_QUERY] = { "query", true, query_options, NULL,
-                            "query all or individual virtnet device(s)" },
-    [VIRTNET_CMD_MODIFY] = { "modify", false, modify_options,
-                             modify_subcommands, "modify virtnet device" },
-    [VIRTNET_CMD_LOG] = { "log", true, log_options, NULL, "set log level" },
-    [VIRTNET_CMD_VERSION] = { "version", true, no_options, NULL,
-                              "show virtio net controller version info" },
-    [VIRTNET_CMD_RESTART] = { "restart", true, no_options, NULL,
-                              "Do fast restart of controller without killing "
-                              "the service" },
-    [VIRTNET_CMD_VALIDATE] = { "validate", false, validate_options, NULL,
-                               "validate configurations" },
-    [VIRTNET_CMD_UPDATE] = { "update", false, update_options, NULL,
-                             "update controller" },
-    [VIRTNET_CMD_HEALTH] = { "health", false, modify_options,
-                             health_subcommands, "controller health utility" },
-    [VIRTNET_CMD_DEBUG] = { "debug", false, no_options, NULL,
-                            "For debug purpose, cmds can be changed without "
-                            "notice" },
-    [VIRTNET_CMD_STATS] = { "stats", true, stats_options, NULL,
-                            "stats of virtnet device" },
+#define COMMAND(ID, NAME, OPTIONS, SUBCOMMANDS, HELP) \
+    [VIRTNET_CMD_##ID] = { NAME, NAME, OPTIONS, SUBCOMMANDS, HELP }
+    COMMAND(HOTPLUG, "hotplug", hotplug_options, NULL,
+            "hotplug virtnet device"),
+    COMMAND(UNPLUG, "unplug", unplug_options, NULL, "unplug virtnet device"),
+    COMMAND(LIST, "list", list_options, NULL, "list all virtnet devices"),
+    COMMAND(QUERY, "query", query_options, NULL,
+            "query all or individual virtnet device(s)"),
+    COMMAND(MODIFY, "modify", modify_options, modify_subcommands,
+            "modify virtnet device"),
+    COMMAND(LOG, "log", log_options, NULL, "set log level"),
+    COMMAND(VERSION, "version", no_options, NULL,
+            "show virtio net controller version info"),
+    COMMAND(RESTART, "restart", no_options, NULL,
+            "Do fast restart of controller without killing the service"),
+    COMMAND(VALIDATE, "validate", validate_options, NULL,
+            "validate configurations"),
+    COMMAND(UPDATE, "update", update_options, NULL, "update controller"),
+    COMMAND(HEALTH, "health", modify_options, health_subcommands,
+            "controller health utility"),
+    COMMAND(DEBUG, "debug", debug_options, debug_subcommands,
+            "For debug purpose, cmds can be changed without notice"),
+    COMMAND(STATS, "stats", stats_options, NULL, "stats of virtnet device"),
+    COMMAND(WAIT, "wait", wait_options, NULL,
+            "wait until a virtnet device is in some state"),
+    COMMAND(EVENTS, "events", events_options, NULL,
+            "follow what happens to virtnet devices"),
+#undef COMMAND
 };
 
 /* Looking up. */
@@ -235,6 +323,18 @@ virtnet_command_lookup(const char *name)
         }
     }
     return NULL;
+}
+
+bool
+virtnet_command_has_option(const struct virtnet_command *command,
+                           const char *name)
+{
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        if (!strcmp(o->name, name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static size_t
@@ -431,16 +531,18 @@ check_args(const struct virtnet_args *args, char **errp)
     return true;
 }
 
-bool
-virtnet_args_parse(struct virtnet_args *args,
-                   const struct virtnet_command *command,
-                   int argc, const char *const argv[], char **errp)
+/* Parses options of 'command' up to the end, or to the name of a subcommand.
+ * Stores the number of words that were used in '*n_used'. */
+static bool
+parse_options(struct virtnet_args *args,
+              const struct virtnet_command *command, int argc,
+              const char *const argv[], int *n_used, char **errp)
 {
-    *errp = NULL;
+    int i;
+
     memset(args, 0, sizeof *args);
     args->command = command;
-
-    for (int i = 0; i < argc; i++) {
+    for (i = 0; i < argc; i++) {
         const struct virtnet_option *o;
         const char *word = argv[i];
         const char *value;
@@ -451,6 +553,9 @@ virtnet_args_parse(struct virtnet_args *args,
             return true;
         }
         if (word[0] != '-' || !word[1] || !strcmp(word, "--")) {
+            if (word[0] != '-' && command->subcommands) {
+                break;
+            }
             return bad(errp, "unrecognized arguments: %s", word);
         }
         o = find_option(command, word, &value, errp);
@@ -479,13 +584,62 @@ virtnet_args_parse(struct virtnet_args *args,
         }
         args->values[index].given = true;
     }
+    *n_used = i;
     return check_args(args, errp);
+}
+
+static void
+put_subcommands(const struct virtnet_command *command, struct ds *s)
+{
+    for (const struct virtnet_command *c = command->subcommands; c->name;
+         c++) {
+        ds_put_format(s, "%c%s", c == command->subcommands ? '{' : ',',
+                      c->name);
+    }
+    ds_put_char(s, '}');
+}
+
+bool
+virtnet_args_parse(struct virtnet_args *args, struct virtnet_args *sub,
+                   const struct virtnet_command *command,
+                   int argc, const char *const argv[],
+                   const struct virtnet_command **command_failed, char **errp)
+{
+    const struct virtnet_command *c;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    int n = 0;
+
+    *errp = NULL;
+    *command_failed = command;
+    memset(sub, 0, sizeof *sub);
+    if (!parse_options(args, command, argc, argv, &n, errp)) {
+        return false;
+    } else if (args->help || !command->subcommands) {
+        return true;
+    }
+
+    for (c = command->subcommands; n < argc && c->name; c++) {
+        if (!strcmp(c->name, argv[n])) {
+            *command_failed = c;
+            return parse_options(sub, c, argc - n - 1, argv + n + 1, &n,
+                                 errp);
+        }
+    }
+    put_subcommands(command, &s);
+    if (n < argc) {
+        bad(errp, "invalid choice: '%s' (choose from %s)", argv[n],
+            ds_cstr(&s));
+    } else {
+        bad(errp, "the following arguments are required: %s", ds_cstr(&s));
+    }
+    ds_destroy(&s);
+    return false;
 }
 
 /* Help. */
 
-static void
-put_metavar(const struct virtnet_option *o, struct ds *s)
+void
+virtnet_option_metavar(const struct virtnet_option *o, struct ds *s)
 {
     if (o->type == VIRTNET_OPT_CHOICE) {
         ds_put_format(s, " {%s}", o->choices);
@@ -501,22 +655,18 @@ put_metavar(const struct virtnet_option *o, struct ds *s)
 void
 virtnet_command_usage(const struct virtnet_command *command, struct ds *s)
 {
-    ds_put_format(s, "usage: virtnet %s [-h]", command->name);
+    ds_put_format(s, "usage: virtnet %s [-h]", command->path);
     for (const struct virtnet_option *o = command->options; o->name; o++) {
         ds_put_cstr(s, o->required ? " " : " [");
         ds_put_format(s, "%s%s", o->brief ? "-" : "--",
                       o->brief ? o->brief : o->name);
-        put_metavar(o, s);
+        virtnet_option_metavar(o, s);
         ds_put_cstr(s, o->required ? "" : "]");
     }
     if (command->subcommands) {
-        ds_put_cstr(s, " {");
-        for (const struct virtnet_command *c = command->subcommands; c->name;
-             c++) {
-            ds_put_format(s, "%s%s", c == command->subcommands ? "" : ",",
-                          c->name);
-        }
-        ds_put_cstr(s, "} ...");
+        ds_put_char(s, ' ');
+        put_subcommands(command, s);
+        ds_put_cstr(s, " ...");
     }
     ds_put_char(s, '\n');
 }
@@ -525,44 +675,71 @@ void
 virtnet_command_help(const struct virtnet_command *command, struct ds *s)
 {
     virtnet_command_usage(command, s);
-    ds_put_format(s, "\n%s%s\n\noptions:\n"
-                  "  -h, --help\n        show this help message and exit\n",
-                  command->help,
-                  command->available ? "" : " (not available in this "
-                  "version)");
+    ds_put_format(s, "\n%s\n", command->help);
+    if (command->subcommands) {
+        ds_put_cstr(s, "\npositional arguments:\n");
+        for (const struct virtnet_command *c = command->subcommands; c->name;
+             c++) {
+            ds_put_format(s, "  %s\n        %s\n", c->name, c->help);
+        }
+    }
+    ds_put_cstr(s, "\noptions:\n"
+                "  -h, --help\n        show this help message and exit\n");
     for (const struct virtnet_option *o = command->options; o->name; o++) {
         ds_put_cstr(s, "  ");
         if (o->brief) {
             ds_put_format(s, "-%s", o->brief);
-            put_metavar(o, s);
+            virtnet_option_metavar(o, s);
             ds_put_cstr(s, ", ");
         }
         ds_put_format(s, "--%s", o->name);
-        put_metavar(o, s);
+        virtnet_option_metavar(o, s);
         ds_put_format(s, "\n        %s\n", o->help);
     }
 }
 
-void
-virtnet_args_echo(const struct virtnet_args *args, struct ds *s)
+/* Appends a member of the echo line.  '*first' tells whether it is the first
+ * one. */
+static void
+put_echo(struct ds *s, bool *first, const char *key, const char *value)
 {
-    bool first = true;
+    ds_put_format(s, "%s'%s': '%s'", *first ? "{" : ", ", key, value);
+    *first = false;
+}
 
+static void
+echo_options(const struct virtnet_args *args, struct ds *s, bool *first)
+{
     for (size_t i = 0; args->command->options[i].name; i++) {
         const struct virtnet_option *o = &args->command->options[i];
+        char number[32];
 
         if (!o->echo || (!o->echo_always && !args->values[i].given)) {
             continue;
         }
-        ds_put_format(s, "%s'%s': ", first ? "{" : ", ", o->echo);
-        first = false;
-        if (o->type == VIRTNET_OPT_FLAG) {
-            ds_put_format(s, "'0x%d'", args->values[i].given);
-        } else if (o->type == VIRTNET_OPT_NUMBER) {
-            ds_put_format(s, "'0x%"PRIx64"'", args->values[i].number);
-        } else {
-            ds_put_format(s, "'%s'", args->values[i].text);
-        }
+        snprintf(number, sizeof number, "0x%"PRIx64,
+                 o->type == VIRTNET_OPT_FLAG ? args->values[i].given
+                 : args->values[i].number);
+        put_echo(s, first, o->echo,
+                 o->type == VIRTNET_OPT_FLAG || o->type == VIRTNET_OPT_NUMBER
+                 ? number : args->values[i].text);
+    }
+}
+
+void
+virtnet_args_echo(const struct virtnet_args *args,
+                  const struct virtnet_args *sub, struct ds *s)
+{
+    bool first = true;
+
+    echo_options(args, s, &first);
+    if (sub->command && !first) {
+        char number[32];
+
+        snprintf(number, sizeof number, "0x%x",
+                 (unsigned int) (sub->command - args->command->subcommands));
+        put_echo(s, &first, "subcmd", number);
+        echo_options(sub, s, &first);
     }
     if (!first) {
         ds_put_cstr(s, "}\n");

@@ -40,6 +40,10 @@ enum virtnet_command_id {
     VIRTNET_CMD_HEALTH,
     VIRTNET_CMD_DEBUG,
     VIRTNET_CMD_STATS,
+
+    /* Not of the known program. */
+    VIRTNET_CMD_WAIT,
+    VIRTNET_CMD_EVENTS,
     VIRTNET_N_COMMANDS
 };
 
@@ -68,8 +72,8 @@ struct virtnet_option {
 };
 
 struct virtnet_command {
-    const char *name;
-    bool available;             /* In this release? */
+    const char *name;           /* As it is typed. */
+    const char *path;           /* With the command that it belongs to. */
     const struct virtnet_option *options; /* Ends with a null 'name'. */
     const struct virtnet_command *subcommands; /* Likewise; or NULL. */
     const char *help;
@@ -80,9 +84,10 @@ extern const struct virtnet_command virtnet_commands[VIRTNET_N_COMMANDS];
 
 #define VIRTNET_MAX_OPTIONS 24
 
-/* Parsed options.  Texts are borrowed from argv. */
+/* Parsed options of a command, or of a subcommand.  Texts are borrowed from
+ * argv. */
 struct virtnet_args {
-    const struct virtnet_command *command;
+    const struct virtnet_command *command; /* NULL: there is none. */
     struct {
         bool given;
         const char *text;       /* NULL for a flag. */
@@ -93,11 +98,19 @@ struct virtnet_args {
 
 const struct virtnet_command *virtnet_command_lookup(const char *name);
 
-/* Parses the 'argc' words of 'argv', without the name of the command.  Returns
- * true if they are good; else stores one line in '*errp', which the caller
- * must free.  Thread-safe. */
-bool virtnet_args_parse(struct virtnet_args *, const struct virtnet_command *,
-                        int argc, const char *const argv[], char **errp);
+/* Parses the 'argc' words of 'argv', without the name of the command, into
+ * '*args' and, behind the name of a subcommand, '*sub'.  Returns true if they
+ * are good; else stores one line in '*errp', which the caller must free.
+ * '*command_failed' is the command or subcommand that it is about.
+ * Thread-safe. */
+bool virtnet_args_parse(struct virtnet_args *args, struct virtnet_args *sub,
+                        const struct virtnet_command *,
+                        int argc, const char *const argv[],
+                        const struct virtnet_command **command_failed,
+                        char **errp);
+
+bool virtnet_command_has_option(const struct virtnet_command *,
+                                const char *name);
 
 /* Value of the option 'name', which the command must have. */
 bool virtnet_arg_given(const struct virtnet_args *, const char *name);
@@ -110,6 +123,11 @@ void virtnet_command_help(const struct virtnet_command *, struct ds *s);
 
 /* Appends the line that the program prints before the answer: the arguments,
  * in the notation of a Python dictionary.  Nothing if there is none. */
-void virtnet_args_echo(const struct virtnet_args *, struct ds *s);
+void virtnet_args_echo(const struct virtnet_args *args,
+                       const struct virtnet_args *sub, struct ds *s);
+
+/* Appends what an option's value is called in usage and help: " {a,b}",
+ * " MTU", or nothing. */
+void virtnet_option_metavar(const struct virtnet_option *, struct ds *s);
 
 #endif /* virtnet-option.h */

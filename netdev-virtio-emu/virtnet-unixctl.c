@@ -34,6 +34,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-field.h"
 #include "virtnet-json.h"
+#include "virtnet-modify.h"
 #include "virtnet-option.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
@@ -108,10 +109,13 @@ select_device(const struct virtnet_args *args, bool may_be_vf, int *error)
             return NULL;
         }
         dev = virtnet_device_by_vf(pf, vf);
+        *error = (dev ? 0
+                  : virtnet_device_by_pf(pf) ? VIRTNET_E_VF_DEV_GET
+                  : VIRTNET_E_DEV_NOT_FOUND);
     } else {
         dev = virtnet_device_by_pf(pf);
+        *error = dev ? 0 : VIRTNET_E_DEV_NOT_FOUND;
     }
-    *error = dev ? 0 : VIRTNET_E_DEV_NOT_FOUND;
     return dev;
 }
 
@@ -198,7 +202,8 @@ hotplug_many(const struct virtnet_hotplug_request *template, uint64_t n,
 }
 
 static void
-cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args)
+cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args,
+            const struct virtnet_args *sub OVS_UNUSED)
 {
     struct virtnet_hotplug_request req = {
         .ib_device = virtnet_arg_text(args, "ib_device"),
@@ -247,7 +252,8 @@ cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args)
 }
 
 static void
-cmd_unplug(struct unixctl_conn *conn, const struct virtnet_args *args)
+cmd_unplug(struct unixctl_conn *conn, const struct virtnet_args *args,
+           const struct virtnet_args *sub OVS_UNUSED)
 {
     struct virtnet_device *dev;
     const char *reason;
@@ -266,19 +272,124 @@ cmd_unplug(struct unixctl_conn *conn, const struct virtnet_args *args)
     free(detail);
 }
 
+/* Gathers what the options of "modify device" or "modify queue" say. */
 static void
-cmd_list(struct unixctl_conn *conn,
-         const struct virtnet_args *args OVS_UNUSED)
+get_modification(const struct virtnet_args *args,
+                 struct virtnet_modification *mod)
 {
+    /* A modification of all devices outlives the arguments. */
+    static const char *words[] = { "enable", "disable", "event", "cqe" };
+
+    memset(mod, 0, sizeof *mod);
+    for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
+        struct virtnet_attr_value *v = &mod->attrs[i];
+        const char *name = virtnet_attr_name(i);
+
+        if (virtnet_command_has_option(args->command, name)
+            && virtnet_arg_given(args, name)) {
+            v->given = true;
+            v->text = virtnet_arg_text(args, name);
+            v->number = virtnet_arg_number(args, name);
+            for (size_t k = 0; k < ARRAY_SIZE(words); k++) {
+                if (!strcmp(v->text, words[k])) {
+                    v->text = words[k];
+                }
+            }
+        }
+    }
+}
+
+static void
+modify_done(int error, const char *detail, void *conn)
+{
+    reply_errno(conn, error, detail);
+}
+
+static void
+cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
+           const struct virtnet_args *sub)
+{
+    struct virtnet_modification mod;
+    struct virtnet_device *dev;
+    const char *reason;
+    char *detail = NULL;
+    int error;
+
+    get_modification(sub, &mod);
+    if (!virtnet_controller_is_running(&reason)) {
+        reply_errno(conn, -ENODEV, reason);
+        return;
+    } else if (virtnet_arg_given(args, "all")) {
+        error = virtnet_modify_all(&mod, modify_done, conn, &detail);
+        if (!error) {
+            return;
+        }
+    } else {
+        dev = select_device(args, true, &error);
+        if (dev) {
+            error = virtnet_modify(dev, &mod, &detail);
+        }
+    }
+    reply_errno(conn, error, error ? detail : NULL);
+    free(detail);
+}
+
+/* Do the filters of "list" let 'dev' through? */
+static bool
+is_listed(const struct virtnet_args *args, const struct virtnet_device *dev)
+{
+    const char *state = virtnet_device_state_name(dev->state);
+    const char *type = virtnet_arg_text(args, "type");
+    const char *wanted = virtnet_arg_text(args, "state");
+    const char *bridge = virtnet_arg_text(args, "bridge");
+
+    if (type && dev->type != (!strcmp(type, "static") ? VIRTNET_STATIC_PF
+                              : !strcmp(type, "hotplug") ? VIRTNET_HOTPLUG_PF
+                              : VIRTNET_VF)) {
+        return false;
+    }
+    if (wanted) {
+        /* "driver-ok" is "driver ok". */
+        for (size_t i = 0; wanted[i] || state[i]; i++) {
+            if (wanted[i] != (state[i] == ' ' ? '-' : state[i])) {
+                return false;
+            }
+        }
+    }
+    return ((!virtnet_arg_given(args, "pf")
+             || virtnet_arg_number(args, "pf") == dev->pf_id)
+            && (!bridge || (dev->bridge && !strcmp(bridge, dev->bridge))));
+}
+
+static void
+cmd_list(struct unixctl_conn *conn, const struct virtnet_args *args,
+         const struct virtnet_args *sub OVS_UNUSED)
+{
+    const char *format = virtnet_arg_text(args, "format");
     struct virtnet_device *dev;
     struct virtnet_json j;
 
+    if (format && !strcmp(format, "table")) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+
+        virtnet_table_header(&s);
+        VIRTNET_FOR_EACH_DEVICE (dev) {
+            if (is_listed(args, dev)) {
+                virtnet_table_row(&s, dev);
+            }
+        }
+        unixctl_command_reply(conn, ds_cstr(&s));
+        ds_destroy(&s);
+        return;
+    }
     virtnet_json_init(&j);
     virtnet_json_begin_object(&j, NULL);
     virtnet_json_controller(&j);
     virtnet_json_begin_array(&j, "devices");
     VIRTNET_FOR_EACH_DEVICE (dev) {
-        virtnet_json_device(&j, dev, false, true, -1);
+        if (is_listed(args, dev)) {
+            virtnet_json_device(&j, dev, false, true, -1);
+        }
     }
     virtnet_json_end_array(&j);
     virtnet_json_end_object(&j);
@@ -286,7 +397,8 @@ cmd_list(struct unixctl_conn *conn,
 }
 
 static void
-cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args)
+cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args,
+          const struct virtnet_args *sub OVS_UNUSED)
 {
     bool brief = virtnet_arg_given(args, "brief");
     struct virtnet_device *dev = NULL;
@@ -316,7 +428,8 @@ cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args)
 }
 
 static void
-cmd_stats(struct unixctl_conn *conn, const struct virtnet_args *args)
+cmd_stats(struct unixctl_conn *conn, const struct virtnet_args *args,
+          const struct virtnet_args *sub OVS_UNUSED)
 {
     struct virtnet_device *dev;
     struct virtnet_json j;
@@ -335,7 +448,8 @@ cmd_stats(struct unixctl_conn *conn, const struct virtnet_args *args)
 
 static void
 cmd_version(struct unixctl_conn *conn,
-            const struct virtnet_args *args OVS_UNUSED)
+            const struct virtnet_args *args OVS_UNUSED,
+            const struct virtnet_args *sub OVS_UNUSED)
 {
     static const char *keys[] = { "Original Controller",
                                   "Destination Controller" };
@@ -353,7 +467,8 @@ cmd_version(struct unixctl_conn *conn,
 }
 
 static void
-cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args)
+cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args,
+        const struct virtnet_args *sub OVS_UNUSED)
 {
     static const char *modules[] = {
         "virtnet_controller", "virtnet_device", "virtnet_recovery",
@@ -390,7 +505,8 @@ restarted(int error, const char *reason, void *conn)
 
 static void
 cmd_restart(struct unixctl_conn *conn,
-            const struct virtnet_args *args OVS_UNUSED)
+            const struct virtnet_args *args OVS_UNUSED,
+            const struct virtnet_args *sub OVS_UNUSED)
 {
     char *detail;
     int error = virtnet_controller_restart(restarted, conn, &detail);
@@ -401,36 +517,47 @@ cmd_restart(struct unixctl_conn *conn,
     }
 }
 
-typedef void cmd_func(struct unixctl_conn *, const struct virtnet_args *);
+typedef void cmd_func(struct unixctl_conn *, const struct virtnet_args *args,
+                      const struct virtnet_args *sub);
 
 static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
     [VIRTNET_CMD_HOTPLUG] = cmd_hotplug,
     [VIRTNET_CMD_UNPLUG] = cmd_unplug,
     [VIRTNET_CMD_LIST] = cmd_list,
     [VIRTNET_CMD_QUERY] = cmd_query,
+    [VIRTNET_CMD_MODIFY] = cmd_modify,
     [VIRTNET_CMD_STATS] = cmd_stats,
     [VIRTNET_CMD_VERSION] = cmd_version,
     [VIRTNET_CMD_LOG] = cmd_log,
     [VIRTNET_CMD_RESTART] = cmd_restart,
 };
 
+/* An action that cannot be told what to do is an action that fails; to ask for
+ * the wrong thing to be shown is an error of usage. */
+static bool
+is_action(const struct virtnet_command *command)
+{
+    enum virtnet_command_id id = command - virtnet_commands;
+
+    return (id == VIRTNET_CMD_HOTPLUG || id == VIRTNET_CMD_UNPLUG
+            || id == VIRTNET_CMD_MODIFY);
+}
+
 static void
 handle(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
     const struct virtnet_command *command = aux;
-    struct virtnet_args args;
+    const struct virtnet_command *failed;
+    struct virtnet_args args, sub;
     char *error;
 
-    if (!command->available) {
-        reply_errno(conn, VIRTNET_E_NOT_SUPPORTED,
-                    "the command is not available in this version");
+    if (!handlers[command - virtnet_commands]) {
+        reply_errno(conn, VIRTNET_E_NOT_SUPPORTED, NULL);
         return;
     }
-    if (!virtnet_args_parse(&args, command, argc - 1, argv + 1, &error)) {
-        /* An action that cannot be told what to do is an action that fails;
-         * to ask for the wrong thing to be shown is an error of usage. */
-        if (command == &virtnet_commands[VIRTNET_CMD_HOTPLUG]
-            || command == &virtnet_commands[VIRTNET_CMD_UNPLUG]) {
+    if (!virtnet_args_parse(&args, &sub, command, argc - 1, argv + 1, &failed,
+                            &error)) {
+        if (is_action(command)) {
             reply_errno(conn, -EINVAL, error);
         } else {
             unixctl_command_reply_error(conn, error);
@@ -438,15 +565,15 @@ handle(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
         free(error);
         return;
     }
-    if (args.help) {
+    if (args.help || sub.help) {
         struct ds s = DS_EMPTY_INITIALIZER;
 
-        virtnet_command_help(command, &s);
+        virtnet_command_help(args.help ? command : sub.command, &s);
         unixctl_command_reply(conn, ds_cstr(&s));
         ds_destroy(&s);
         return;
     }
-    handlers[command - virtnet_commands](conn, &args);
+    handlers[command - virtnet_commands](conn, &args, &sub);
 }
 
 void
@@ -456,7 +583,6 @@ virtnet_unixctl_init(void)
         const struct virtnet_command *command = &virtnet_commands[i];
         char *name = xasprintf("virtnet/%s", command->name);
 
-        ovs_assert(!command->available || handlers[i]);
         unixctl_command_register(name, "[OPTION...]", 0, INT_MAX,
                                  handle, CONST_CAST(void *, (const void *)
                                                     command));

@@ -26,6 +26,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-flow-provider.h"
 #include "virtnet-host.h"
+#include "virtnet-modify.h"
 #include "virtnet-recovery.h"
 #include "virtnet-unixctl.h"
 
@@ -48,6 +49,7 @@ virtnet_hooks_run(void)
     offload_run();
     auto_port_run();
     virtnet_controller_run();
+    virtnet_modify_run();
 }
 
 void
@@ -56,6 +58,7 @@ virtnet_hooks_wait(void)
     offload_wait();
     auto_port_wait();
     virtnet_controller_wait();
+    virtnet_modify_wait();
 }
 
 void

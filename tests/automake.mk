@@ -72,6 +72,7 @@ TESTSUITE_AT = \
 	tests/virtnet-macros.at \
 	tests/units.at \
 	tests/commands.at \
+	tests/modify.at \
 	tests/device-kinds.at \
 	tests/recovery.at \
 	tests/leaks.at \

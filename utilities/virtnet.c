@@ -68,10 +68,8 @@ print_help(void)
                   "                        ** Use -h for sub-command usage\n",
                   VIRTNET_VERSION);
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
-        ds_put_format(&s, "    %-20s%s%s\n", virtnet_commands[i].name,
-                      virtnet_commands[i].help,
-                      virtnet_commands[i].available
-                      ? "" : " (not available in this version)");
+        ds_put_format(&s, "    %-20s%s\n", virtnet_commands[i].name,
+                      virtnet_commands[i].help);
     }
     for (const struct virtnet_host_command *c = virtnet_host_commands;
          c->name; c++) {
@@ -131,7 +129,7 @@ usage_error(const struct virtnet_command *command, const char *error)
         put_usage(&s);
     }
     ds_put_format(&s, "virtnet%s%s: error: %s\n", command ? " " : "",
-                  command ? command->name : "", error);
+                  command ? command->path : "", error);
     fputs(ds_cstr(&s), stderr);
     ds_destroy(&s);
     exit(EXIT_USAGE);
@@ -419,10 +417,10 @@ int
 main(int argc, char *argv[])
 {
     const struct virtnet_host_command *host_command;
-    const struct virtnet_command *command;
+    const struct virtnet_command *command, *failed;
     const char *target = "ovs-vswitchd";
     struct ds s = DS_EMPTY_INITIALIZER;
-    struct virtnet_args args;
+    struct virtnet_args args, sub;
     char *error;
     int status;
     int i;
@@ -463,22 +461,20 @@ main(int argc, char *argv[])
     }
     i++;
 
-    if (command->available || (i < argc && (!strcmp(argv[i], "-h")
-                                            || !strcmp(argv[i], "--help")))) {
-        if (!virtnet_args_parse(&args, command, argc - i,
-                                (const char *const *) argv + i, &error)) {
-            usage_error(command, error);
-        }
-        if (args.help) {
-            virtnet_command_help(command, &s);
-            fputs(ds_cstr(&s), stdout);
-            ds_destroy(&s);
-            return EXIT_SUCCESS;
-        }
-        virtnet_args_echo(&args, &s);
-        fputs(ds_cstr(&s), stdout);
-        fflush(stdout);
+    if (!virtnet_args_parse(&args, &sub, command, argc - i,
+                            (const char *const *) argv + i, &failed,
+                            &error)) {
+        usage_error(failed, error);
     }
+    if (args.help || sub.help) {
+        virtnet_command_help(args.help ? command : sub.command, &s);
+        fputs(ds_cstr(&s), stdout);
+        ds_destroy(&s);
+        return EXIT_SUCCESS;
+    }
+    virtnet_args_echo(&args, &sub, &s);
+    fputs(ds_cstr(&s), stdout);
+    fflush(stdout);
     ds_destroy(&s);
     status = run(target, command->name, argc - i, argv + i);
     if (fflush(stdout)) {
