@@ -87,6 +87,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-packed-ring.h \
 	netdev-virtio-emu/soft/soft-packet.c \
 	netdev-virtio-emu/soft/soft-packet.h \
+	netdev-virtio-emu/soft/soft-place.c \
+	netdev-virtio-emu/soft/soft-place.h \
 	netdev-virtio-emu/soft/soft-rep.c \
 	netdev-virtio-emu/soft/soft-rep.h \
 	netdev-virtio-emu/soft/soft-socket.c \

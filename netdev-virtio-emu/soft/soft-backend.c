@@ -27,7 +27,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "bitmap.h"
 #include "dpdk.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
@@ -38,6 +37,7 @@
 #include "soft-eswitch.h"
 #include "soft-mempool.h"
 #include "soft-packet.h"
+#include "soft-place.h"
 #include "soft-socket.h"
 #include "timeval.h"
 #include "util.h"
@@ -58,38 +58,12 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 #define F_RING_PACKED F(34)
 #define F_SR_IOV F(37)
 
-/* PCI addresses, which are a part of the identity of a function.
- *
- * The card itself is on this bus.  Its first functions are not virtio's. */
-#define CARD_BUS 0x14
-#define FIRST_STATIC_FN 2
-#define MAX_STATIC_PFS 254
-
-/* The emulated switch has one bus behind each port, the first of which is this
- * one.  With more ports than busses the rest are further devices on the same
- * busses. */
-#define FIRST_BUS 0x15
-#define N_BUSSES 200
-#define MAX_PORTS (32 * N_BUSSES)
-
-/* VFs have the busses from here on: those of the first PF, as many as it can
- * have, then those of the second, and so on. */
-#define FIRST_VF_BUS 0xe0
-#define MAX_VFS ((0x100 - FIRST_VF_BUS) * 256)
-
-/* Each function has a slot, by which it is numbered where numbers need not
- * mean anything: hotplug PFs that of their port, from 1, then come static PFs
- * and VFs. */
-#define FIRST_STATIC_SLOT (MAX_PORTS + 1)
-#define FIRST_VF_SLOT (FIRST_STATIC_SLOT + MAX_STATIC_PFS)
-
 /* Interface indices of representors begin here, out of the kernel's way. */
 #define FIRST_IFINDEX 0x10000
 
 /* Identities of the functions and SFs for debugging: this plus a slot, twice
  * and once more. */
 #define FIRST_VHCA_ID 0x100
-BUILD_ASSERT_DECL(FIRST_VHCA_ID + 2 * (FIRST_VF_SLOT + MAX_VFS) < UINT16_MAX);
 
 /* Most descriptors in one chain that librte_vhost follows. */
 #define MAX_CHAIN 256
@@ -110,9 +84,7 @@ struct soft_backend {
     struct virtnet_ib_device ib_devices[2];
     size_t n_ib_devices;
 
-    /* Functions, by slot.  Port I of the emulated switch is slot I. */
-    unsigned long *slots;       /* Bitmap of those in use. */
-    unsigned int free_hint;     /* All ports below are taken. */
+    struct soft_places places;
 };
 
 static struct soft_backend *
@@ -305,8 +277,8 @@ soft_open(const struct virtnet_settings *settings,
     sb = xzalloc(sizeof *sb);
     sb->up.class = &virtnet_soft_backend_class;
     sb->settings = settings;
-    sb->slots = bitmap_allocate(FIRST_VF_SLOT + MAX_VFS);
-    sb->free_hint = 1;
+    soft_places_init(&sb->places, settings);
+    ovs_assert(FIRST_VHCA_ID + 2 * soft_max_slots() < UINT16_MAX);
 
     if (settings->is_lag) {
         sb->ib_devices[sb->n_ib_devices++] = (struct virtnet_ib_device) {
@@ -332,8 +304,8 @@ soft_open(const struct virtnet_settings *settings,
 
     caps = &sb->caps;
     caps->emulation_manager = sb->ib_devices[0].name;
-    caps->max_hotplug_devices = MIN(settings->switch_num_port, MAX_PORTS);
-    caps->max_vfs_per_pf = MIN(settings->num_vf, MAX_VFS);
+    caps->max_hotplug_devices = sb->places.max_ports;
+    caps->max_vfs_per_pf = MIN(settings->num_vf, soft_max_vfs());
     caps->max_devices = (caps->max_hotplug_devices + settings->num_pf
                          + MIN(settings->num_pf * settings->num_vf,
                                settings->max_vfs));
@@ -366,7 +338,7 @@ soft_close(struct virtnet_backend *backend, bool keep)
          * before the ports are gone.  The devices still refer to 'sb'. */
         return;
     }
-    bitmap_free(sb->slots);
+    soft_places_destroy(&sb->places);
     free(sb);
 }
 
@@ -449,147 +421,27 @@ soft_device_dealloc(struct virtnet_device *dev)
     free_cacheline(sd);
 }
 
-/* Where a function is. */
-struct place {
-    unsigned int slot;
-    uint16_t bdf;
-    char *vuid;                 /* Owned. */
-};
-
-static uint16_t
-port_to_bdf(unsigned int port)
-{
-    return VIRTNET_BDF(FIRST_BUS + (port - 1) % N_BUSSES,
-                       (port - 1) / N_BUSSES, 0);
-}
-
-/* Works out the place of a static PF or VF, which follows from its ids. */
-static int
-fixed_place(const struct soft_backend *sb, const struct virtnet_device *dev,
-            struct place *place, char **errp)
-{
-    unsigned int fn = FIRST_STATIC_FN + dev->pf_id;
-    unsigned int vf = dev->pf_id * sb->settings->num_vf + dev->vf_id;
-    const char *serial = sb->settings->serial;
-
-    if (dev->pf_id >= MAX_STATIC_PFS) {
-        return fail(VIRTNET_E_ID_RANGE, errp, "there is no PCI function for "
-                    "static PF %u", dev->pf_id);
-    } else if (dev->type == VIRTNET_STATIC_PF) {
-        *place = (struct place) {
-            .slot = FIRST_STATIC_SLOT + dev->pf_id,
-            .bdf = CARD_BUS << 8 | fn,
-            .vuid = xasprintf("%sVNETS0D0F%u", serial, fn),
-        };
-    } else if (vf >= MAX_VFS) {
-        return fail(-ENOMEM, errp, "there is no PCI address for VF %u of PF "
-                    "%u", dev->vf_id, dev->pf_id);
-    } else {
-        *place = (struct place) {
-            .slot = FIRST_VF_SLOT + vf,
-            .bdf = (FIRST_VF_BUS << 8) + vf,
-            .vuid = xasprintf("%sVNETS0D0F%uVF%u", serial, fn,
-                              dev->vf_id + 1),
-        };
-    }
-    return 0;
-}
-
-/* Returns the port of the emulated switch that 'vuid' names, or 0. */
-static unsigned int
-vuid_to_port(const char *vuid)
-{
-    const char *p = strstr(vuid, "VNETS");
-    unsigned int port;
-    int n = 0;
-
-    return (p && ovs_scan(p, "VNETS%uD0F0%n", &port, &n) && !p[n]
-            ? port : 0);
-}
-
-/* Works out the place of a hotplug PF: the port of the emulated switch that
- * its VUID names, if it has one already, otherwise the first free one. */
-static int
-hotplug_place(struct soft_backend *sb, const struct virtnet_device *dev,
-              struct place *place, char **errp)
-{
-    unsigned int max = sb->caps.max_hotplug_devices;
-    unsigned int port;
-
-    if (dev->vuid) {
-        port = vuid_to_port(dev->vuid);
-        if (!port || port > max) {
-            return fail(VIRTNET_E_VUID_INVALID, errp,
-                        "%s does not name one of the %u ports of the emulated "
-                        "switch", dev->vuid, max);
-        }
-    } else {
-        port = bitmap_scan(sb->slots, 0, sb->free_hint, max + 1);
-        sb->free_hint = port;
-        if (port > max) {
-            return fail(VIRTNET_E_BACKEND_HOTPLUG, errp,
-                        "all %u ports of the emulated switch are taken "
-                        "(other_config:virtnet-switch-num-port)", max);
-        }
-    }
-    *place = (struct place) {
-        .slot = port,
-        .bdf = port_to_bdf(port),
-        .vuid = (dev->vuid ? xstrdup(dev->vuid)
-                 : xasprintf("%sVNETS%uD0F0", sb->settings->serial, port)),
-    };
-    return 0;
-}
-
-/* Works out the place of 'dev', which must not be taken, and must be the one
- * that 'dev' had before, if it had one. */
-static int
-find_place(struct soft_backend *sb, const struct virtnet_device *dev,
-           struct place *place, char **errp)
-{
-    int error = (dev->type == VIRTNET_HOTPLUG_PF
-                 ? hotplug_place(sb, dev, place, errp)
-                 : fixed_place(sb, dev, place, errp));
-
-    if (error) {
-        return error;
-    } else if (dev->vuid && strcmp(dev->vuid, place->vuid)) {
-        error = fail(VIRTNET_E_VUID_INVALID, errp, "%s should be %s",
-                     dev->vuid, place->vuid);
-    } else if (dev->bdf && dev->bdf != place->bdf) {
-        error = fail(-EEXIST, errp, "%s cannot be at PCI address "
-                     VIRTNET_BDF_FMT, place->vuid,
-                     VIRTNET_BDF_ARGS(dev->bdf));
-    } else if (bitmap_is_set(sb->slots, place->slot)) {
-        error = fail(-EEXIST, errp, "the place of %s is taken", place->vuid);
-    }
-    if (error) {
-        free(place->vuid);
-    }
-    return error;
-}
-
 static int
 soft_device_construct(struct virtnet_device *dev, char **errp)
 {
     struct soft_backend *sb = soft_backend_cast(dev->backend);
     struct soft_device *sd = soft_device_cast(dev);
-    struct place place = { .slot = 0 };
+    struct soft_place place = { .slot = 0 };
     int error;
 
-    error = find_place(sb, dev, &place, errp);
+    error = soft_place_take(&sb->places, dev, &place, errp);
     if (error) {
         return error;
     }
     error = soft_rep_init(&sd->rep, dev->config.mtu,
                           sb->settings->mempool_size, 1, errp);
     if (error) {
+        soft_place_release(&sb->places, place.slot);
         free(place.vuid);
         return error;
     }
 
     sd->slot = place.slot;
-    bitmap_set1(sb->slots, sd->slot);
     free(dev->vuid);
     dev->vuid = place.vuid;
     dev->bdf = place.bdf;
@@ -605,8 +457,7 @@ soft_device_destruct(struct virtnet_device *dev)
 
     soft_vhost_user_uninit(&sd->vhost);
     soft_rep_release_memory(&sd->rep);
-    bitmap_set0(sb->slots, sd->slot);
-    sb->free_hint = MIN(sb->free_hint, sd->slot);
+    soft_place_release(&sb->places, sd->slot);
     sd->slot = 0;
 }
 

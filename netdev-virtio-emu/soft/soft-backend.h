@@ -20,8 +20,9 @@
 /* The soft backend: software that stands for the firmware and the eSwitch of a
  * DPU.  Guests reach its devices through vhost-user sockets.
  *
- *   - soft-backend.c: the backend class; what firmware would do: switch ports,
- *     VUIDs, PCI addresses.
+ *   - soft-backend.c: the backend class; what firmware would do.
+ *
+ *   - soft-place.c: switch ports, VUIDs, PCI addresses.
  *
  *   - soft-vhost-user.c: the attachment: connections, the state of the driver.
  *
@@ -46,7 +47,7 @@ struct virtnet_settings;
 
 struct soft_device {
     struct virtnet_device up;
-    unsigned int slot;          /* See soft-backend.c; 0 if none yet. */
+    unsigned int slot;          /* See soft-place.h; 0 if none yet. */
     bool own_path;              /* Was the socket's path made up here? */
     long long int gone_at;      /* time_msec() when a front end went. */
     struct soft_await await;    /* For the front end's socket. */
