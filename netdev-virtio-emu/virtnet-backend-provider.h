@@ -142,6 +142,9 @@ struct virtnet_backend_caps {
     uint64_t supported_features;    /* Bits that a device may offer. */
     uint64_t default_features;      /* Offered unless told otherwise. */
     uint64_t required_features;     /* Offered whatever was told. */
+    uint64_t packed_excludes;       /* Features that do not go with packed
+                                     * virtqueues. */
+    unsigned int packed_max_mtu;    /* MTU with those at most, 0 if any. */
     uint32_t virt_queue_types;      /* Bit 0: split.  Bit 1: packed. */
     uint32_t event_modes;           /* Bit 0: no MSI-X.  Bit 2: MSI-X. */
 };

@@ -29,7 +29,8 @@
 #include "virtnet-error.h"
 #include "virtnet-life.h"
 
-#define VIRTIO_F_SR_IOV 37              /* VIRTIO 1.2, section 6. */
+#define VIRTIO_F_RING_PACKED 34         /* VIRTIO 1.2, section 6. */
+#define VIRTIO_F_SR_IOV 37
 
 int
 virtnet_check_mac(const char *text, const struct virtnet_device *dev,
@@ -140,6 +141,26 @@ virtnet_check_features(uint64_t features,
                                   "feature bit %"PRIu8" needs bit %"PRIu8,
                                   bit, needs);
         }
+    }
+    return 0;
+}
+
+int
+virtnet_check_together(const struct virtnet_device_config *config,
+                       const struct virtnet_backend_caps *caps, char **errp)
+{
+    uint64_t excluded = config->features & caps->packed_excludes;
+
+    if (!(config->features & (UINT64_C(1) << VIRTIO_F_RING_PACKED))) {
+        return 0;
+    } else if (excluded) {
+        return virtnet_refuse(VIRTNET_E_FEATURE_VALIDATE, errp,
+                              "feature bits 0x%"PRIx64" do not go with packed "
+                              "virtqueues", excluded);
+    } else if (caps->packed_max_mtu && config->mtu > caps->packed_max_mtu) {
+        return virtnet_refuse(VIRTNET_E_MTU_INVALID, errp,
+                              "the MTU cannot be above %u with packed "
+                              "virtqueues", caps->packed_max_mtu);
     }
     return 0;
 }

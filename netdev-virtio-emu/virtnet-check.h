@@ -48,6 +48,11 @@ int virtnet_check_queue_pairs(unsigned long long int pairs,
 int virtnet_check_features(uint64_t features,
                            const struct virtnet_backend_caps *, char **errp);
 
+/* What the backend cannot do together: "features" that were checked and the
+ * MTU.  virtnet_controller_apply_config() calls it, too. */
+int virtnet_check_together(const struct virtnet_device_config *,
+                           const struct virtnet_backend_caps *, char **errp);
+
 /* Returns what a device of 'type' offers when 'features' are asked for: what
  * every device must offer is added, and what only PFs with VFs can have is
  * left out for others, since operators give all devices the same numbers. */

@@ -137,6 +137,10 @@ check_request(const struct virtnet_hotplug_request *req,
     }
 
     config->mtu = req->mtu;
+    error = virtnet_check_together(config, caps, errp);
+    if (error) {
+        return error;
+    }
     config->max_queue_size = req->queue_size;
     config->num_msix = virtnet_msix_for_queue_pairs(config->max_queue_pairs);
     config->speed = VIRTNET_DEFAULT_SPEED;

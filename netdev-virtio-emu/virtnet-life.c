@@ -260,7 +260,10 @@ virtnet_controller_apply_config(struct virtnet_device *dev,
     } else if (!class->apply_config) {
         return VIRTNET_E_NOT_SUPPORTED;
     }
-    error = class->apply_config(dev, new, changed, errp);
+    error = virtnet_check_together(new, class->get_caps(dev->backend), errp);
+    if (!error) {
+        error = class->apply_config(dev, new, changed, errp);
+    }
     if (error) {
         return error;
     }

@@ -50,9 +50,12 @@ static const struct virtnet_backend_caps fake_caps = {
     .max_devices = 1100,
     .max_vfs_per_pf = 1008,
     .max_virt_queues = 63,
-    .supported_features = UINT64_C(0x23006ff82f) | 1 << 7,
+    .supported_features = (UINT64_C(0x23006ff82f) | 1 << 7
+                           | UINT64_C(1) << 34),
     .default_features = UINT64_C(0x230047082b),
     .required_features = UINT64_C(1) << 32,
+    .packed_excludes = 1 << 15,
+    .packed_max_mtu = 1500,
     .virt_queue_types = 1,
 };
 

@@ -278,6 +278,9 @@ test_bad_input(void)
     BAD(VIRTNET_E_FEATURE_VALIDATE, req.features = UINT64_C(1) << 62);
     BAD(VIRTNET_E_FEATURE_VALIDATE, req.features = 1 << 7);
     BAD(VIRTNET_E_FEATURE_VALIDATE, req.features = 1 << 18);
+    BAD(VIRTNET_E_FEATURE_VALIDATE, req.features = UINT64_C(0x500008020));
+    BAD(VIRTNET_E_MTU_INVALID,
+        req.features = UINT64_C(0x500000020); req.mtu = 9000);
     BAD(-EINVAL, req.vhost_mode = "both");
 #undef BAD
 

@@ -321,7 +321,7 @@ soft_open(const struct virtnet_settings *settings,
         caps->default_features &= ~F_MRG_RXBUF;
     }
     caps->required_features = F_VERSION_1;
-    caps->virt_queue_types = 0x3;
+    caps->virt_queue_types = settings->packed_vq ? 0x3 : 0x1;
     caps->event_modes = 0x5;
 
     *backendp = &sb->up;
