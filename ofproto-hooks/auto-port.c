@@ -86,6 +86,9 @@ COVERAGE_DEFINE(auto_port_txn_failed);
 #define HOLD_FACTOR 8
 #define HOLD_MAX_MS 250
 
+/* How long (ms) to have VFs wait for ports at most, at a time. */
+#define PAUSE_MAX_MS 2000
+
 /* What is known of the port of a device besides the rows. */
 struct port_state {
     struct virtnet_device *dev; /* Its VUID is the key in 'port_states'. */
@@ -126,6 +129,7 @@ static long long int nudge_at = LLONG_MAX;  /* STALE_ERROR_MS; time_msec(). */
 static long long int hold_until = LLONG_MIN; /* time_msec(). */
 static long long int turn_started;  /* time_msec() of auto_port_run(). */
 static bool measure_turn;           /* Was a transaction just completed? */
+static long long int pause_end = LLONG_MAX; /* Of VFs; time_msec(). */
 
 /* Maps from VUID to "struct port_state". */
 static struct shash port_states = SHASH_INITIALIZER(&port_states);
@@ -826,12 +830,21 @@ reconcile_at(void)
 
 /* VFs come and go by the hundred.  Has each portion become ports, or have its
  * ports gone, before the next, so that neither the controller nor the bridges
- * keep the main loop for long. */
+ * keep the main loop for long.  But a database that does not answer must not
+ * keep the host waiting. */
 static void
 pace_sriov(void)
 {
-    virtnet_sriov_pause(synced && virtnet_controller_is_running(NULL)
-                        && (txn || (dirty && retry_at == LLONG_MIN)));
+    bool wanted = (synced && virtnet_controller_is_running(NULL)
+                   && virtnet_sriov_is_busy()
+                   && (txn || (dirty && retry_at == LLONG_MIN)));
+
+    if (!wanted) {
+        pause_end = LLONG_MAX;
+    } else if (pause_end == LLONG_MAX) {
+        pause_end = time_msec() + PAUSE_MAX_MS;
+    }
+    virtnet_sriov_pause(wanted && time_msec() < pause_end);
 }
 
 static void
@@ -886,6 +899,9 @@ auto_port_wait(void)
     }
     if (nudge_at != LLONG_MAX) {
         poll_timer_wait_until(nudge_at);
+    }
+    if (pause_end != LLONG_MAX) {
+        poll_timer_wait_until(pause_end);
     }
     if (measure_turn && busy > 1) {
         /* The bridges have just been configured with what was written. */
