@@ -69,7 +69,8 @@ port_to_dev(odp_port_t port_no, void *in_, enum virtnet_flow_reason *reason)
 
     netdev = netdev_ports_get(port_no, netdev_get_dpif_type(in));
     if (!netdev) {
-        *reason = VIRTNET_FLOW_OUTPUT_NONE;
+        /* Gone, or an internal port, which is not known there. */
+        *reason = VIRTNET_FLOW_OUTPUT_OTHER;
         return NULL;
     }
     get_device(in, &in_class);
