@@ -128,7 +128,7 @@ check-asan:
 	    test ! -f $$report || { cat $$report; status=1; }; \
 	done; exit $$status
 .PHONY: check-asan
-EXTRA_DIST += tests/lsan.supp
+EXTRA_DIST += tests/lsan.supp tests/ubsan.supp
 
 # All supported versions, each in a build directory of its own.
 check-matrix:
