@@ -96,5 +96,17 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-vhost-user.c \
 	netdev-virtio-emu/soft/soft-vhost-user.h
 
+# The mlx5 backend: BlueField.
+netdev_virtio_emu_libvirtnet_la_SOURCES += \
+	netdev-virtio-emu/mlx5/mlx5-devlink-io.c \
+	netdev-virtio-emu/mlx5/mlx5-devlink-io.h \
+	netdev-virtio-emu/mlx5/mlx5-devlink-msg.c \
+	netdev-virtio-emu/mlx5/mlx5-devlink-msg.h \
+	netdev-virtio-emu/mlx5/mlx5-devlink-sf.c \
+	netdev-virtio-emu/mlx5/mlx5-devlink-sf.h \
+	netdev-virtio-emu/mlx5/mlx5-devlink.c \
+	netdev-virtio-emu/mlx5/mlx5-devlink.h
+
 netdev_virtio_emu_libvirtnet_la_LIBADD = \
-	netdev-virtio-emu/libvirtnet-tables.la
+	netdev-virtio-emu/libvirtnet-tables.la \
+	$(MNL_LIBS)

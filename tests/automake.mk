@@ -14,6 +14,7 @@
 
 # Unit tests: programs that exit with status 0 when all is well.
 UNIT_TESTS = \
+	tests/test-mlx5-devlink \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
 	tests/test-virtnet-recovery \
@@ -66,11 +67,29 @@ tests_test_virtnet_recovery_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 
+tests_test_mlx5_devlink_SOURCES = tests/test-mlx5-devlink.c
+tests_test_mlx5_devlink_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_devlink_LDADD = $(TEST_LIBS) $(MNL_LIBS)
+tests_test_mlx5_devlink_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+
+# What the requests of the devlink program are recorded with.
+check_DATA = tests/netlink-stand-in.so
+EXTRA_DIST += tests/netlink-stand-in.c
+CLEANFILES += tests/netlink-stand-in.so
+tests/netlink-stand-in.so: tests/netlink-stand-in.c
+	$(AM_V_CC)$(CC) $(WARNING_CFLAGS) -O -fPIC -shared -o $@ \
+	    $(srcdir)/tests/netlink-stand-in.c
+
 # The autotest suite.
 TESTSUITE_AT = \
 	tests/testsuite.at \
 	tests/virtnet-macros.at \
 	tests/units.at \
+	tests/devlink.at \
 	tests/commands.at \
 	tests/modify.at \
 	tests/device-kinds.at \
@@ -86,7 +105,7 @@ TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in tests/eswitch-corpus
 CLEANFILES += tests/atconfig
 
-check-local: all $(check_PROGRAMS) $(TESTSUITE) tests/atconfig tests/atlocal
+check-local: all $(check_PROGRAMS) $(check_DATA) $(TESTSUITE) tests/atconfig tests/atlocal
 	$(SHELL) '$(TESTSUITE)' -C tests $(TESTSUITEFLAGS)
 
 clean-tests:
