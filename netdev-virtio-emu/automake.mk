@@ -94,7 +94,14 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-socket.c \
 	netdev-virtio-emu/soft/soft-socket.h \
 	netdev-virtio-emu/soft/soft-vhost-user.c \
-	netdev-virtio-emu/soft/soft-vhost-user.h
+	netdev-virtio-emu/soft/soft-vhost-user.h \
+	netdev-virtio-emu/soft/virtq-mem.c \
+	netdev-virtio-emu/soft/virtq-mem.h \
+	netdev-virtio-emu/soft/virtq-packed.c \
+	netdev-virtio-emu/soft/virtq-ring.h \
+	netdev-virtio-emu/soft/virtq-split.c \
+	netdev-virtio-emu/soft/virtq.c \
+	netdev-virtio-emu/soft/virtq.h
 
 # The mlx5 backend: BlueField.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \

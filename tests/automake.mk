@@ -20,7 +20,9 @@ UNIT_TESTS = \
 	tests/test-virtnet-recovery \
 	tests/test-virtnet-sriov \
 	tests/test-soft-eswitch \
-	tests/test-soft-packed-ring
+	tests/test-soft-packed-ring \
+	tests/test-virtq \
+	tests/test-virtq-hostile
 check_PROGRAMS += $(UNIT_TESTS)
 TEST_LIBS = \
 	netdev-virtio-emu/libvirtnet.la \
@@ -59,6 +61,27 @@ tests_test_soft_packed_ring_CPPFLAGS = \
 	-I$(srcdir)/netdev-virtio-emu/soft
 tests_test_soft_packed_ring_LDADD = $(TEST_LIBS)
 tests_test_soft_packed_ring_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+VIRTQ_MODEL = \
+	tests/virtq-driver.c \
+	tests/virtq-driver.h \
+	tests/virtq-guest.c \
+	tests/virtq-guest.h
+tests_test_virtq_SOURCES = tests/test-virtq.c $(VIRTQ_MODEL)
+tests_test_virtq_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_virtq_LDADD = $(TEST_LIBS)
+tests_test_virtq_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_virtq_hostile_SOURCES = tests/test-virtq-hostile.c $(VIRTQ_MODEL)
+tests_test_virtq_hostile_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_virtq_hostile_LDADD = $(TEST_LIBS)
+tests_test_virtq_hostile_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_virtnet_recovery_SOURCES = tests/test-virtnet-recovery.c

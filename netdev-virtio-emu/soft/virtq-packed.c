@@ -1,0 +1,241 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Packed virtqueues: VIRTIO 1.2, section 2.8.  See virtq.h, and virtq-ring.h
+ * for what is not trusted.
+ *
+ * A buffer takes as many elements of the ring as it has descriptors there, and
+ * as many are passed over when it is given back, whatever the driver may have
+ * written to them meanwhile. */
+
+#include <config.h>
+
+#include "virtq.h"
+
+#include "virtq-ring.h"
+
+static inline void
+packed_advance(const struct virtq *q, struct virtq_cursor *cursor, uint16_t n)
+{
+    uint32_t index = (uint32_t) cursor->index + n;
+
+    if (index >= q->size) {
+        index -= q->size;
+        cursor->wrap = !cursor->wrap;
+    }
+    cursor->index = index;
+}
+
+/* Do 'flags' make a descriptor at 'cursor' available?  Section 2.8.1. */
+static inline bool
+packed_flags_available(uint16_t flags, struct virtq_cursor cursor)
+{
+    uint16_t wanted = cursor.wrap ? VIRTQ_F_AVAIL : VIRTQ_F_USED;
+
+    return (flags & (VIRTQ_F_AVAIL | VIRTQ_F_USED)) == wanted;
+}
+
+/* Collects the descriptors of the table that 'd' refers to.  Only their
+ * VIRTQ_F_WRITE flags mean anything, section 2.8.7. */
+static int
+packed_take_table(struct virtq *q, const struct virtq_desc *d,
+                  struct virtq_gather *g)
+{
+    uint8_t copy[VIRTQ_TABLE_COPY];
+    const void *table = NULL;
+    uint32_t n = d->len / VIRTQ_DESC_SIZE;
+    int error;
+
+    error = virtq_table(q, d, &table, copy);
+    for (uint32_t i = 0; error == VIRTQ_OK && i < n; i++) {
+        struct virtq_desc e;
+
+        e = virtq_load_packed_desc((const char *) table + i * VIRTQ_DESC_SIZE);
+        error = virtq_gather(q, g, &e);
+    }
+    return error;
+}
+
+static inline ALWAYS_INLINE int
+packed_take(struct virtq *q, struct virtq_cursor *cursor, uint16_t n_taken,
+            struct virtq_gather *g, struct virtq_chain *chain)
+{
+    const struct virtq_packed_desc *desc = q->desc.packed;
+    uint16_t limit = q->size - q->outstanding - n_taken;
+    struct virtq_desc d;
+    uint16_t n_descs = 0;
+    int error = VIRTQ_OK;
+    uint16_t flags;
+
+    if (OVS_UNLIKELY(!limit)) {
+        return VIRTQ_EMPTY;
+    }
+    flags = virtq_load16(&desc[cursor->index].flags);
+    if (!packed_flags_available(flags, *cursor)) {
+        return VIRTQ_EMPTY;
+    }
+
+    /* What the driver wrote before these flags must not be read before
+     * them. */
+    rte_smp_rmb();
+    do {
+        if (OVS_UNLIKELY(n_descs == limit)) {
+            /* The end of the chain cannot be told. */
+            virtq_break(q);
+            return VIRTQ_EMPTY;
+        }
+        d = virtq_load_packed_desc(&desc[cursor->index]);
+        if (!n_descs) {
+            d.flags = flags;
+        }
+        if (OVS_LIKELY(error == VIRTQ_OK)) {
+            error = (d.flags & VIRTQ_F_INDIRECT
+                     ? packed_take_table(q, &d, g)
+                     : virtq_gather(q, g, &d));
+        }
+        packed_advance(q, cursor, 1);
+        n_descs++;
+    } while (OVS_UNLIKELY(d.flags & VIRTQ_F_NEXT));
+
+    /* The last descriptor names the buffer, section 2.8.6. */
+    chain->id = d.id;
+    chain->n_descs = n_descs;
+    return error;
+}
+
+static inline ALWAYS_INLINE void
+packed_put(struct virtq *q, struct virtq_batch *batch,
+           const struct virtq_chain *chain)
+{
+    struct virtq_packed_desc *e = &q->desc.packed[q->used.index];
+    uint16_t flags = ((q->used.wrap ? VIRTQ_F_AVAIL | VIRTQ_F_USED : 0)
+                      | (chain->len ? VIRTQ_F_WRITE : 0));
+
+    virtq_store32(&e->len, chain->len);
+    virtq_store16(&e->id, chain->id);
+    if (batch->n) {
+        virtq_store16(&e->flags, flags);
+        virtq_log_used(q, q->used.index * sizeof *e, sizeof *e);
+    } else {
+        /* Until its flags are written, the driver does not look further. */
+        batch->first = q->used;
+        batch->flags = flags;
+    }
+    batch->n++;
+    packed_advance(q, &q->used, chain->n_descs);
+}
+
+static inline ALWAYS_INLINE void
+packed_flush(struct virtq *q, struct virtq_batch *batch)
+{
+    if (batch->n) {
+        struct virtq_packed_desc *e = &q->desc.packed[batch->first.index];
+
+        /* The driver must not see these flags before the rest, nor before the
+         * contents of the buffers. */
+        rte_smp_wmb();
+        virtq_store16(&e->flags, batch->flags);
+        virtq_log_used(q, batch->first.index * sizeof *e, sizeof *e);
+        batch->n = 0;
+        q->news = true;
+    }
+}
+
+unsigned int
+virtq_packed_recv_burst(struct virtq *q, struct virtq_frame *frames,
+                        unsigned int n)
+{
+    return virtq_recv__(q, frames, n, packed_take, packed_put, packed_flush);
+}
+
+void
+virtq_packed_recv_done(struct virtq *q, const struct virtq_frame *frames,
+                       unsigned int n)
+{
+    virtq_recv_done__(q, frames, n, packed_put, packed_flush);
+}
+
+int
+virtq_packed_reserve(struct virtq *q, uint32_t len, bool mergeable,
+                     struct virtq_room *room)
+{
+    return virtq_reserve__(q, len, mergeable, room, packed_take, packed_put,
+                           packed_flush);
+}
+
+void
+virtq_packed_commit(struct virtq *q, struct virtq_room *rooms, unsigned int n)
+{
+    virtq_commit__(q, rooms, n, packed_put, packed_flush);
+}
+
+/* Section 2.8.10. */
+bool
+virtq_packed_should_notify(struct virtq *q)
+{
+    uint16_t new = q->used.index, old = q->notified;
+    bool valid = q->notified_valid;
+    uint16_t flags, off_wrap, event;
+
+    q->notified = new;
+    q->notified_valid = true;
+
+    /* The driver must see the used descriptors before we look at what it wrote
+     * before it looked for those. */
+    rte_smp_mb();
+    flags = virtq_load16(&q->driver.packed->flags);
+    if (flags != VIRTQ_EVENT_DESC || !q->event_idx || !valid) {
+        return flags != VIRTQ_EVENT_DISABLE;
+    }
+
+    /* The driver writes the flags last. */
+    rte_smp_rmb();
+    off_wrap = virtq_load16(&q->driver.packed->off_wrap);
+    event = off_wrap & (VIRTQ_WRAP - 1);
+    if (!(off_wrap & VIRTQ_WRAP) == q->used.wrap) {
+        event -= q->size;
+    }
+    if (new <= old) {
+        old -= q->size;
+    }
+    return virtq_passed(event, new, old);
+}
+
+void
+virtq_packed_set_notify(struct virtq *q, bool enable)
+{
+    struct virtq_event *event = q->device.packed;
+    uint16_t flags = VIRTQ_EVENT_DISABLE;
+
+    if (enable) {
+        flags = VIRTQ_EVENT_ENABLE;
+        if (q->event_idx) {
+            flags = VIRTQ_EVENT_DESC;
+            virtq_store16(&event->off_wrap,
+                          q->next.index | (q->next.wrap ? VIRTQ_WRAP : 0));
+            rte_smp_wmb();
+        }
+    }
+    virtq_store16(&event->flags, flags);
+}
+
+bool
+virtq_packed_has_work(struct virtq *q)
+{
+    return (q->outstanding < q->size
+            && packed_flags_available(
+                virtq_load16(&q->desc.packed[q->next.index].flags), q->next));
+}

@@ -1,0 +1,298 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef VIRTQ_H
+#define VIRTQ_H 1
+
+/* Virtqueues of virtio-net, seen from the device: VIRTIO 1.2, sections 2.7
+ * (split) and 2.8 (packed), and the buffers of section 5.1.6.
+ *
+ * A "struct virtq" is one ring.  It has two faces, of which a ring shows one:
+ *
+ *   - The driver transmits: virtq_recv_burst() yields frames, each a list of
+ *     segments of guest memory.  The caller reads them there, and gives them
+ *     back with virtq_recv_done().
+ *
+ *   - The driver receives: virtq_reserve() finds room for a frame, again a
+ *     list of segments.  The caller writes there, e.g. with virtq_write(), and
+ *     hands frames over with virtq_commit(), or does without, with
+ *     virtq_cancel().
+ *
+ * virtq_recv_done() and virtq_commit() publish a burst in one go.  Then the
+ * caller asks virtq_should_notify() whether the driver wants to hear of it.
+ *
+ * Hostile drivers
+ * ===============
+ *
+ * A driver may write anything into its rings, at any time.  What the functions
+ * here return is made of private copies, each field read once and checked;
+ * only the contents of segments may still change under the caller.  Work per
+ * call is bounded.
+ *
+ * A buffer that is not as the standard wants it goes back to the driver with
+ * length 0, and counts as one of enum virtq_error; a caller never sees it.
+ * Where it is not even clear what to give back, 'broken' becomes true, and the
+ * ring stands still until it is initialized again.
+ *
+ * Buffers go back in the order in which they came, whether VIRTIO_F_IN_ORDER
+ * was negotiated or not.
+ *
+ * Threads
+ * =======
+ *
+ * One at a time, except that any thread may read 'broken' and the counters.
+ * Nothing here waits, allocates memory or logs. */
+
+#include <linux/virtio_net.h>
+#include <rte_byteorder.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "openvswitch/compiler.h"
+#include "ovs-atomic.h"
+#include "util.h"
+#include "virtq-mem.h"
+
+#define VIRTQ_MAX_SIZE 32768    /* Section 2.7 and 2.8. */
+#define VIRTQ_MAX_BURST 32      /* Frames of one call. */
+
+/* The longest chain of descriptors: 64 kB in pieces of 1 kB. */
+#define VIRTQ_MAX_CHAIN 64
+
+/* The longest frame, with its header: more than any driver makes. */
+#define VIRTQ_MAX_LENGTH (UINT32_C(1) << 20)
+
+/* The header in front of each frame, section 5.1.6, without fields that no
+ * feature of ours brings. */
+struct virtq_hdr {
+    uint8_t flags;              /* VIRTIO_NET_HDR_F_*. */
+    uint8_t gso_type;           /* VIRTIO_NET_HDR_GSO_*. */
+    rte_le16_t hdr_len;
+    rte_le16_t gso_size;
+    rte_le16_t csum_start;
+    rte_le16_t csum_offset;
+    rte_le16_t num_buffers;     /* Not there if the header has 10 bytes. */
+};
+#define VIRTQ_HDR_LEN 12
+#define VIRTQ_HDR_LEN_LEGACY 10
+BUILD_ASSERT_DECL(sizeof(struct virtq_hdr) == VIRTQ_HDR_LEN);
+
+/* What may be wrong with a buffer. */
+enum virtq_error {
+    VIRTQ_BAD_DESC,             /* Flags, index, length, or a loop. */
+    VIRTQ_LONG_CHAIN,           /* More than VIRTQ_MAX_CHAIN descriptors. */
+    VIRTQ_BAD_ADDRESS,          /* Not the guest's memory. */
+    VIRTQ_N_ERRORS
+};
+
+/* A piece of guest memory. */
+struct virtq_seg {
+    uint8_t *data;
+    uint32_t len;               /* Bytes, not 0. */
+};
+
+/* A buffer to be given back. */
+struct virtq_chain {
+    uint16_t id;                /* The driver's name for it. */
+    uint16_t n_descs;           /* Elements of the ring that it takes. */
+    uint32_t len;               /* Bytes written to it. */
+};
+
+/* A frame that the driver transmits. */
+struct virtq_frame {
+    struct virtq_hdr hdr;       /* A copy; num_buffers is 0. */
+    uint32_t len;               /* Bytes in 'segs'. */
+    struct virtq_chain chain;
+    uint16_t n_segs;
+    struct virtq_seg segs[VIRTQ_MAX_CHAIN]; /* The frame, without header. */
+};
+
+/* Where a ring is read next. */
+struct virtq_cursor {
+    uint16_t index;             /* Split: free running.  Packed: < size. */
+    bool wrap;                  /* Packed: wrap counter. */
+};
+
+/* Room for a frame that the driver receives. */
+struct virtq_room {
+    struct virtq_hdr hdr;       /* To be filled in, but for num_buffers. */
+    uint32_t len;               /* Bytes in segs[first_seg] and so on. */
+    uint16_t first_seg;         /* The first after the header's. */
+    uint16_t n_segs;
+
+    /* The rest is not for callers. */
+    uint16_t write_seg;         /* Where virtq_write() goes on. */
+    uint32_t write_ofs;
+    uint16_t first_chain;       /* The first after those that were bad. */
+    uint16_t n_chains;
+    uint16_t n_descs;           /* Sum over 'chains'. */
+    uint16_t errors[VIRTQ_N_ERRORS]; /* Of bad chains. */
+    struct virtq_cursor start;  /* Where the ring was read first. */
+    struct virtq_chain chains[VIRTQ_MAX_CHAIN];
+    struct virtq_seg segs[2 * VIRTQ_MAX_CHAIN + 1];
+};
+
+/* What a ring is made of.  Addresses are ours, of memory that the guest writes
+ * to as well; whoever fills this in has checked that the whole of each area is
+ * there: see virtq_area_size(). */
+struct virtq_config {
+    const struct virtq_mem *mem; /* Must outlive the ring's use. */
+    void *desc;                 /* Descriptor area. */
+    void *driver;               /* Driver area: available ring, or events. */
+    void *device;               /* Device area: used ring, or events. */
+    uint16_t size;              /* Descriptors. */
+    bool packed;                /* VIRTIO_F_RING_PACKED. */
+    bool event_idx;             /* VIRTIO_F_EVENT_IDX. */
+    bool indirect;              /* VIRTIO_F_INDIRECT_DESC. */
+    uint8_t hdr_len;            /* VIRTQ_HDR_LEN or VIRTQ_HDR_LEN_LEGACY. */
+
+    /* How far the device has come: the index of the next available buffer, and
+     * that of the next used one.  In a packed ring they are equal, with the
+     * wrap counter in bit 15, so a new one begins at VIRTQ_WRAP. */
+    uint16_t avail_base;
+    uint16_t used_base;
+};
+#define VIRTQ_WRAP 0x8000
+
+struct virtq {
+    /* Constant. */
+    const struct virtq_mem *mem;
+    union {
+        struct virtq_split_desc *split;
+        struct virtq_packed_desc *packed;
+    } desc;
+    union {
+        struct virtq_avail *split;
+        struct virtq_event *packed;
+    } driver;
+    union {
+        struct virtq_used *split;
+        struct virtq_event *packed;
+    } device;
+    uint16_t size;
+    bool packed;
+    bool event_idx;
+    bool indirect;
+    uint8_t hdr_len;
+
+    /* State. */
+    atomic_bool broken;         /* Stands still. */
+    const struct virtq_region *hint; /* See virtq_mem_translate(). */
+    struct virtq_cursor next;   /* Next available buffer. */
+    uint16_t avail_idx;         /* Split: what the driver last said. */
+    uint16_t outstanding;       /* Elements read and not given back. */
+    struct virtq_cursor used;   /* Next used buffer. */
+    uint16_t notified;          /* 'used.index' at the last notification. */
+    bool news;                  /* Used any since? */
+    bool notified_valid;        /* Is 'notified'? */
+
+    /* Pages written are marked here if 'log' is nonnull: a bit each of 4096
+     * bytes, as vhost's VHOST_F_LOG_ALL has it. */
+    uint8_t *log;
+    uint64_t log_size;          /* Bytes. */
+    uint64_t log_used;          /* Where the used ring is said to be, a guest
+                                 * physical address, or VIRTQ_NO_LOG. */
+
+    atomic_uint64_t errors[VIRTQ_N_ERRORS]; /* Buffers, by what was wrong. */
+    atomic_uint64_t received_desc; /* Buffers taken from the ring, */
+    atomic_uint64_t completed_desc; /* and given back. */
+};
+#define VIRTQ_NO_LOG UINT64_MAX
+
+/* Life. */
+size_t virtq_area_size(const struct virtq_config *, int area);
+int virtq_init(struct virtq *, const struct virtq_config *);
+uint16_t virtq_avail_base(const struct virtq *);
+void virtq_set_log(struct virtq *, uint8_t *log, uint64_t size,
+                   uint64_t log_used);
+
+/* The driver transmits. */
+unsigned int virtq_recv_burst(struct virtq *, struct virtq_frame *,
+                              unsigned int n);
+void virtq_recv_done(struct virtq *, const struct virtq_frame *,
+                     unsigned int n);
+
+/* The driver receives. */
+int virtq_reserve(struct virtq *, uint32_t len, bool mergeable,
+                  struct virtq_room *);
+void virtq_commit(struct virtq *, struct virtq_room *, unsigned int n);
+void virtq_cancel(struct virtq *, const struct virtq_room *, unsigned int n);
+
+/* Notifications. */
+bool virtq_should_notify(struct virtq *);
+bool virtq_enable_notify(struct virtq *);
+void virtq_disable_notify(struct virtq *);
+bool virtq_has_work(struct virtq *);
+
+static inline bool
+virtq_is_broken(const struct virtq *q)
+{
+    bool broken;
+
+    atomic_read_relaxed(CONST_CAST(atomic_bool *, &q->broken), &broken);
+    return broken;
+}
+
+/* Appends 'n' bytes to what is in 'room' already.  They must fit. */
+static inline void
+virtq_write(struct virtq_room *room, const void *data_, size_t n)
+{
+    const uint8_t *data = data_;
+
+    while (n) {
+        const struct virtq_seg *seg = &room->segs[room->write_seg];
+        size_t chunk;
+
+        ovs_assert(room->write_seg < room->n_segs);
+        chunk = MIN(n, seg->len - room->write_ofs);
+        memcpy(seg->data + room->write_ofs, data, chunk);
+        data += chunk;
+        n -= chunk;
+        room->write_ofs += chunk;
+        if (room->write_ofs == seg->len) {
+            room->write_seg++;
+            room->write_ofs = 0;
+        }
+    }
+}
+
+/* Copies the 'n' bytes at 'ofs' of 'frame' to 'data'.  They must be there. */
+static inline void
+virtq_read(const struct virtq_frame *frame, uint32_t ofs, void *data_,
+           size_t n)
+{
+    const struct virtq_seg *seg = frame->segs;
+    uint8_t *data = data_;
+
+    while (n) {
+        ovs_assert(seg < &frame->segs[frame->n_segs]);
+        if (ofs >= seg->len) {
+            ofs -= seg->len;
+        } else {
+            size_t chunk = MIN(n, seg->len - ofs);
+
+            memcpy(data, seg->data + ofs, chunk);
+            data += chunk;
+            n -= chunk;
+            ofs = 0;
+        }
+        seg++;
+    }
+}
+
+#endif /* virtq.h */
