@@ -16,6 +16,8 @@
 # vSwitch's lib/ alone.
 noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet-tables.la
 netdev_virtio_emu_libvirtnet_tables_la_SOURCES = \
+	netdev-virtio-emu/virtnet-conf.c \
+	netdev-virtio-emu/virtnet-conf.h \
 	netdev-virtio-emu/virtnet-error.c \
 	netdev-virtio-emu/virtnet-error.h \
 	netdev-virtio-emu/virtnet-feature.c \
@@ -41,6 +43,12 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-controller.h \
 	netdev-virtio-emu/virtnet-device.c \
 	netdev-virtio-emu/virtnet-device.h \
+	netdev-virtio-emu/virtnet-events.c \
+	netdev-virtio-emu/virtnet-events.h \
+	netdev-virtio-emu/virtnet-health.c \
+	netdev-virtio-emu/virtnet-health.h \
+	netdev-virtio-emu/virtnet-debug.c \
+	netdev-virtio-emu/virtnet-debug.h \
 	netdev-virtio-emu/virtnet-field.c \
 	netdev-virtio-emu/virtnet-field.h \
 	netdev-virtio-emu/virtnet-firmware.c \

@@ -417,7 +417,8 @@ static const struct queue_field queue_fields[] = {
 /* Adds the queues of 'dev', or 'only' of them if that is not negative. */
 static void
 put_queues(struct virtnet_json *j, const char *key,
-           const struct virtnet_device *dev, int only, unsigned int in)
+           const struct virtnet_device *dev, int only, unsigned int in,
+           bool debug)
 {
     unsigned int n = (in == IN_QUERY ? virtnet_device_enabled_queues(dev)
                       : virtnet_device_num_queues(dev));
@@ -449,6 +450,10 @@ put_queues(struct virtnet_json *j, const char *key,
                 put_number(j, f->key, f->type, f->number(&info));
             }
         }
+        if (debug && i % 2 == 0 && i < 2 * dev->config.max_queue_pairs) {
+            virtnet_json_number(j, "jumbo_mtu",
+                                dev->config.mtu > VIRTNET_DEFAULT_MTU);
+        }
         virtnet_json_end_object(j);
     }
     virtnet_json_end_array(j);
@@ -456,14 +461,15 @@ put_queues(struct virtnet_json *j, const char *key,
 
 void
 virtnet_json_device(struct virtnet_json *j, const struct virtnet_device *dev,
-                    bool query, bool brief, int only_queue)
+                    bool query, bool brief, bool debug, int only_queue)
 {
     unsigned int in = query ? IN_QUERY : IN_LIST;
 
     virtnet_json_begin_object(j, NULL);
     put_device_fields(j, dev, device_fields, ARRAY_SIZE(device_fields), in);
     if (query && !brief) {
-        put_queues(j, "enabled-queues-info", dev, only_queue, IN_QUERY);
+        put_queues(j, "enabled-queues-info", dev, only_queue, IN_QUERY,
+                   debug);
     }
     put_device_fields(j, dev, extra_device_fields,
                       ARRAY_SIZE(extra_device_fields), in);
@@ -481,7 +487,7 @@ virtnet_json_stats(struct virtnet_json *j, const struct virtnet_device *dev,
     }
     virtnet_json_string(j, "packet_counters",
                         dev->config.packet_counter ? "Enabled" : "Disabled");
-    put_queues(j, "queues-stats", dev, only_queue, IN_STATS);
+    put_queues(j, "queues-stats", dev, only_queue, IN_STATS, false);
     virtnet_json_end_object(j);
 }
 

@@ -38,9 +38,11 @@ struct ds;
 void virtnet_table_header(struct ds *);
 void virtnet_table_row(struct ds *, const struct virtnet_device *);
 
-/* A device, as "list" shows it, or with 'query' as "query" does. */
+/* A device, as "list" shows it, or with 'query' as "query" does: without the
+ * queues if 'brief', with debug counters if 'debug', and with one queue only
+ * if 'only_queue' is not negative. */
 void virtnet_json_device(struct virtnet_json *, const struct virtnet_device *,
-                         bool query, bool brief, int only_queue);
+                         bool query, bool brief, bool debug, int only_queue);
 
 /* The members of the reply of "hotplug" before "errno". */
 void virtnet_json_hotplug(struct virtnet_json *,

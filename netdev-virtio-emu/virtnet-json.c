@@ -118,6 +118,13 @@ virtnet_json_number(struct virtnet_json *j, const char *key,
 }
 
 void
+virtnet_json_real(struct virtnet_json *j, const char *key, double value)
+{
+    put_key(j, key);
+    ds_put_format(&j->text, "%.6f", value);
+}
+
+void
 virtnet_json_dec(struct virtnet_json *j, const char *key, uint64_t value)
 {
     put_key(j, key);

@@ -64,4 +64,7 @@ void virtnet_json_hex_upper(struct virtnet_json *, const char *key,
 /* The two members that end every answer to an action. */
 void virtnet_json_errno(struct virtnet_json *, int error);
 
+/* A number with six digits behind the point. */
+void virtnet_json_real(struct virtnet_json *, const char *key, double value);
+
 #endif /* virtnet-json.h */

@@ -30,6 +30,22 @@
 
 struct virtnet_sf_pool virtnet_sfs;
 
+enum virtnet_fault virtnet_next_fault;
+
+/* Is this the step that is to fail? */
+static bool
+fault_strikes(enum virtnet_fault fault, char **errp)
+{
+    if (virtnet_next_fault != fault) {
+        return false;
+    }
+    virtnet_next_fault = VIRTNET_FAULT_NONE;
+    if (errp) {
+        *errp = xstrdup("forced by virtnet/debug");
+    }
+    return true;
+}
+
 int
 virtnet_refuse(int error, char **errp, const char *format, ...)
 {
@@ -71,7 +87,8 @@ construct(struct virtnet_device *dev, char **errp)
         error = virtnet_refuse(-EEXIST, errp, "%s exists already", dev->vuid);
         goto error;
     }
-    error = class->sf_create(dev, errp);
+    error = (fault_strikes(VIRTNET_FAULT_SF, errp) ? VIRTNET_E_SF_CREATE
+             : class->sf_create(dev, errp));
     if (error) {
         goto error;
     }
@@ -81,7 +98,8 @@ construct(struct virtnet_device *dev, char **errp)
                                dev->rep_name);
         goto error_sf;
     }
-    error = class->device_plug(dev, errp);
+    error = (fault_strikes(VIRTNET_FAULT_HOTPLUG, errp)
+             ? VIRTNET_E_BACKEND_HOTPLUG : class->device_plug(dev, errp));
     if (!error) {
         return 0;
     }
@@ -182,7 +200,8 @@ virtnet_save(const struct virtnet_device *dev)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
 
-    return s->recovery ? virtnet_recovery_save(dev, s->recovery_dir) : 0;
+    return (fault_strikes(VIRTNET_FAULT_RECORD, NULL) ? VIRTNET_E_REC_CFG_SAVE
+            : s->recovery ? virtnet_recovery_save(dev, s->recovery_dir) : 0);
 }
 
 void
@@ -211,10 +230,9 @@ virtnet_reset(struct virtnet_device *dev)
     virtnet_device_driver_changed(dev, &info);
 }
 
-/* Which members differ? */
-static uint32_t
-config_changes(const struct virtnet_device_config *a,
-               const struct virtnet_device_config *b)
+uint32_t
+virtnet_config_changes(const struct virtnet_device_config *a,
+                       const struct virtnet_device_config *b)
 {
     return ((eth_addr_equals(a->mac, b->mac) ? 0 : VIRTNET_CONFIG_MAC)
             | (a->mtu == b->mtu ? 0 : VIRTNET_CONFIG_MTU)
@@ -251,7 +269,7 @@ virtnet_controller_apply_config(struct virtnet_device *dev,
 {
     const struct virtnet_backend_class *class = dev->backend->class;
     struct virtnet_device_config old = dev->config;
-    uint32_t changed = config_changes(&old, new);
+    uint32_t changed = virtnet_config_changes(&old, new);
     int error;
 
     *errp = NULL;
@@ -262,7 +280,9 @@ virtnet_controller_apply_config(struct virtnet_device *dev,
     }
     error = virtnet_check_together(new, class->get_caps(dev->backend), errp);
     if (!error) {
-        error = class->apply_config(dev, new, changed, errp);
+        error = (fault_strikes(VIRTNET_FAULT_MODIFY, errp)
+                 ? VIRTNET_E_BACKEND_MODIFY
+                 : class->apply_config(dev, new, changed, errp));
     }
     if (error) {
         return error;

@@ -33,6 +33,21 @@ struct virtnet_record;
 /* SFs of all devices. */
 extern struct virtnet_sf_pool virtnet_sfs;
 
+/* The step that is to fail the next time that it is taken, so that an operator
+ * or a test can see what becomes of it ("virtnet debug fault"). */
+enum virtnet_fault {
+    VIRTNET_FAULT_NONE,
+    VIRTNET_FAULT_MODIFY,       /* The backend's "apply_config". */
+    VIRTNET_FAULT_HOTPLUG,      /* "device_plug". */
+    VIRTNET_FAULT_SF,           /* "sf_create". */
+    VIRTNET_FAULT_RECORD,       /* A record is written. */
+};
+extern enum virtnet_fault virtnet_next_fault;
+
+/* Which members differ, as VIRTNET_CONFIG_* bits? */
+uint32_t virtnet_config_changes(const struct virtnet_device_config *,
+                                const struct virtnet_device_config *);
+
 /* Returns 'error' with a line in '*errp'. */
 int virtnet_refuse(int error, char **errp, const char *format, ...)
     OVS_PRINTF_FORMAT(3, 4);

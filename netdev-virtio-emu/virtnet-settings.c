@@ -26,192 +26,188 @@
 #include <string.h>
 
 #include "dirs.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
 #include "util.h"
+#include "virtnet-conf.h"
+#include "virtnet-json.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_settings);
 
-enum setting_type {
-    SETTING_BOOL,               /* "true" or "false". */
-    SETTING_UINT,               /* Decimal number within [min, max]. */
-    SETTING_STRING,             /* Any nonempty text. */
-    SETTING_CHOICE,             /* 'choices[0]' is false, [1] is true. */
-};
-
-struct setting {
-    const char *key;            /* In other_config. */
-    enum setting_type type;
-    size_t offset;              /* In struct virtnet_settings. */
-    bool at_start;              /* Read only when the controller starts. */
-    const char *def;            /* Default, as text; NULL for none. */
-    unsigned int min, max;      /* SETTING_UINT only. */
-    const char *choices[2];     /* SETTING_CHOICE only. */
-};
-
-#define MEMBER(NAME) offsetof(struct virtnet_settings, NAME)
-#define S_BOOL(KEY, NAME, START, DEF) \
-    { KEY, SETTING_BOOL, MEMBER(NAME), START, DEF, 0, 0, { NULL, NULL } }
-#define S_UINT(KEY, NAME, START, DEF, MIN, MAX) \
-    { KEY, SETTING_UINT, MEMBER(NAME), START, DEF, MIN, MAX, { NULL, NULL } }
-#define S_STRING(KEY, NAME, START, DEF) \
-    { KEY, SETTING_STRING, MEMBER(NAME), START, DEF, 0, 0, { NULL, NULL } }
-#define S_CHOICE(KEY, NAME, START, DEF, C0, C1) \
-    { KEY, SETTING_CHOICE, MEMBER(NAME), START, DEF, 0, 0, { C0, C1 } }
-
-static const struct setting VIRTNET_SETTINGS[] = {
-    S_BOOL("virtnet-enable", enable, true, "true"),
-    S_STRING("virtnet-backend", backend, true, "soft"),
-    S_STRING("virtnet-serial", serial, true, "MT0000X00000"),
-
-    S_BOOL("virtnet-emulation-enable", emulation_enable, true, "true"),
-    S_UINT("virtnet-num-pf", num_pf, true, "0", 0, 31),
-    S_UINT("virtnet-num-vf", num_vf, true, "0", 0, 1008),
-    S_UINT("virtnet-num-msix", num_msix, true, "64", 4, 1024),
-    S_UINT("virtnet-num-vf-msix", num_vf_msix, true, "0", 0, 1024),
-    /* A card has at most 31 ports; software may have more, as many as there
-     * are SF numbers for hotplug devices. */
-    S_UINT("virtnet-switch-num-port", switch_num_port, true, "31", 0, 1000),
-    S_UINT("virtnet-pf-total-sf", pf_total_sf, true, "0", 0, 65536),
-    S_UINT("virtnet-max-vfs", max_vfs, true, "1008", 0, 4096),
-    S_UINT("virtnet-max-functions", max_functions, true, "0", 0, 8192),
-    S_UINT("virtnet-max-hotplug-with-vfs", max_hotplug_with_vfs, true, "15",
-           0, 1000),
-
-    S_BOOL("virtnet-packed-vq", packed_vq, true, "false"),
-    S_BOOL("virtnet-mrg-rxbuf", mrg_rxbuf, true, "false"),
-    S_BOOL("virtnet-recovery", recovery, true, "true"),
-    S_STRING("virtnet-ib-dev-p0", ib_dev_p0, true, "mlx5_0"),
-    S_STRING("virtnet-ib-dev-p1", ib_dev_p1, true, "mlx5_1"),
-    S_STRING("virtnet-ib-dev-lag", ib_dev_lag, true, "mlx5_bond_0"),
-    S_BOOL("virtnet-is-lag", is_lag, true, "false"),
-    S_BOOL("virtnet-single-port", single_port, true, "false"),
-    S_STRING("virtnet-ib-dev-for-static-pf", ib_dev_for_static_pf, true,
-             NULL),
-    S_STRING("virtnet-static-pf-mac-base", static_pf_mac_base, true, NULL),
-    S_STRING("virtnet-static-pf-features", static_pf_features, true, NULL),
-    S_STRING("virtnet-vf-mac-base", vf_mac_base, true, NULL),
-    S_STRING("virtnet-vf-features", vf_features, true, NULL),
-    S_UINT("virtnet-vf-vfs-per-pf", vf_vfs_per_pf, true, "0", 0, 1008),
-    S_UINT("virtnet-vf-max-queue-pairs", vf_max_queue_pairs, true, "0",
-           0, 128),
-    S_UINT("virtnet-vf-max-queue-size", vf_max_queue_size, true, "0",
-           0, 32768),
-    S_UINT("virtnet-sf-pool-percent", sf_pool_percent, true, "0", 0, 100),
-    S_BOOL("virtnet-sf-pool-force-destroy", sf_pool_force_destroy, true,
-           "false"),
-    S_STRING("virtnet-lm-prov", lm_prov, true, NULL),
-    S_STRING("virtnet-recovery-dir", recovery_dir, true, NULL),
-
-    S_STRING("virtnet-socket-dir", socket_dir, true, NULL),
-    S_CHOICE("virtnet-vhost-mode", vhost_server, true, "client",
-             "client", "server"),
-    S_UINT("virtnet-mempool-size", mempool_size, true, "32768",
-           1024, 4194304),
-
-    S_BOOL("virtnet-auto-port", auto_port, false, "true"),
-    S_STRING("virtnet-bridge", bridge, false, NULL),
-    S_STRING("virtnet-bridge-p0", bridge_p0, false, NULL),
-    S_STRING("virtnet-bridge-p1", bridge_p1, false, NULL),
-    S_STRING("virtnet-bridge-lag", bridge_lag, false, NULL),
-    S_STRING("virtnet-uplink-p0", uplink_p0, false, "p0"),
-    S_STRING("virtnet-uplink-p1", uplink_p1, false, "p1"),
-    S_STRING("virtnet-uplink-lag", uplink_lag, false, "bond0"),
-    S_BOOL("virtnet-queue-stats", queue_stats, false, "false"),
-};
-
-/* Values that have been complained about: key to value.  Each is named once,
- * however often the database is read. */
+/* What is wrong in the database: key to a line.  Each is named in the log
+ * once, however often the database is read. */
 static struct shash complaints = SHASH_INITIALIZER(&complaints);
 
-static void
-complain(const struct setting *s, const char *value)
-{
-    const char *last = shash_find_data(&complaints, s->key);
-    if (last && !strcmp(last, value)) {
-        return;
-    }
-    free(shash_replace(&complaints, s->key, xstrdup(value)));
+/* What is wrong with the file, a line each, or NULL. */
+static char *file_problems;
 
-    if (s->type == SETTING_UINT) {
-        VLOG_WARN("other_config:%s: \"%s\" is not a number from %u to %u; "
-                  "using %s", s->key, value, s->min, s->max, s->def);
+static void OVS_PRINTF_FORMAT(2, 3)
+complain(const char *key, const char *format, ...)
+{
+    const char *last = shash_find_data(&complaints, key);
+    va_list args;
+    char *line;
+
+    va_start(args, format);
+    line = xvasprintf(format, args);
+    va_end(args);
+    if (last && !strcmp(last, line)) {
+        free(line);
     } else {
-        VLOG_WARN("other_config:%s: \"%s\" is neither \"%s\" nor \"%s\"; "
-                  "using \"%s\"", s->key, value,
-                  s->type == SETTING_BOOL ? "true" : s->choices[0],
-                  s->type == SETTING_BOOL ? "false" : s->choices[1], s->def);
+        VLOG_WARN("%s", line);
+        free(shash_replace(&complaints, key, line));
     }
 }
 
-/* Stores 'value' as the setting 's'.  Returns false if it is no good. */
-static bool
-setting_store(struct virtnet_settings *settings, const struct setting *s,
-              const char *value)
+static void
+content(const char *key)
+{
+    free(shash_find_and_delete(&complaints, key));
+}
+
+/* Stores 'value', which is good or the default, as the setting 's'.  NULL is
+ * 0, or no text. */
+static void
+setting_store(struct virtnet_settings *settings,
+              const struct virtnet_setting *s, const char *value)
 {
     void *p = (char *) settings + s->offset;
 
     switch (s->type) {
-    case SETTING_BOOL:
-        if (strcmp(value, "true") && strcmp(value, "false")) {
-            return false;
-        }
-        *(bool *) p = !strcmp(value, "true");
-        return true;
+    case VIRTNET_SETTING_BOOL:
+        *(bool *) p = value && !strcmp(value, "true");
+        break;
 
-    case SETTING_CHOICE:
-        if (strcmp(value, s->choices[0]) && strcmp(value, s->choices[1])) {
-            return false;
-        }
-        *(bool *) p = !strcmp(value, s->choices[1]);
-        return true;
+    case VIRTNET_SETTING_CHOICE:
+        *(bool *) p = value && !strcmp(value, s->choices[1]);
+        break;
 
-    case SETTING_UINT: {
-        unsigned int x;
+    case VIRTNET_SETTING_UINT:
+    case VIRTNET_SETTING_POW2: {
+        unsigned int x = 0;
 
-        if (!str_to_uint(value, 10, &x) || x < s->min || x > s->max) {
-            return false;
+        if (value && !str_to_uint(value, 10, &x)) {
+            OVS_NOT_REACHED();
         }
         *(unsigned int *) p = x;
-        return true;
+        break;
     }
 
-    case SETTING_STRING:
+    case VIRTNET_SETTING_STRING:
+    case VIRTNET_SETTING_MAC:
+    case VIRTNET_SETTING_HEX:
         free(*(char **) p);
-        *(char **) p = xstrdup(value);
-        return true;
+        *(char **) p = nullable_xstrdup(value);
+        break;
     }
-    OVS_NOT_REACHED();
+}
+
+/* Returns what 'other_config' says of 's', if that is good. */
+static const char *
+setting_get(const struct virtnet_setting *s, const struct smap *other_config)
+{
+    const char *value = other_config ? smap_get(other_config, s->key) : NULL;
+    char *why;
+
+    if (!value || !*value
+        /* 0 is how a number is said not to be given. */
+        || (!s->def && s->type == VIRTNET_SETTING_POW2
+            && !strcmp(value, "0"))) {
+        content(s->key);
+        return NULL;
+    }
+    why = virtnet_setting_check(s, value);
+    if (!why) {
+        content(s->key);
+        return value;
+    }
+    complain(s->key, "other_config:%s: \"%s\" %s; using %s%s%s", s->key,
+             value, why, s->def ? "\"" : "", s->def ? s->def : "the default",
+             s->def ? "\"" : "");
+    free(why);
+    return NULL;
+}
+
+/* Reads the file of 'settings'.  If anything is wrong with it, says so and
+ * leaves '*conf' without values. */
+static void
+read_file(const struct virtnet_settings *settings, bool explicit,
+          struct virtnet_conf *conf)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    virtnet_conf_read(conf, settings->conf_file);
+    if (conf->n_problems && (!conf->missing || explicit)) {
+        virtnet_conf_format(conf, settings->conf_file, &s);
+        ds_chomp(&s, '\n');
+    }
+    if (s.length
+        && (!file_problems || strcmp(file_problems, ds_cstr(&s)))) {
+        char *save_ptr = NULL;
+        char *copy = xstrdup(ds_cstr(&s));
+
+        for (char *line = strtok_r(copy, "\n", &save_ptr); line;
+             line = strtok_r(NULL, "\n", &save_ptr)) {
+            VLOG_WARN("%s", line);
+        }
+        VLOG_WARN("%s: ignored", settings->conf_file);
+        free(copy);
+    }
+    free(file_problems);
+    file_problems = s.length ? ds_steal_cstr(&s) : NULL;
+    if (conf->n_problems) {
+        virtnet_conf_destroy(conf);
+        memset(conf, 0, sizeof *conf);
+    }
+}
+
+/* Settles what cannot be together, whoever said it. */
+static void
+settle(struct virtnet_settings *settings)
+{
+    if (settings->is_lag && settings->single_port) {
+        complain("virtnet-single-port", "other_config:virtnet-single-port: "
+                 "excludes virtnet-is-lag; ignored");
+        settings->single_port = false;
+    }
+    if ((settings->dpa_core_start || settings->dpa_core_end)
+        && settings->dpa_core_end <= settings->dpa_core_start) {
+        complain("virtnet-dpa-core-end", "other_config:virtnet-dpa-core-end: "
+                 "must be above virtnet-dpa-core-start; both ignored");
+        settings->dpa_core_start = settings->dpa_core_end = 0;
+    }
 }
 
 void
 virtnet_settings_from_smap(struct virtnet_settings *settings,
                            const struct smap *other_config, bool ports_only)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(VIRTNET_SETTINGS); i++) {
-        const struct setting *s = &VIRTNET_SETTINGS[i];
-        const char *value = (other_config
-                             ? smap_get(other_config, s->key) : NULL);
+    struct virtnet_conf conf = { .values = NULL };
+
+    for (size_t i = 0; i < virtnet_n_settings; i++) {
+        const struct virtnet_setting *s = &virtnet_settings_table[i];
+        const char *value = NULL;
 
         if (ports_only && s->at_start) {
             continue;
         }
-        if (value && *value) {
-            if (setting_store(settings, s, value)) {
-                continue;
-            }
-            complain(s, value);
+        if (conf.values) {
+            value = conf.values[i].text;
         }
-        if (s->def) {
-            setting_store(settings, s, s->def);
-        } else {
-            char **p = (char **) ((char *) settings + s->offset);
-
-            free(*p);
-            *p = NULL;
+        if (!value) {
+            value = setting_get(s, other_config);
+        }
+        setting_store(settings, s, value ? value : s->def);
+        if (s->offset == offsetof(struct virtnet_settings, conf_file)
+            && other_config) {
+            /* No row before this one can be in the file. */
+            read_file(settings, value != NULL, &conf);
         }
     }
+    virtnet_conf_destroy(&conf);
+    settle(settings);
 
     /* Directories whose default depends on where Open vSwitch lives. */
     if (!settings->socket_dir) {
@@ -226,14 +222,43 @@ virtnet_settings_from_smap(struct virtnet_settings *settings,
 void
 virtnet_settings_destroy(struct virtnet_settings *settings)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(VIRTNET_SETTINGS); i++) {
-        const struct setting *s = &VIRTNET_SETTINGS[i];
+    for (size_t i = 0; i < virtnet_n_settings; i++) {
+        const struct virtnet_setting *s = &virtnet_settings_table[i];
 
-        if (s->type == SETTING_STRING) {
-            char **p = (char **) ((char *) settings + s->offset);
-
-            free(*p);
-            *p = NULL;
+        if (s->type == VIRTNET_SETTING_STRING
+            || s->type == VIRTNET_SETTING_MAC
+            || s->type == VIRTNET_SETTING_HEX) {
+            setting_store(settings, s, NULL);
         }
     }
+}
+
+bool
+virtnet_settings_problems(struct virtnet_json *j, const char *key)
+{
+    const struct shash_node **nodes;
+
+    if (!file_problems && shash_is_empty(&complaints)) {
+        return false;
+    } else if (!j) {
+        return true;
+    }
+    virtnet_json_begin_array(j, key);
+    if (file_problems) {
+        char *copy = xstrdup(file_problems);
+        char *save_ptr = NULL;
+
+        for (char *line = strtok_r(copy, "\n", &save_ptr); line;
+             line = strtok_r(NULL, "\n", &save_ptr)) {
+            virtnet_json_string(j, NULL, line);
+        }
+        free(copy);
+    }
+    nodes = shash_sort(&complaints);
+    for (size_t i = 0; i < shash_count(&complaints); i++) {
+        virtnet_json_string(j, NULL, nodes[i]->data);
+    }
+    free(nodes);
+    virtnet_json_end_array(j);
+    return true;
 }

@@ -17,12 +17,14 @@
 #ifndef VIRTNET_SETTINGS_H
 #define VIRTNET_SETTINGS_H 1
 
-/* Settings of the controller: other_config:virtnet-* of Open_vSwitch.
+/* Settings of the controller: other_config:virtnet-* of Open_vSwitch, and the
+ * file that other_config:virtnet-conf-file names.
  *
- * VIRTNET_SETTINGS, in virtnet-settings.c, is the only place where the keys,
- * their defaults and their ranges are written down.  A value that is out of
- * range or malformed is named in the log, once for each value, and the default
- * is used: bad settings never stop the switch.
+ * The table in virtnet-conf.c is the only place where the keys, their defaults
+ * and their ranges are written down.  A value that is out of range or
+ * malformed is named in the log, once for each value, and by "health", and the
+ * default is used; a file with an error anywhere is ignored as a whole.  Bad
+ * settings never stop the switch.
  *
  * Those marked "start" are read when the controller starts, as the
  * configuration of a card's firmware is. */
@@ -31,9 +33,11 @@
 #include <stdint.h>
 
 struct smap;
+struct virtnet_json;
 
 struct virtnet_settings {
     bool enable;                /* start: virtnet-enable. */
+    char *conf_file;            /* start: virtnet-conf-file. */
     char *backend;              /* start: virtnet-backend: "soft". */
     char *serial;               /* start: virtnet-serial, head of VUIDs. */
 
@@ -71,6 +75,10 @@ struct virtnet_settings {
     unsigned int sf_pool_percent; /* virtnet-sf-pool-percent. */
     bool sf_pool_force_destroy; /* virtnet-sf-pool-force-destroy. */
     char *lm_prov;              /* virtnet-lm-prov, or NULL. */
+    unsigned int dpa_core_start; /* virtnet-dpa-core-start; or 0. */
+    unsigned int dpa_core_end;  /* virtnet-dpa-core-end; or 0. */
+    unsigned int eth_vq_workers; /* virtnet-eth-vq-workers; or 0. */
+    unsigned int admin_cmd_workers; /* virtnet-admin-cmd-workers; or 0. */
     char *recovery_dir;         /* virtnet-recovery-dir. */
 
     /* Soft backend; start. */
@@ -91,11 +99,17 @@ struct virtnet_settings {
 };
 
 /* Sets '*settings', which must be zeroed or have been set before, from
- * 'other_config' (NULL for defaults alone).  With 'ports_only', members that
- * are read at start are left alone.  Main thread. */
+ * 'other_config' (NULL for defaults alone) and the file.  With 'ports_only',
+ * members that are read at start, and the file, are left alone.  Main
+ * thread. */
 void virtnet_settings_from_smap(struct virtnet_settings *settings,
                                 const struct smap *other_config,
                                 bool ports_only);
 void virtnet_settings_destroy(struct virtnet_settings *settings);
+
+/* Adds member 'key', an array of what is wrong with the settings, a line each,
+ * if anything is.  Returns true if there is.  'j' may be NULL.  Main
+ * thread. */
+bool virtnet_settings_problems(struct virtnet_json *j, const char *key);
 
 #endif /* virtnet-settings.h */

@@ -26,18 +26,32 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "svec.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 #include "virtnet-compat.h"
+#include "virtnet-conf.h"
 #include "virtnet-controller.h"
+#include "virtnet-debug.h"
+#include "virtnet-events.h"
 #include "virtnet-field.h"
+#include "virtnet-health.h"
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
+
+/* How long (ms) a command waits for the controller to start. */
+#define START_PATIENCE_MS 10000
+
+/* Longest time (s) that an answer can be put off. */
+#define MAX_TIMEOUT 86400
 
 /* Sends what 'j' holds, and destroys it. */
 static void
@@ -334,27 +348,34 @@ cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
     free(detail);
 }
 
+/* Is 'dev' in 'state', e.g. "driver-ok" for "driver ok"? */
+static bool
+is_state(const struct virtnet_device *dev, const char *state)
+{
+    const char *name = virtnet_device_state_name(dev->state);
+    size_t i;
+
+    for (i = 0; state[i]; i++) {
+        if (state[i] != (name[i] == ' ' ? '-' : name[i])) {
+            return false;
+        }
+    }
+    return !name[i];
+}
+
 /* Do the filters of "list" let 'dev' through? */
 static bool
 is_listed(const struct virtnet_args *args, const struct virtnet_device *dev)
 {
-    const char *state = virtnet_device_state_name(dev->state);
     const char *type = virtnet_arg_text(args, "type");
-    const char *wanted = virtnet_arg_text(args, "state");
+    const char *state = virtnet_arg_text(args, "state");
     const char *bridge = virtnet_arg_text(args, "bridge");
 
-    if (type && dev->type != (!strcmp(type, "static") ? VIRTNET_STATIC_PF
-                              : !strcmp(type, "hotplug") ? VIRTNET_HOTPLUG_PF
-                              : VIRTNET_VF)) {
+    if ((type && dev->type != (!strcmp(type, "static") ? VIRTNET_STATIC_PF
+                               : !strcmp(type, "hotplug") ? VIRTNET_HOTPLUG_PF
+                               : VIRTNET_VF))
+        || (state && !is_state(dev, state))) {
         return false;
-    }
-    if (wanted) {
-        /* "driver-ok" is "driver ok". */
-        for (size_t i = 0; wanted[i] || state[i]; i++) {
-            if (wanted[i] != (state[i] == ' ' ? '-' : state[i])) {
-                return false;
-            }
-        }
     }
     return ((!virtnet_arg_given(args, "pf")
              || virtnet_arg_number(args, "pf") == dev->pf_id)
@@ -388,7 +409,7 @@ cmd_list(struct unixctl_conn *conn, const struct virtnet_args *args,
     virtnet_json_begin_array(&j, "devices");
     VIRTNET_FOR_EACH_DEVICE (dev) {
         if (is_listed(args, dev)) {
-            virtnet_json_device(&j, dev, false, true, -1);
+            virtnet_json_device(&j, dev, false, true, false, -1);
         }
     }
     virtnet_json_end_array(&j);
@@ -396,11 +417,25 @@ cmd_list(struct unixctl_conn *conn, const struct virtnet_args *args,
     reply(conn, &j);
 }
 
+/* Clears the debug counters of 'dev', or of all devices if it is NULL. */
+static void
+clear_debug_stats(struct virtnet_device *dev)
+{
+    struct virtnet_device *d;
+
+    VIRTNET_FOR_EACH_DEVICE (d) {
+        if ((!dev || d == dev) && d->backend->class->clear_debug_stats) {
+            d->backend->class->clear_debug_stats(d);
+        }
+    }
+}
+
 static void
 cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args,
           const struct virtnet_args *sub OVS_UNUSED)
 {
     bool brief = virtnet_arg_given(args, "brief");
+    bool debug = virtnet_arg_given(args, "dbg_stats");
     struct virtnet_device *dev = NULL;
     struct virtnet_json j;
     int queue = -1;
@@ -412,14 +447,17 @@ cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args,
         }
     }
 
+    if (virtnet_arg_given(args, "stats_clear")) {
+        clear_debug_stats(dev);
+    }
     virtnet_json_init(&j);
     virtnet_json_begin_object(&j, NULL);
     virtnet_json_begin_array(&j, "devices");
     if (dev) {
-        virtnet_json_device(&j, dev, true, brief, queue);
+        virtnet_json_device(&j, dev, true, brief, debug, queue);
     } else {
         VIRTNET_FOR_EACH_DEVICE (dev) {
-            virtnet_json_device(&j, dev, true, brief, -1);
+            virtnet_json_device(&j, dev, true, brief, debug, -1);
         }
     }
     virtnet_json_end_array(&j);
@@ -471,10 +509,13 @@ cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args,
         const struct virtnet_args *sub OVS_UNUSED)
 {
     static const char *modules[] = {
-        "virtnet_controller", "virtnet_device", "virtnet_recovery",
-        "virtnet_settings", "virtnet_unixctl", "netdev_virtio_emu",
-        "auto_port", "soft_backend", "soft_vhost_user", "soft_rep",
-        "soft_mempool",
+        "auto_port", "netdev_virtio_emu", "virtnet_await",
+        "virtnet_controller", "virtnet_debug", "virtnet_device",
+        "virtnet_firmware", "virtnet_host", "virtnet_hotplug",
+        "virtnet_modify", "virtnet_offload", "virtnet_packed_ring",
+        "virtnet_recovery", "virtnet_settings", "virtnet_socket",
+        "virtnet_soft", "virtnet_soft_mempool", "virtnet_soft_rep",
+        "virtnet_sriov", "virtnet_unixctl", "virtnet_vhost_user",
     };
     const char *text = virtnet_arg_text(args, "level");
     enum vlog_level level = (!strcmp(text, "info") ? VLL_INFO
@@ -517,6 +558,232 @@ cmd_restart(struct unixctl_conn *conn,
     }
 }
 
+static void
+cmd_health(struct unixctl_conn *conn, const struct virtnet_args *args,
+           const struct virtnet_args *sub OVS_UNUSED)
+{
+    struct virtnet_device *dev = NULL;
+    struct virtnet_json j;
+    int error;
+
+    if (!virtnet_arg_given(args, "all")) {
+        dev = select_device(args, true, &error);
+        if (!dev) {
+            reply_no_device(conn);
+            return;
+        }
+    }
+    virtnet_json_init(&j);
+    if (dev) {
+        virtnet_json_health(&j, dev);
+    } else {
+        virtnet_json_begin_array(&j, NULL);
+        VIRTNET_FOR_EACH_DEVICE (dev) {
+            virtnet_json_health(&j, dev);
+        }
+        virtnet_json_controller_health(&j);
+        virtnet_json_end_array(&j);
+    }
+    reply(conn, &j);
+}
+
+static void
+cmd_validate(struct unixctl_conn *conn, const struct virtnet_args *args,
+             const struct virtnet_args *sub OVS_UNUSED)
+{
+    const char *path = virtnet_arg_text(args, "file");
+    struct ds s = DS_EMPTY_INITIALIZER;
+    struct virtnet_conf conf;
+
+    virtnet_conf_read(&conf, path);
+    virtnet_conf_format(&conf, path, &s);
+    if (conf.n_problems) {
+        unixctl_command_reply_error(conn, ds_cstr(&s));
+    } else {
+        unixctl_command_reply(conn, ds_cstr(&s));
+    }
+    virtnet_conf_destroy(&conf);
+    ds_destroy(&s);
+}
+
+/* Update.  The plugin is a part of ovs-vswitchd, so another version of it
+ * comes with another process, to which devices come back from their records.
+ * What can be renewed within the process is the controller. */
+static struct {
+    bool running;
+    const char *result;         /* Of the last one. */
+    long long int started;      /* time_usec(). */
+    long long int took;         /* Microseconds. */
+} update = { .result = "none" };
+
+static void
+updated(int error, const char *reason, void *aux OVS_UNUSED)
+{
+    update.running = false;
+    update.took = time_usec() - update.started;
+    update.result = error ? "failed" : "success";
+    if (error) {
+        VLOG_ERR("update failed: %s", reason ? reason
+                 : virtnet_strerror(error));
+    } else {
+        VLOG_INFO("updated in %lld us", update.took);
+    }
+}
+
+static void
+cmd_update(struct unixctl_conn *conn, const struct virtnet_args *args,
+           const struct virtnet_args *sub OVS_UNUSED)
+{
+    struct virtnet_json j;
+
+    virtnet_json_init(&j);
+    if (virtnet_arg_given(args, "start")) {
+        char *detail = NULL;
+        int error = -EBUSY;
+
+        if (!update.running) {
+            update.started = time_usec();
+            update.running = true;
+            error = virtnet_controller_restart(updated, NULL, &detail);
+            if (error) {
+                update.running = false;
+            }
+        }
+        if (error) {
+            ds_destroy(&j.text);
+            reply_errno(conn, error, detail);
+            free(detail);
+            return;
+        }
+        virtnet_json_string(&j, NULL, "Update started, use 'virtnet update "
+                            "-t' or check logs for status");
+    } else {
+        virtnet_json_begin_object(&j, NULL);
+        virtnet_json_string(&j, "status",
+                            update.running ? "in progress" : "inactive");
+        virtnet_json_string(&j, "last live update status", update.result);
+        virtnet_json_real(&j, "time_used (s)", update.took / 1e6);
+        virtnet_json_end_object(&j);
+    }
+    reply(conn, &j);
+}
+
+static void
+cmd_debug(struct unixctl_conn *conn, const struct virtnet_args *args,
+          const struct virtnet_args *sub)
+{
+    struct virtnet_device *dev = NULL;
+    struct virtnet_json j;
+    int error = 0;
+
+    if (!strcmp(sub->command->name, "fault")) {
+        virtnet_debug_fault(virtnet_arg_text(sub, "next"));
+        reply_errno(conn, 0, NULL);
+        return;
+    }
+    if (!strcmp(sub->command->name, "vq")) {
+        if (!virtnet_arg_given(args, "pf")
+            && !virtnet_arg_given(args, "vuid")) {
+            reply_errno(conn, -EINVAL, "--pf or --vuid is needed");
+            return;
+        }
+        dev = select_device(args, true, &error);
+        if (!dev) {
+            reply_no_device(conn);
+            return;
+        }
+    }
+    virtnet_json_init(&j);
+    virtnet_json_begin_object(&j, NULL);
+    if (dev) {
+        virtnet_debug_queues(&j, dev, !virtnet_arg_given(sub, "queue_id") ? -1
+                             : MIN(virtnet_arg_number(sub, "queue_id"),
+                                   INT_MAX));
+    } else {
+        virtnet_debug_pools(&j);
+    }
+    virtnet_json_end_object(&j);
+    reply(conn, &j);
+}
+
+/* Waiting for a device. */
+
+struct wanted {
+    char *vuid;                 /* NULL: by ids. */
+    uint64_t pf, vf;
+    bool is_vf;
+    char state[32];
+};
+
+static bool
+has_state(const struct virtnet_device *dev, const char *state)
+{
+    if (!dev) {
+        return !strcmp(state, "gone") && virtnet_controller_is_running(NULL);
+    } else if (!strcmp(state, "port")) {
+        return dev->netdev != NULL;
+    } else {
+        return is_state(dev, state);
+    }
+}
+
+static bool
+wait_ready(struct unixctl_conn *conn, bool timed_out, void *wanted_)
+{
+    struct wanted *w = wanted_;
+    struct virtnet_device *dev;
+    bool ready;
+
+    dev = (w->vuid ? virtnet_device_by_vuid(w->vuid)
+           : w->pf > UINT16_MAX || w->vf > UINT16_MAX ? NULL
+           : w->is_vf ? virtnet_device_by_vf(w->pf, w->vf)
+           : virtnet_device_by_pf(w->pf));
+    ready = has_state(dev, w->state);
+    if (!ready && !timed_out) {
+        return false;
+    }
+    reply_errno(conn, ready ? 0 : -ETIMEDOUT,
+                ready ? NULL
+                : dev ? virtnet_device_state_name(dev->state)
+                : "Device doesn't exist");
+    free(w->vuid);
+    free(w);
+    return true;
+}
+
+static void
+cmd_wait(struct unixctl_conn *conn, const struct virtnet_args *args,
+         const struct virtnet_args *sub OVS_UNUSED)
+{
+    uint64_t timeout = (virtnet_arg_given(args, "timeout")
+                        ? virtnet_arg_number(args, "timeout") : 30);
+    struct wanted *w;
+
+    if (timeout > MAX_TIMEOUT) {
+        reply_errno(conn, -EINVAL, "the timeout is too long");
+        return;
+    }
+    w = xzalloc(sizeof *w);
+    w->vuid = nullable_xstrdup(virtnet_arg_text(args, "vuid"));
+    w->pf = virtnet_arg_number(args, "pf");
+    w->vf = virtnet_arg_number(args, "vf");
+    w->is_vf = virtnet_arg_given(args, "vf");
+    ovs_strlcpy(w->state, virtnet_arg_text(args, "state"), sizeof w->state);
+    virtnet_await(conn, timeout, wait_ready, w);
+}
+
+static void
+cmd_events(struct unixctl_conn *conn, const struct virtnet_args *args,
+           const struct virtnet_args *sub OVS_UNUSED)
+{
+    bool since = virtnet_arg_given(args, "since");
+    uint64_t timeout = (virtnet_arg_given(args, "timeout")
+                        ? virtnet_arg_number(args, "timeout") : 0);
+
+    virtnet_events_reply(conn, since ? virtnet_arg_number(args, "since")
+                         : virtnet_events_last(), MIN(timeout, MAX_TIMEOUT));
+}
+
 typedef void cmd_func(struct unixctl_conn *, const struct virtnet_args *args,
                       const struct virtnet_args *sub);
 
@@ -530,6 +797,12 @@ static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
     [VIRTNET_CMD_VERSION] = cmd_version,
     [VIRTNET_CMD_LOG] = cmd_log,
     [VIRTNET_CMD_RESTART] = cmd_restart,
+    [VIRTNET_CMD_VALIDATE] = cmd_validate,
+    [VIRTNET_CMD_UPDATE] = cmd_update,
+    [VIRTNET_CMD_HEALTH] = cmd_health,
+    [VIRTNET_CMD_DEBUG] = cmd_debug,
+    [VIRTNET_CMD_WAIT] = cmd_wait,
+    [VIRTNET_CMD_EVENTS] = cmd_events,
 };
 
 /* An action that cannot be told what to do is an action that fails; to ask for
@@ -543,19 +816,63 @@ is_action(const struct virtnet_command *command)
             || id == VIRTNET_CMD_MODIFY);
 }
 
-static void
-handle(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+/* Does 'command' say something else while the controller is starting than it
+ * will in a moment? */
+static bool
+needs_controller(const struct virtnet_command *command)
 {
-    const struct virtnet_command *command = aux;
+    switch ((enum virtnet_command_id) (command - virtnet_commands)) {
+    case VIRTNET_CMD_HOTPLUG:
+    case VIRTNET_CMD_UNPLUG:
+    case VIRTNET_CMD_LIST:
+    case VIRTNET_CMD_QUERY:
+    case VIRTNET_CMD_MODIFY:
+    case VIRTNET_CMD_RESTART:
+    case VIRTNET_CMD_HEALTH:
+    case VIRTNET_CMD_DEBUG:
+    case VIRTNET_CMD_STATS:
+        return true;
+    case VIRTNET_CMD_LOG:
+    case VIRTNET_CMD_VERSION:
+    case VIRTNET_CMD_VALIDATE:
+    case VIRTNET_CMD_UPDATE:
+    case VIRTNET_CMD_WAIT:
+    case VIRTNET_CMD_EVENTS:
+    case VIRTNET_N_COMMANDS:
+        break;
+    }
+    return false;
+}
+
+/* A command that came while the controller was starting.  See "Answers that
+ * are given later" in virtnet-events.h. */
+struct early_command {
+    struct ovs_list list_node;  /* In 'early_commands', in order. */
+    struct unixctl_conn *conn;
+    const struct virtnet_command *command;
+    struct svec argv;
+    long long int deadline;     /* When to answer that it is starting. */
+};
+static struct ovs_list early_commands
+    = OVS_LIST_INITIALIZER(&early_commands);
+
+static bool
+is_starting(void)
+{
+    const char *reason;
+
+    return !virtnet_controller_is_running(&reason) && !reason;
+}
+
+static void
+handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
+           int argc, const char *const argv[])
+{
     const struct virtnet_command *failed;
     struct virtnet_args args, sub;
     char *error;
 
-    if (!handlers[command - virtnet_commands]) {
-        reply_errno(conn, VIRTNET_E_NOT_SUPPORTED, NULL);
-        return;
-    }
-    if (!virtnet_args_parse(&args, &sub, command, argc - 1, argv + 1, &failed,
+    if (!virtnet_args_parse(&args, &sub, command, argc, argv, &failed,
                             &error)) {
         if (is_action(command)) {
             reply_errno(conn, -EINVAL, error);
@@ -563,17 +880,77 @@ handle(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
             unixctl_command_reply_error(conn, error);
         }
         free(error);
-        return;
-    }
-    if (args.help || sub.help) {
+    } else if (args.help || sub.help) {
         struct ds s = DS_EMPTY_INITIALIZER;
 
         virtnet_command_help(args.help ? command : sub.command, &s);
         unixctl_command_reply(conn, ds_cstr(&s));
         ds_destroy(&s);
-        return;
+    } else if (update.running && is_action(command)) {
+        reply_errno(conn, -EBUSY, "an update is in progress");
+    } else {
+        handlers[command - virtnet_commands](conn, &args, &sub);
     }
-    handlers[command - virtnet_commands](conn, &args, &sub);
+}
+
+static void
+handle(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+    const struct virtnet_command *command = aux;
+
+    if (needs_controller(command) && is_starting() && !update.running
+        && !virtnet_controller_exiting()) {
+        struct early_command *e = xmalloc(sizeof *e);
+
+        e->conn = conn;
+        e->command = command;
+        e->deadline = time_msec() + START_PATIENCE_MS;
+        svec_init(&e->argv);
+        for (int i = 1; i < argc; i++) {
+            svec_add(&e->argv, argv[i]);
+        }
+        svec_terminate(&e->argv);
+        ovs_list_push_back(&early_commands, &e->list_node);
+    } else {
+        handle_now(conn, command, argc - 1, argv + 1);
+    }
+}
+
+void
+virtnet_unixctl_run(void)
+{
+    struct early_command *e;
+
+    while (!ovs_list_is_empty(&early_commands)
+           && !virtnet_controller_exiting()) {
+        e = CONTAINER_OF(ovs_list_front(&early_commands),
+                         struct early_command, list_node);
+        if (is_starting() && time_msec() < e->deadline) {
+            break;
+        }
+        ovs_list_remove(&e->list_node);
+        handle_now(e->conn, e->command, e->argv.n,
+                   (const char *const *) e->argv.names);
+        svec_destroy(&e->argv);
+        free(e);
+    }
+}
+
+void
+virtnet_unixctl_wait(void)
+{
+    if (!ovs_list_is_empty(&early_commands)
+        && !virtnet_controller_exiting()) {
+        struct early_command *e;
+
+        e = CONTAINER_OF(ovs_list_front(&early_commands),
+                         struct early_command, list_node);
+        if (is_starting()) {
+            poll_timer_wait_until(e->deadline);
+        } else {
+            poll_immediate_wake();
+        }
+    }
 }
 
 void

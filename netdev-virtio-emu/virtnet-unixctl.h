@@ -27,4 +27,8 @@
 /* Registers them.  Main thread, once. */
 void virtnet_unixctl_init(void);
 
+/* Carries out commands that came while the controller was starting. */
+void virtnet_unixctl_run(void);
+void virtnet_unixctl_wait(void);
+
 #endif /* virtnet-unixctl.h */

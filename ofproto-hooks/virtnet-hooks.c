@@ -24,6 +24,7 @@
 #include "netdev-virtio-emu.h"
 #include "offload.h"
 #include "virtnet-controller.h"
+#include "virtnet-events.h"
 #include "virtnet-flow-provider.h"
 #include "virtnet-host.h"
 #include "virtnet-modify.h"
@@ -37,6 +38,7 @@ virtnet_hooks_init(const char *remote)
     virtnet_backend_register_class(&virtnet_soft_backend_class);
     virtio_emu_register();
     virtnet_unixctl_init();
+    virtnet_events_init();
     virtnet_host_init();
     virtnet_flow_init();
     offload_init();
@@ -50,6 +52,8 @@ virtnet_hooks_run(void)
     auto_port_run();
     virtnet_controller_run();
     virtnet_modify_run();
+    virtnet_unixctl_run();
+    virtnet_events_run();
 }
 
 void
@@ -59,6 +63,8 @@ virtnet_hooks_wait(void)
     auto_port_wait();
     virtnet_controller_wait();
     virtnet_modify_wait();
+    virtnet_unixctl_wait();
+    virtnet_events_wait();
 }
 
 void

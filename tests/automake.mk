@@ -115,6 +115,9 @@ TESTSUITE_AT = \
 	tests/devlink.at \
 	tests/commands.at \
 	tests/modify.at \
+	tests/validate.at \
+	tests/shapes.at \
+	tests/health.at \
 	tests/device-kinds.at \
 	tests/recovery.at \
 	tests/leaks.at \

@@ -15,6 +15,7 @@
 # The "virtnet" command.
 bin_PROGRAMS += utilities/virtnet
 utilities_virtnet_SOURCES = \
+	netdev-virtio-emu/virtnet-conf.c \
 	netdev-virtio-emu/virtnet-host-command.c \
 	netdev-virtio-emu/virtnet-option.c \
 	utilities/virtnet-lite.c \
@@ -31,6 +32,12 @@ CLEANFILES += utilities/completion/virtnet
 utilities/completion/virtnet: utilities/virtnet$(EXEEXT)
 	$(AM_V_at)$(MKDIR_P) utilities/completion
 	$(AM_V_GEN)utilities/virtnet --print-completion > $@.tmp && mv $@.tmp $@
+
+# So does the manual page.
+nodist_man8_MANS = utilities/virtnet.8
+CLEANFILES += utilities/virtnet.8
+utilities/virtnet.8: utilities/virtnet$(EXEEXT)
+	$(AM_V_GEN)utilities/virtnet --print-man > $@.tmp && mv $@.tmp $@
 
 EXTRA_DIST += \
 	quickstart \

@@ -43,6 +43,24 @@ check(void *p)
     return p;
 }
 
+void *
+xmalloc(size_t size)
+{
+    return check(malloc(size ? size : 1));
+}
+
+void *
+xcalloc(size_t n, size_t size)
+{
+    return check(calloc(n ? n : 1, size ? size : 1));
+}
+
+void *
+xrealloc(void *p, size_t size)
+{
+    return check(realloc(p, size ? size : 1));
+}
+
 char *
 xvasprintf(const char *format, va_list args)
 {

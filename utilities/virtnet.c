@@ -20,24 +20,31 @@
  * Parses its options with the daemon's own tables, sends them as
  * "virtnet/COMMAND", and prints the arguments and the answer as scripts expect
  * them.  Exit status: 0 if the answer says so, 1 if it does not or if there is
- * no daemon, 2 if the options make no sense. */
+ * no daemon, 2 if the options make no sense, 3 if the time to wait ran out. */
 
 #include <config.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
+#include "virtnet-conf.h"
 #include "virtnet-host-command.h"
 #include "virtnet-option.h"
 
 #define EXIT_USAGE 2
+#define EXIT_TIMEOUT 3
+
+/* How long (s) a request for events waits for one. */
+#define EVENTS_POLL_S 30
 
 static void
 put_commands(struct ds *s)
@@ -85,37 +92,201 @@ print_help(void)
     ds_destroy(&s);
 }
 
+/* Prints the words that may follow 'command'. */
+static void
+print_words(const struct virtnet_command *command)
+{
+    fputs("-h --help", stdout);
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        if (o->brief) {
+            printf(" -%s", o->brief);
+        }
+        printf(" --%s", o->name);
+    }
+    for (const struct virtnet_command *c = command->subcommands;
+         c && c->name; c++) {
+        printf(" %s", c->name);
+    }
+}
+
 /* Prints a script for bash-completion, made from the tables. */
 static void
 print_completion(void)
 {
     puts("# bash completion for virtnet\n"
          "_virtnet() {\n"
-         "    local cur=${COMP_WORDS[COMP_CWORD]} words=\n"
-         "    case ${COMP_WORDS[1]} in");
+         "    local cur=${COMP_WORDS[COMP_CWORD]} words= path= w\n"
+         "    local prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+         "    for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+         "        case $path/$w in");
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
-        printf("    %s) words='-h --help", virtnet_commands[i].name);
-        for (const struct virtnet_option *o = virtnet_commands[i].options;
-             o->name; o++) {
-            if (o->brief) {
-                printf(" -%s", o->brief);
-            }
-            printf(" --%s", o->name);
+        const struct virtnet_command *command = &virtnet_commands[i];
+
+        printf("        /%s) path=%s ;;\n", command->name, command->name);
+        for (const struct virtnet_command *c = command->subcommands;
+             c && c->name; c++) {
+            printf("        %s/%s) path=%s/%s ;;\n", command->name, c->name,
+                   command->name, c->name);
         }
-        puts("' ;;");
     }
-    puts("    esac");
-    fputs("    if test $COMP_CWORD = 1; then words='-h -v", stdout);
+    puts("        esac\n"
+         "    done\n"
+         "    case $path in");
+    for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
+        const struct virtnet_command *command = &virtnet_commands[i];
+
+        printf("    %s) words='", command->name);
+        print_words(command);
+        puts("' ;;");
+        for (const struct virtnet_command *c = command->subcommands;
+             c && c->name; c++) {
+            printf("    %s/%s) words='", command->name, c->name);
+            print_words(c);
+            puts("' ;;");
+        }
+    }
+    fputs("    '') words='-h -v --target", stdout);
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         printf(" %s", virtnet_commands[i].name);
     }
     for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
         printf(" %s", virtnet_host_commands[i].name);
     }
-    puts("'; fi\n"
+    puts("' ;;\n"
+         "    esac\n"
+         "    case $path:$prev in");
+    for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
+        const struct virtnet_command *command = &virtnet_commands[i];
+        const struct virtnet_command *c = command;
+
+        /* Values that an option can have: of the command, then of its
+         * subcommands. */
+        for (;;) {
+            for (const struct virtnet_option *o = c->options; o->name; o++) {
+                if (o->type == VIRTNET_OPT_CHOICE) {
+                    printf("    %s%s%s:--%s", command->name,
+                           c == command ? "" : "/",
+                           c == command ? "" : c->name, o->name);
+                    if (o->brief) {
+                        printf("|%s%s%s:-%s", command->name,
+                               c == command ? "" : "/",
+                               c == command ? "" : c->name, o->brief);
+                    }
+                    printf(") words='%s'; words=${words//,/ } ;;\n",
+                           o->choices);
+                }
+            }
+            c = c == command ? command->subcommands : c + 1;
+            if (!c || !c->name) {
+                break;
+            }
+        }
+    }
+    puts("    esac\n"
          "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
          "}\n"
          "complete -F _virtnet virtnet");
+}
+
+/* Prints 'text' for a manual page. */
+static void
+print_roff(const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '-' || *text == '\\') {
+            putchar('\\');
+        }
+        putchar(*text);
+    }
+}
+
+static void
+print_man_command(const struct virtnet_command *command)
+{
+    fputs(".SS \"", stdout);
+    print_roff(command->path);
+    puts("\"");
+    print_roff(command->help);
+    puts(".");
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        struct ds value = DS_EMPTY_INITIALIZER;
+
+        virtnet_option_metavar(o, &value);
+        fputs(".TP\n\\fB", stdout);
+        if (o->brief) {
+            printf("\\-%s\\fR", o->brief);
+            print_roff(ds_cstr(&value));
+            fputs(", \\fB", stdout);
+        }
+        fputs("\\-\\-", stdout);
+        print_roff(o->name);
+        fputs("\\fR", stdout);
+        print_roff(ds_cstr(&value));
+        puts(o->required ? " (required)" : "");
+        print_roff(o->help);
+        putchar('\n');
+        ds_destroy(&value);
+    }
+    for (const struct virtnet_command *c = command->subcommands;
+         c && c->name; c++) {
+        print_man_command(c);
+    }
+}
+
+/* Prints the manual page, made from the tables. */
+static void
+print_man(void)
+{
+    printf(".TH virtnet 8 \"\" \"ovs\\-virtio\\-emu %s\" "
+           "\"Open vSwitch Manual\"\n"
+           ".SH NAME\n"
+           "virtnet \\- control emulated virtio\\-net devices\n"
+           ".SH SYNOPSIS\n"
+           ".B virtnet\n"
+           "[\\fB\\-\\-target\\fR \\fItarget\\fR] \\fIcommand\\fR "
+           "[\\fIoption\\fR]...\n"
+           ".br\n"
+           ".B virtnet\n"
+           "\\fB\\-h\\fR | \\fB\\-v\\fR\n"
+           ".SH DESCRIPTION\n"
+           "Sends \\fIcommand\\fR to the virtio\\-net controller in\n"
+           "\\fBovs\\-vswitchd\\fR(8) and prints the arguments, as a Python\n"
+           "dictionary, and the answer, in JSON.  "
+           "\\fBovs\\-appctl virtnet/\\fIcommand\\fR does\n"
+           "the same without the arguments.  The beginning of a long option\n"
+           "is enough if no other begins so.\n"
+           ".SH OPTIONS\n"
+           ".TP\n\\fB\\-\\-target\\fR \\fItarget\\fR\n"
+           "Name of the daemon, or path of its control socket.  The default\n"
+           "is \\fBovs\\-vswitchd\\fR.\n"
+           ".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\n"
+           "Prints help; behind a command, on that command.\n"
+           ".TP\n\\fB\\-v\\fR, \\fB\\-\\-version\\fR\nPrints the version.\n"
+           ".SH COMMANDS\n", VIRTNET_VERSION);
+    for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
+        print_man_command(&virtnet_commands[i]);
+    }
+    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
+        const struct virtnet_host_command *c = &virtnet_host_commands[i];
+
+        printf(".SS \"%s ", c->name);
+        print_roff(c->args);
+        puts("\"");
+        print_roff(c->help);
+        puts(".");
+    }
+    puts(".SH \"EXIT STATUS\"\n"
+         ".TP\n0\nSuccess.\n"
+         ".TP\n1\nThe answer has an error, or there is no daemon.\n"
+         ".TP\n2\nThe options make no sense.\n"
+         ".TP\n3\n\\fBwait\\fR or \\fBevents \\-\\-count\\fR ran out of "
+         "time.\n"
+         ".SH ENVIRONMENT\n"
+         ".TP\n.B OVS_RUNDIR\nDirectory of the daemon's pidfile and control "
+         "socket.\n"
+         ".SH \"SEE ALSO\"\n"
+         "\\fBovs\\-vswitchd\\fR(8), \\fBovs\\-appctl\\fR(8), "
+         "\\fBovs\\-vswitchd.conf.db\\fR(5)");
 }
 
 OVS_NO_RETURN static void
@@ -387,6 +558,9 @@ run(const char *target, const char *command, int argc, char *argv[])
         if (number ? !strncmp(number + 12, "0,", 2)
             : !strstr(ds_cstr(&text), "\n  \"Error\": ")) {
             status = EXIT_SUCCESS;
+        } else if (number && !strcmp(command, "wait")
+                   && atoi(number + 12) == -ETIMEDOUT) {
+            status = EXIT_TIMEOUT;
         }
     }
     s = ds_cstr(&text);
@@ -396,6 +570,106 @@ run(const char *target, const char *command, int argc, char *argv[])
     free(method);
     close(fd);
     return status;
+}
+
+/* Checks a configuration file, for which no daemon is needed. */
+static int
+run_validate(const char *path)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    struct virtnet_conf conf;
+    bool valid;
+
+    virtnet_conf_read(&conf, path);
+    virtnet_conf_format(&conf, path, &s);
+    fputs(ds_cstr(&s), stdout);
+    valid = !conf.n_problems;
+    virtnet_conf_destroy(&conf);
+    ds_destroy(&s);
+    return valid && !fflush(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static long long int
+now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Prints the events of 'text', a line each, but no more than '*left', which it
+ * counts down.  Returns the number of the last one. */
+static unsigned long long int
+print_events(char *text, unsigned long long int since,
+             unsigned long long int *left)
+{
+    char *save_ptr = NULL;
+
+    for (char *line = strtok_r(text, "\n", &save_ptr); line && *left;
+         line = strtok_r(NULL, "\n", &save_ptr)) {
+        if (!strncmp(line, "{\"seq\": ", 8)) {
+            since = strtoull(line + 8, NULL, 10);
+        }
+        if (!strstr(line, "\"event\": \"none\"")) {
+            puts(line);
+            --*left;
+        }
+    }
+    return since;
+}
+
+/* Follows events: asks for those behind the last one again and again. */
+static int
+run_events(const char *target, const struct virtnet_args *args)
+{
+    bool limited = virtnet_arg_given(args, "timeout");
+    unsigned long long int left = UINT64_MAX;
+    long long int deadline = LLONG_MAX;
+    unsigned long long int since = 0;
+    int fd = connect_to_target(target);
+    bool first = !virtnet_arg_given(args, "since");
+
+    if (limited) {
+        deadline = now_ms() + 1000 * (long long int) MIN(
+            virtnet_arg_number(args, "timeout"), UINT32_MAX);
+    }
+    if (virtnet_arg_given(args, "count")) {
+        left = virtnet_arg_number(args, "count");
+    }
+    if (!first) {
+        since = virtnet_arg_number(args, "since");
+    }
+    while (left) {
+        long long int wait_ms = MIN(deadline - now_ms(),
+                                    EVENTS_POLL_S * 1000LL);
+        char *words[] = { xasprintf("--timeout"),
+                          xasprintf("%lld", first || wait_ms < 0 ? 0
+                                    : (wait_ms + 999) / 1000),
+                          xasprintf("--since"), xasprintf("%llu", since) };
+        struct ds reply = DS_EMPTY_INITIALIZER;
+        struct ds text = DS_EMPTY_INITIALIZER;
+
+        transact(fd, "virtnet/events", first ? 2 : 4, words, &reply);
+        if (!get_reply_member(ds_cstr(&reply), "result", &text)) {
+            no_daemon("no events", EPROTO);
+        }
+        since = print_events(ds_cstr(&text), since, &left);
+        first = false;
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+            free(words[i]);
+        }
+        ds_destroy(&reply);
+        ds_destroy(&text);
+        if (fflush(stdout)) {
+            return EXIT_FAILURE;
+        } else if (left && wait_ms <= 0) {
+            break;
+        }
+    }
+    close(fd);
+    return (left && virtnet_arg_given(args, "count") ? EXIT_TIMEOUT
+            : EXIT_SUCCESS);
 }
 
 /* Commands that have words instead of options, and no echo line. */
@@ -435,6 +709,14 @@ main(int argc, char *argv[])
         } else if (!strcmp(argv[i], "--print-completion")) {
             print_completion();
             return EXIT_SUCCESS;
+        } else if (!strcmp(argv[i], "--print-man")) {
+            print_man();
+            return EXIT_SUCCESS;
+        } else if (!strcmp(argv[i], "--print-settings")) {
+            virtnet_settings_document(&s);
+            fputs(ds_cstr(&s), stdout);
+            ds_destroy(&s);
+            return EXIT_SUCCESS;
         } else if (!strcmp(argv[i], "--target") && i + 1 < argc) {
             target = argv[++i];
         } else if (!strncmp(argv[i], "--target=", 9)) {
@@ -471,6 +753,11 @@ main(int argc, char *argv[])
         fputs(ds_cstr(&s), stdout);
         ds_destroy(&s);
         return EXIT_SUCCESS;
+    }
+    if (command == &virtnet_commands[VIRTNET_CMD_VALIDATE]) {
+        return run_validate(virtnet_arg_text(&args, "file"));
+    } else if (command == &virtnet_commands[VIRTNET_CMD_EVENTS]) {
+        return run_events(target, &args);
     }
     virtnet_args_echo(&args, &sub, &s);
     fputs(ds_cstr(&s), stdout);

@@ -1,0 +1,282 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* What happens to devices.  See virtnet-events.h. */
+
+#include <config.h>
+
+#include "virtnet-events.h"
+
+#include <inttypes.h>
+#include <limits.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
+#include "timeval.h"
+#include "unixctl.h"
+#include "util.h"
+#include "virtnet-compat.h"
+#include "virtnet-controller.h"
+#include "virtnet-device.h"
+#include "virtnet-life.h"
+
+/* Text of event N is in ring[N % VIRTNET_MAX_EVENTS]. */
+static char *ring[VIRTNET_MAX_EVENTS];
+static uint64_t last;           /* Number of the last event, from 1. */
+
+/* What was last told of a device, by VUID. */
+struct known {
+    enum virtnet_device_state state;
+    struct virtnet_device_config config;
+    unsigned int n_vfs;
+    bool port;
+};
+static struct shash known = SHASH_INITIALIZER(&known);
+
+/* Who waits. */
+struct waiter {
+    struct ovs_list list_node;  /* In 'waiters'. */
+    struct unixctl_conn *conn;
+    long long int deadline;     /* time_msec(). */
+    virtnet_await_cb *cb;
+    void *aux;
+};
+static struct ovs_list waiters = OVS_LIST_INITIALIZER(&waiters);
+static uint64_t seen_seqno;     /* virtnet_controller_seqno(), and 'last', ... */
+static uint64_t seen_last;      /* ...when the waiters were last asked. */
+
+/* Events. */
+
+/* Remembers an event, whose members are in 'members'. */
+static void
+add_event(const char *event, const char *members)
+{
+    char **slot = &ring[++last % VIRTNET_MAX_EVENTS];
+    char *when = xastrftime_msec("%Y-%m-%dT%H:%M:%S.###Z", time_wall_msec(),
+                                 true);
+
+    free(*slot);
+    *slot = xasprintf("{\"seq\": %"PRIu64", \"time\": \"%s\", "
+                      "\"event\": \"%s\"%s}", last, when, event, members);
+    free(when);
+}
+
+/* Remembers an event of 'dev'; 'more' are further members. */
+static void OVS_PRINTF_FORMAT(3, 4)
+device_event(const char *event, const struct virtnet_device *dev,
+             const char *more, ...)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    va_list args;
+
+    /* None of these texts needs escaping. */
+    ds_put_format(&s, ", \"pf_id\": %u", dev->pf_id);
+    if (dev->type == VIRTNET_VF) {
+        ds_put_format(&s, ", \"vf_id\": %u", dev->vf_id);
+    }
+    ds_put_format(&s, ", \"function_type\": \"%s\", \"vuid\": \"%s\", "
+                  "\"sf_rep_net_device\": \"%s\"",
+                  virtnet_function_type_name(dev->type), dev->vuid,
+                  dev->rep_name);
+    va_start(args, more);
+    ds_put_format_valist(&s, more, args);
+    va_end(args);
+    add_event(event, ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static void
+get_known(const struct virtnet_device *dev, struct known *k)
+{
+    k->state = dev->state;
+    k->config = dev->config;
+    k->n_vfs = dev->n_vfs;
+    k->port = dev->netdev != NULL;
+}
+
+static void
+device_changed(const struct virtnet_device *dev)
+{
+    struct known *k = shash_find_data(&known, dev->vuid);
+    struct known new;
+
+    if (!k) {
+        return;
+    }
+    get_known(dev, &new);
+    if (new.state != k->state) {
+        device_event("driver", dev, ", \"from\": \"%s\", \"to\": \"%s\"",
+                     virtnet_device_state_name(k->state),
+                     virtnet_device_state_name(new.state));
+    }
+    if (virtnet_config_changes(&new.config, &k->config)) {
+        device_event("modified", dev, "%s", "");
+    }
+    if (new.n_vfs != k->n_vfs) {
+        device_event("vfs", dev, ", \"from\": %u, \"to\": %u", k->n_vfs,
+                     new.n_vfs);
+    }
+    if (new.port != k->port) {
+        device_event(new.port ? "port" : "no port", dev, "%s", "");
+    }
+    *k = new;
+}
+
+static void
+observe(enum virtnet_event event, struct virtnet_device *dev,
+        void *aux OVS_UNUSED)
+{
+    struct known *k;
+
+    switch (event) {
+    case VIRTNET_EVENT_ADDED:
+        k = xmalloc(sizeof *k);
+        get_known(dev, k);
+        free(shash_replace(&known, dev->vuid, k));
+        device_event(dev->type == VIRTNET_VF ? "vf added" : "added", dev,
+                     "%s", "");
+        break;
+
+    case VIRTNET_EVENT_CHANGED:
+        device_changed(dev);
+        break;
+
+    case VIRTNET_EVENT_REMOVED:
+        device_event(dev->type == VIRTNET_VF ? "vf removed" : "removed", dev,
+                     "%s", "");
+        free(shash_find_and_delete(&known, dev->vuid));
+        break;
+
+    case VIRTNET_EVENT_STARTED:
+        add_event(virtnet_controller_is_running(NULL) ? "controller started"
+                  : "controller stopped", "");
+        break;
+    }
+}
+
+uint64_t
+virtnet_events_last(void)
+{
+    return last;
+}
+
+/* Waiting. */
+
+void
+virtnet_await(struct unixctl_conn *conn, unsigned int timeout,
+              virtnet_await_cb *cb, void *aux)
+{
+    struct waiter *w;
+
+    if (cb(conn, !timeout, aux)) {
+        return;
+    }
+    w = xmalloc(sizeof *w);
+    *w = (struct waiter) {
+        .conn = conn,
+        .deadline = time_msec() + 1000LL * timeout,
+        .cb = cb,
+        .aux = aux,
+    };
+    ovs_list_push_back(&waiters, &w->list_node);
+}
+
+static bool
+events_ready(struct unixctl_conn *conn, bool timed_out, void *since_)
+{
+    uint64_t *since = since_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    uint64_t first;
+
+    if (*since >= last && !timed_out) {
+        return false;
+    }
+    first = MIN(*since, last) + 1;
+    if (last - first + 1 > VIRTNET_MAX_EVENTS && last >= first) {
+        uint64_t oldest = last - VIRTNET_MAX_EVENTS + 1;
+
+        ds_put_format(&s, "{\"seq\": %"PRIu64", \"event\": \"lost\", "
+                      "\"number\": %"PRIu64"}\n", oldest - 1, oldest - first);
+        first = oldest;
+    }
+    for (uint64_t i = first; i <= last; i++) {
+        ds_put_format(&s, "%s\n", ring[i % VIRTNET_MAX_EVENTS]);
+    }
+    if (!s.length) {
+        ds_put_format(&s, "{\"seq\": %"PRIu64", \"event\": \"none\"}\n",
+                      last);
+    }
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+    free(since);
+    return true;
+}
+
+void
+virtnet_events_reply(struct unixctl_conn *conn, uint64_t since,
+                     unsigned int timeout)
+{
+    virtnet_await(conn, timeout, events_ready,
+                  xmemdup(&since, sizeof since));
+}
+
+void
+virtnet_events_run(void)
+{
+    bool news = (seen_seqno != virtnet_controller_seqno()
+                 || seen_last != last);
+    struct waiter *w;
+
+    if (ovs_list_is_empty(&waiters) || virtnet_controller_exiting()) {
+        return;
+    }
+    seen_seqno = virtnet_controller_seqno();
+    seen_last = last;
+    LIST_FOR_EACH_SAFE (w, list_node, &waiters) {
+        bool timed_out = time_msec() >= w->deadline;
+
+        if ((news || timed_out) && w->cb(w->conn, timed_out, w->aux)) {
+            ovs_list_remove(&w->list_node);
+            free(w);
+        }
+    }
+}
+
+void
+virtnet_events_wait(void)
+{
+    struct waiter *w;
+
+    if (virtnet_controller_exiting()) {
+        return;
+    }
+    if (!ovs_list_is_empty(&waiters)
+        && (seen_seqno != virtnet_controller_seqno() || seen_last != last)) {
+        poll_immediate_wake();
+    }
+    LIST_FOR_EACH (w, list_node, &waiters) {
+        poll_timer_wait_until(w->deadline);
+    }
+}
+
+void
+virtnet_events_init(void)
+{
+    virtnet_controller_add_observer(observe, NULL);
+}

@@ -1,0 +1,112 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Health.  See virtnet-health.h. */
+
+#include <config.h>
+
+#include "virtnet-health.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "util.h"
+#include "virtnet-controller.h"
+#include "virtnet-feature.h"
+#include "virtnet-json.h"
+#include "virtnet-settings.h"
+
+enum health_group { CP, DP };
+
+static const struct {
+    enum health_group group;
+    const char *key;
+    size_t offset;              /* In struct virtnet_health. */
+} counters[] = {
+#define VIRTNET_HEALTH(GROUP, NAME) \
+    { GROUP, #NAME, offsetof(struct virtnet_health, NAME) },
+    VIRTNET_HEALTH_COUNTERS
+#undef VIRTNET_HEALTH
+};
+
+static void
+put_group(struct virtnet_json *j, const char *key, enum health_group group,
+          const struct virtnet_health *health)
+{
+    virtnet_json_begin_object(j, key);
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+        if (counters[i].group == group) {
+            uint64_t value;
+
+            memcpy(&value, (const char *) health + counters[i].offset,
+                   sizeof value);
+            virtnet_json_number(j, counters[i].key, value);
+        }
+    }
+    virtnet_json_end_object(j);
+}
+
+void
+virtnet_json_health(struct virtnet_json *j, const struct virtnet_device *dev)
+{
+    struct virtnet_health health;
+    bool fatal;
+
+    memset(&health, 0, sizeof health);
+    if (dev->backend->class->get_health) {
+        dev->backend->class->get_health(dev, &health);
+    }
+    fatal = (health.fatal
+             || dev->driver.status & (VIRTNET_STATUS_FAILED
+                                      | VIRTNET_STATUS_NEEDS_RESET));
+
+    virtnet_json_begin_object(j, NULL);
+    virtnet_json_number(j, "pf_id", dev->pf_id);
+    if (dev->type == VIRTNET_VF) {
+        virtnet_json_number(j, "vf_id", dev->vf_id);
+    }
+    virtnet_json_string(j, "type", virtnet_function_type_name(dev->type));
+    virtnet_json_string(j, "vuid", dev->vuid);
+    virtnet_json_bits(j, "dev_status", virtnet_status_bits,
+                      dev->driver.status);
+    virtnet_json_string(j, "health_status", fatal ? "Fatal" : "Good");
+    virtnet_json_number(j, "health_recover_counter", health.recover_counter);
+    virtnet_json_begin_object(j, "dev_health_details");
+    put_group(j, "control_plane_errors", CP, &health);
+    put_group(j, "data_plane_errors", DP, &health);
+    virtnet_json_end_object(j);
+    virtnet_json_end_object(j);
+}
+
+void
+virtnet_json_controller_health(struct virtnet_json *j)
+{
+    const char *reason;
+    bool running = virtnet_controller_is_running(&reason);
+
+    if (running && !virtnet_settings_problems(NULL, NULL)) {
+        return;
+    }
+    virtnet_json_begin_object(j, NULL);
+    virtnet_json_string(j, "type", "controller");
+    virtnet_json_string(j, "health_status", running ? "Good" : "Fatal");
+    if (!running) {
+        virtnet_json_string(j, "reason",
+                            reason ? reason : "the controller is starting");
+    }
+    virtnet_settings_problems(j, "config_errors");
+    virtnet_json_end_object(j);
+}

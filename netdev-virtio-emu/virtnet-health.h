@@ -1,0 +1,34 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef VIRTNET_HEALTH_H
+#define VIRTNET_HEALTH_H 1
+
+/* Health of devices and of the controller, as "virtnet health" shows it.
+ *
+ * Main thread. */
+
+struct virtnet_device;
+struct virtnet_json;
+
+/* Adds the object of 'dev'. */
+void virtnet_json_health(struct virtnet_json *, const struct virtnet_device *);
+
+/* Adds an object of the controller, if there is anything to be said: that it
+ * does not run, and why, or what is wrong with its settings. */
+void virtnet_json_controller_health(struct virtnet_json *);
+
+#endif /* virtnet-health.h */
