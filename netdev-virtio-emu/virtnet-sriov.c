@@ -41,7 +41,7 @@ COVERAGE_DEFINE(virtnet_vf_failed);
 
 /* How long (ms), and on how many VFs, to work in one turn of the main loop. */
 #define SLICE_MS 15
-#define SLICE_VFS 128
+#define SLICE_VFS 64
 
 struct sriov_job {
     struct ovs_list list_node;  /* In 'jobs'. */
