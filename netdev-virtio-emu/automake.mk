@@ -68,6 +68,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-recovery.h \
 	netdev-virtio-emu/virtnet-registry.c \
 	netdev-virtio-emu/virtnet-registry.h \
+	netdev-virtio-emu/virtnet-row.c \
+	netdev-virtio-emu/virtnet-row.h \
 	netdev-virtio-emu/virtnet-settings.c \
 	netdev-virtio-emu/virtnet-settings.h \
 	netdev-virtio-emu/virtnet-sriov.c \

@@ -44,6 +44,7 @@
 #include "util.h"
 #include "virtnet-compat.h"
 #include "virtnet-controller.h"
+#include "virtnet-row.h"
 #include "virtnet-sriov.h"
 #include "virtnet-flow-provider.h"
 
@@ -614,14 +615,14 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
 
     if (nd->selector_node && !strcmp(nd->selector_node->name, key)) {
         if (virtio_emu_dev(nd)) {
-            /* The same device, other attributes.  To refuse would take the
-             * port away from its guest, so say it in the status. */
-            if (kind == SELECT_HOTPLUG && !nd->config_warning) {
-                nd->config_warning = xstrdup(
-                    "a change of options takes effect when the device is "
-                    "plugged again");
-                VLOG_WARN("%s: %s", name, nd->config_warning);
-            }
+            /* The same device, other attributes.  To fail would take the port
+             * away from its guest, so the status says what is refused. */
+            char *warning = virtnet_row_changed(virtio_emu_dev(nd), &nd->args,
+                                                args);
+
+            free(nd->config_warning);
+            nd->config_warning = warning;
+            netdev_change_seq_changed(netdev);
             smap_destroy(&nd->args);
             smap_clone(&nd->args, args);
             free(key);
@@ -763,6 +764,11 @@ virtio_emu_set_mtu(struct netdev *netdev, int mtu)
         if (error) {
             return error > -VIRTNET_ERROR_BASE ? -error : ENOMEM;
         }
+    }
+    if (dev && mtu != nd->requested_mtu) {
+        /* What the driver is told follows unless it has been told. */
+        free(nd->config_warning);
+        nd->config_warning = virtnet_row_mtu_changed(dev, mtu);
     }
     nd->requested_mtu = mtu;
     if (mtu != nd->mtu) {
@@ -919,48 +925,7 @@ virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
         return 0;
     }
 
-    smap_add(status, "vuid", dev->vuid);
-    smap_add(status, "function_type", virtnet_function_type_name(dev->type));
-    smap_add_format(status, "pci_bdf", VIRTNET_BDF_FMT,
-                    VIRTNET_BDF_ARGS(dev->bdf));
-    smap_add_format(status, "pf_id", "%u", dev->pf_id);
-    if (dev->type == VIRTNET_VF) {
-        smap_add_format(status, "vf_id", "%u", dev->vf_id);
-    }
-    smap_add_format(status, "sf_num", "%"PRIu32, dev->sf_num);
-    smap_add(status, "representor", dev->rep_name);
-    smap_add(status, "backend", dev->backend->class->type);
-    if (dev->attachment) {
-        smap_add(status, "attachment", dev->attachment);
-    }
-    if (dev->attachment_mode) {
-        smap_add(status, "attachment_mode", dev->attachment_mode);
-    }
-    if (dev->attachment_path) {
-        smap_add(status, "socket", dev->attachment_path);
-    }
-    smap_add_format(status, "mac", ETH_ADDR_FMT,
-                    ETH_ADDR_ARGS(dev->config.mac));
-    smap_add_format(status, "device_mtu", "%"PRIu16, dev->config.mtu);
-    smap_add(status, "device_state", virtnet_device_state_name(dev->state));
-    smap_add_format(status, "device_status", "0x%"PRIx8, dev->driver.status);
-    smap_add_format(status, "device_feature", "0x%"PRIx64,
-                    dev->config.features);
-    smap_add_format(status, "driver_feature", "0x%"PRIx64,
-                    dev->driver.features);
-    smap_add_format(status, "num_msix", "%"PRIu16, dev->config.num_msix);
-    smap_add_format(status, "num_queues", "%u",
-                    virtnet_device_num_queues(dev));
-    smap_add_format(status, "enabled_queues", "%u",
-                    virtnet_device_enabled_queues(dev));
-    smap_add_format(status, "max_queue_size", "%"PRIu16,
-                    dev->config.max_queue_size);
-    smap_add_format(status, "max_queue_pairs", "%"PRIu16,
-                    dev->config.max_queue_pairs);
-    smap_add_format(status, "transitional", "%d", dev->config.transitional);
-    if (dev->driver.numa_id >= 0) {
-        smap_add_format(status, "numa_id", "%d", dev->driver.numa_id);
-    }
+    virtnet_row_get_status(dev, status);
     return 0;
 }
 

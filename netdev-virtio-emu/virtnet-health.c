@@ -60,19 +60,25 @@ put_group(struct virtnet_json *j, const char *key, enum health_group group,
 }
 
 void
+virtnet_device_get_health(const struct virtnet_device *dev,
+                          struct virtnet_health *health)
+{
+    memset(health, 0, sizeof *health);
+    if (dev->backend->class->get_health) {
+        dev->backend->class->get_health(dev, health);
+    }
+    if (dev->driver.status & (VIRTNET_STATUS_FAILED
+                              | VIRTNET_STATUS_NEEDS_RESET)) {
+        health->fatal = true;
+    }
+}
+
+void
 virtnet_json_health(struct virtnet_json *j, const struct virtnet_device *dev)
 {
     struct virtnet_health health;
-    bool fatal;
 
-    memset(&health, 0, sizeof health);
-    if (dev->backend->class->get_health) {
-        dev->backend->class->get_health(dev, &health);
-    }
-    fatal = (health.fatal
-             || dev->driver.status & (VIRTNET_STATUS_FAILED
-                                      | VIRTNET_STATUS_NEEDS_RESET));
-
+    virtnet_device_get_health(dev, &health);
     virtnet_json_begin_object(j, NULL);
     virtnet_json_number(j, "pf_id", dev->pf_id);
     if (dev->type == VIRTNET_VF) {
@@ -82,7 +88,7 @@ virtnet_json_health(struct virtnet_json *j, const struct virtnet_device *dev)
     virtnet_json_string(j, "vuid", dev->vuid);
     virtnet_json_bits(j, "dev_status", virtnet_status_bits,
                       dev->driver.status);
-    virtnet_json_string(j, "health_status", fatal ? "Fatal" : "Good");
+    virtnet_json_string(j, "health_status", health.fatal ? "Fatal" : "Good");
     virtnet_json_number(j, "health_recover_counter", health.recover_counter);
     virtnet_json_begin_object(j, "dev_health_details");
     put_group(j, "control_plane_errors", CP, &health);

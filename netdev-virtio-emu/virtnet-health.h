@@ -24,6 +24,11 @@
 struct virtnet_device;
 struct virtnet_json;
 
+/* Fills in '*health': what the backend tells, and what the driver says. */
+struct virtnet_health;
+void virtnet_device_get_health(const struct virtnet_device *,
+                               struct virtnet_health *health);
+
 /* Adds the object of 'dev'. */
 void virtnet_json_health(struct virtnet_json *, const struct virtnet_device *);
 

@@ -515,7 +515,7 @@ cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args,
         "virtnet_modify", "virtnet_offload", "virtnet_packed_ring",
         "virtnet_recovery", "virtnet_settings", "virtnet_socket",
         "virtnet_soft", "virtnet_soft_mempool", "virtnet_soft_rep",
-        "virtnet_sriov", "virtnet_unixctl", "virtnet_vhost_user",
+        "virtnet_row", "virtnet_sriov", "virtnet_unixctl", "virtnet_vhost_user",
     };
     const char *text = virtnet_arg_text(args, "level");
     enum vlog_level level = (!strcmp(text, "info") ? VLL_INFO
