@@ -36,3 +36,21 @@ bench_bench_flows_LDADD = \
 bench_bench_flows_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
+
+# Costs of virtqueues.
+noinst_PROGRAMS += bench/bench-virtq
+bench_bench_virtq_SOURCES = \
+	bench/bench-virtq.c \
+	tests/virtq-driver.c \
+	tests/virtq-driver.h
+bench_bench_virtq_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+bench_bench_virtq_LDADD = \
+	netdev-virtio-emu/libvirtnet.la \
+	$(OVS_LIBS) \
+	$(DPDK_LIBS)
+bench_bench_virtq_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la

@@ -106,7 +106,7 @@ add_bad(enum badness badness, bool write)
         vd_elem(&vd, 1)->len += 8;
         break;
     case BAD_TABLE_ADDRESS:
-        vd_elem(&vd, 1)->addr = 16;
+        vd_elem(&vd, 1)->addr = 5000;
         break;
     case BAD_TABLE_NEXT:
         d = vd_elem(&vd, 1);
@@ -259,28 +259,65 @@ test_bad_buffers(const struct ring_setup *s)
 }
 
 /* Rings that cannot go on. */
+
+enum breakage {
+    /* Split. */
+    BREAK_INDEX,                /* More available than the ring has. */
+    BREAK_INDEX_TAKEN,          /* More than can be, but for those taken. */
+    BREAK_HEAD,                 /* A buffer that begins beyond the ring. */
+    N_SPLIT_BREAKAGES,
+
+    /* Packed. */
+    BREAK_CHAIN = N_SPLIT_BREAKAGES, /* A chain all around the ring. */
+    BREAK_CHAIN_TAKEN,          /* One that runs into those taken. */
+    N_BREAKAGES,
+};
+
 static void
 test_broken(const struct ring_setup *s)
 {
-    for (int i = 0; i < (s->packed ? 1 : 2); i++) {
+    for (enum breakage b = s->packed ? N_SPLIT_BREAKAGES : 0;
+         b < (s->packed ? N_BREAKAGES : N_SPLIT_BREAKAGES); b++) {
+        bool taken = b == BREAK_INDEX_TAKEN || b == BREAK_CHAIN_TAKEN;
+        uint16_t first;
+
         start(s);
-        add_good(100, true);
-        add_good(100, true);
-        if (s->packed) {
-            for (uint16_t j = 0; j < s->size; j++) {
-                vd.desc[j].b |= 1;
-            }
-        } else if (i) {
-            vd.driver[1] += s->size - 1;
-        } else {
-            vd.driver[2 + (s->base + 1) % s->size] = s->size;
+        first = vd.avail;
+        add_good(100, !taken);
+        if (taken) {
+            assert(virtq_recv_burst(&q, frames, 1) == 1);
         }
-        assert(virtq_reserve(&q, 150, true, rooms) == EAGAIN);
+        add_good(100, !taken);
+        if (b == BREAK_INDEX) {
+            vd.driver[1] += s->size - 1;
+        } else if (b == BREAK_INDEX_TAKEN) {
+            vd.driver[1] += s->size - 1;
+            assert((uint16_t) (vd.driver[1] - q.next.index) == s->size);
+        } else if (b == BREAK_HEAD) {
+            vd.driver[2 + (s->base + 1) % s->size] = s->size;
+        } else {
+            for (uint16_t i = 0; i < s->size; i++) {
+                if (b == BREAK_CHAIN || i != first) {
+                    vd.desc[i].b |= 1;
+                }
+            }
+        }
+        if (taken) {
+            assert(virtq_recv_burst(&q, frames + 1, 8) == 0);
+        } else {
+            assert(virtq_reserve(&q, 150, true, rooms) == EAGAIN);
+        }
         assert(virtq_is_broken(&q) && all_errors() == 1);
         assert(virtq_reserve(&q, 10, true, rooms) == EAGAIN);
-        assert(virtq_recv_burst(&q, frames, 8) == 0);
+        assert(virtq_recv_burst(&q, frames + 1, 8) == 0);
         assert(!virtq_has_work(&q) && !virtq_enable_notify(&q));
         expect_used(-1, 0);
+
+        /* What was taken before can still be given back. */
+        if (taken) {
+            virtq_recv_done(&q, frames, 1);
+            expect_used(0, 0);
+        }
         stop();
     }
 }

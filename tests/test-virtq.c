@@ -486,6 +486,21 @@ test_limits(const struct ring_setup *s)
         assert(virtq_reserve(&q, VIRTQ_MAX_CHAIN * q.hdr_len, true, rooms)
                == EMSGSIZE);
     }
+    expect_used(-1, 0);
+    stop();
+
+    /* The same for segments, of which buffers have many. */
+    start(s);
+    gpa = place(400);
+    for (unsigned int i = 0; i < 40; i++) {
+        pieces[i] = (struct vd_piece) { gpa + i * 10, 10, true };
+    }
+    for (unsigned int i = 0; i < 5; i++) {
+        assert(vd_add(&vd, pieces, 40, VD_INDIRECT) >= 0);
+    }
+    assert(!virtq_reserve(&q, 800 - q.hdr_len, true, rooms));
+    virtq_cancel(&q, rooms, 1);
+    assert(virtq_reserve(&q, 801 - q.hdr_len, true, rooms) == EMSGSIZE);
     assert(virtq_reserve(&q, VIRTQ_MAX_LENGTH + 1, true, rooms) == EMSGSIZE);
     assert(virtq_reserve(&q, UINT32_MAX, true, rooms) == EMSGSIZE);
     expect_used(-1, 0);

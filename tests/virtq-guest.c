@@ -36,7 +36,7 @@ const struct ring_setup setups[N_SETUPS] = {
     { true, true, 100, VIRTQ_WRAP, 12 },
 };
 
-struct virtq_region regions[N_REGIONS + 1];
+struct virtq_region regions[N_ALL_REGIONS];
 struct virtq_mem *mem;
 struct virtq_driver vd;
 struct virtq q;
@@ -67,7 +67,12 @@ start(const struct ring_setup *s)
     regions[N_REGIONS].gpa = TABLES_GPA;
     regions[N_REGIONS].size = tables_size;
     regions[N_REGIONS].va = xzalloc(tables_size);
-    assert(!virtq_mem_create(regions, N_REGIONS + 1, &mem));
+    for (int i = N_REGIONS + 1; i < N_ALL_REGIONS; i++) {
+        regions[i].gpa = i == N_REGIONS + 1 ? 0 : UINT64_MAX - 4095;
+        regions[i].size = 4096;
+        regions[i].va = xzalloc(4096);
+    }
+    assert(!virtq_mem_create(regions, N_ALL_REGIONS, &mem));
 
     vd_init(&vd, s->packed, s->event_idx, s->size, s->base,
             regions[N_REGIONS].va, TABLES_GPA);
@@ -93,7 +98,7 @@ stop(void)
 {
     vd_uninit(&vd);
     virtq_mem_destroy(mem);
-    for (int i = 0; i < N_REGIONS + 1; i++) {
+    for (int i = 0; i < N_ALL_REGIONS; i++) {
         free(regions[i].va);
     }
 }

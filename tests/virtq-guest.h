@@ -28,9 +28,11 @@
 #include "virtq.h"
 #include "virtq-driver.h"
 
-/* Regions whose addresses follow each other, though they lie anywhere, and one
- * for tables of descriptors. */
+/* Regions for buffers, whose addresses follow each other, though they lie
+ * anywhere; one for tables of descriptors; and a page at either end of all
+ * addresses, which nothing may pass. */
 #define N_REGIONS 16
+#define N_ALL_REGIONS (N_REGIONS + 3)
 #define REGION_SIZE 65536
 #define MEM_GPA UINT64_C(0xfffff0000)   /* Passes 64 GB. */
 #define MEM_SIZE (N_REGIONS * REGION_SIZE)
@@ -48,7 +50,7 @@ struct ring_setup {
 #define N_SETUPS 8
 extern const struct ring_setup setups[N_SETUPS];
 
-extern struct virtq_region regions[N_REGIONS + 1];
+extern struct virtq_region regions[N_ALL_REGIONS];
 extern struct virtq_mem *mem;
 extern struct virtq_driver vd;
 extern struct virtq q;

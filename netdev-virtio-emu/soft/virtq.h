@@ -248,7 +248,9 @@ virtq_is_broken(const struct virtq *q)
     return broken;
 }
 
-/* Appends 'n' bytes to what is in 'room' already.  They must fit. */
+/* Appends 'n' bytes to what is in 'room' already.  They must fit.  They may
+ * overlap with where they go, since two guests may share memory; what comes
+ * out then is their business. */
 static inline void
 virtq_write(struct virtq_room *room, const void *data_, size_t n)
 {
@@ -260,7 +262,7 @@ virtq_write(struct virtq_room *room, const void *data_, size_t n)
 
         ovs_assert(room->write_seg < room->n_segs);
         chunk = MIN(n, seg->len - room->write_ofs);
-        memcpy(seg->data + room->write_ofs, data, chunk);
+        memmove(seg->data + room->write_ofs, data, chunk);
         data += chunk;
         n -= chunk;
         room->write_ofs += chunk;
@@ -268,6 +270,16 @@ virtq_write(struct virtq_room *room, const void *data_, size_t n)
             room->write_seg++;
             room->write_ofs = 0;
         }
+    }
+}
+
+/* Appends the whole of 'frame', without its header: the only copy of a frame
+ * that goes from guest to guest. */
+static inline void
+virtq_copy(struct virtq_room *room, const struct virtq_frame *frame)
+{
+    for (unsigned int i = 0; i < frame->n_segs; i++) {
+        virtq_write(room, frame->segs[i].data, frame->segs[i].len);
     }
 }
 
