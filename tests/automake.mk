@@ -18,6 +18,7 @@ UNIT_TESTS = \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
 	tests/test-virtnet-recovery \
+	tests/test-virtnet-tables \
 	tests/test-virtnet-sriov \
 	tests/test-soft-eswitch \
 	tests/test-soft-packed-ring \
@@ -39,6 +40,11 @@ tests_test_virtnet_controller_SOURCES = \
 	$(FAKE_BACKEND)
 tests_test_virtnet_controller_LDADD = $(TEST_LIBS)
 tests_test_virtnet_controller_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_virtnet_tables_SOURCES = tests/test-virtnet-tables.c
+tests_test_virtnet_tables_LDADD = $(TEST_LIBS)
+tests_test_virtnet_tables_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_virtnet_pool_SOURCES = tests/test-virtnet-pool.c
