@@ -23,7 +23,8 @@ UNIT_TESTS = \
 	tests/test-soft-eswitch \
 	tests/test-soft-packed-ring \
 	tests/test-virtq \
-	tests/test-virtq-hostile
+	tests/test-virtq-hostile \
+	tests/test-virtq-threads
 check_PROGRAMS += $(UNIT_TESTS)
 TEST_LIBS = \
 	netdev-virtio-emu/libvirtnet.la \
@@ -88,6 +89,14 @@ tests_test_virtq_hostile_CPPFLAGS = \
 	-I$(srcdir)/netdev-virtio-emu/soft
 tests_test_virtq_hostile_LDADD = $(TEST_LIBS)
 tests_test_virtq_hostile_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_virtq_threads_SOURCES = tests/test-virtq-threads.c $(VIRTQ_MODEL)
+tests_test_virtq_threads_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_virtq_threads_LDADD = $(TEST_LIBS)
+tests_test_virtq_threads_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_virtnet_recovery_SOURCES = tests/test-virtnet-recovery.c
