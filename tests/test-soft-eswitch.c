@@ -32,6 +32,7 @@
 #include "soft-eswitch.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip6.h>
@@ -48,6 +49,7 @@
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
 #include "packets.h"
+#include "ovs-thread.h"
 #include "random.h"
 #include "soft-backend.h"
 #include "soft-eswitch-table.h"
@@ -1170,6 +1172,206 @@ test_round(uint32_t seed, uint32_t round)
     assert(!soft_flow_class.count(NULL));
 }
 
+/* Packet threads look up and count while flows come and go. */
+
+#define N_READERS 2
+#define N_KEYS 4096
+#define N_STABLE 64             /* Of those, flows that stay. */
+#define N_CHANGES 200000
+
+static atomic_bool readers_stop;
+
+struct reader {
+    pthread_t thread;
+    uint64_t n_found;
+    uint64_t n_stable[N_STABLE];
+};
+
+static void
+make_header(uint8_t *data, uint32_t i)
+{
+    struct eth_header *eth = (void *) data;
+    struct ip_header *ip = (void *) (eth + 1);
+
+    memset(data, 0, ETH_HEADER_LEN + IP_HEADER_LEN);
+    eth->eth_type = htons(ETH_TYPE_IP);
+    ip->ip_ihl_ver = IP_IHL_VER(5, 4);
+    ip->ip_tot_len = htons(IP_HEADER_LEN);
+    put_16aligned_be32(&ip->ip_dst, htonl(i));
+}
+
+/* Puts flow 'i', which leads to a port that depends on 'i' only. */
+static void
+put_numbered_flow(uint32_t i)
+{
+    struct virtnet_flow_actions actions = {
+        .n = 1,
+        .actions[0] = {
+            .type = VIRTNET_FLOW_OUTPUT,
+            .dev = &devices[1 + i % 3]->up,
+        },
+    };
+    ovs_u128 ufid = { .u32 = { i } };
+    enum virtnet_flow_reason reason;
+    struct match match;
+
+    memset(&match, 0, sizeof match);
+    match.flow.dl_type = htons(ETH_TYPE_IP);
+    match.wc.masks.dl_type = OVS_BE16_MAX;
+    match.flow.nw_dst = htonl(i);
+    match.wc.masks.nw_dst = OVS_BE32_MAX;
+    if (i & 1) {
+        match.wc.masks.nw_ttl = 0xff;
+    }
+    assert(!soft_flow_class.put(&devices[4]->up, &ufid, &match, &actions,
+                                NULL, &reason));
+}
+
+static void *
+reader_main(void *reader_)
+{
+    uint8_t headers[NETDEV_MAX_BURST][ETH_HEADER_LEN + IP_HEADER_LEN];
+    const struct soft_actions *actions[NETDEV_MAX_BURST];
+    struct soft_flow *flows[NETDEV_MAX_BURST];
+    struct soft_frame frames[NETDEV_MAX_BURST];
+    uint32_t sizes[NETDEV_MAX_BURST];
+    uint32_t keys[NETDEV_MAX_BURST];
+    struct reader *reader = reader_;
+    bool stop;
+
+    do {
+        for (size_t i = 0; i < NETDEV_MAX_BURST; i++) {
+            keys[i] = one_in(2) ? rnd(2) : rnd(one_in(4) ? N_STABLE : N_KEYS);
+            make_header(headers[i], keys[i]);
+            sizes[i] = sizeof headers[i];
+            frames[i] = (struct soft_frame) {
+                .data = headers[i],
+                .linear = sizes[i],
+                .size = sizes[i],
+            };
+        }
+        soft_eswitch_find(devices[4]->rep.eswitch_port, frames,
+                          NETDEV_MAX_BURST, 0, flows, actions);
+        soft_eswitch_count(flows, sizes, NETDEV_MAX_BURST);
+        for (size_t i = 0; i < NETDEV_MAX_BURST; i++) {
+            if (actions[i]) {
+                assert(actions[i]->actions[0].dev
+                       == &devices[1 + keys[i] % 3]->up);
+                reader->n_found++;
+            }
+            if (keys[i] < N_STABLE) {
+                assert(actions[i]);
+                reader->n_stable[keys[i]]++;
+            }
+        }
+        ovsrcu_quiesce();
+        atomic_read(&readers_stop, &stop);
+    } while (!stop);
+    return NULL;
+}
+
+static void
+test_threads(void)
+{
+    static bool present[N_KEYS];
+    struct reader readers[N_READERS];
+    uint64_t total = 0;
+
+    random_set_seed(1);
+    for (uint32_t i = 0; i < N_STABLE; i++) {
+        put_numbered_flow(i);
+    }
+    atomic_init(&readers_stop, false);
+    memset(readers, 0, sizeof readers);
+    for (size_t i = 0; i < N_READERS; i++) {
+        readers[i].thread = ovs_thread_create("reader", reader_main,
+                                              &readers[i]);
+    }
+    for (uint32_t n = 0; n < N_CHANGES; n++) {
+        uint32_t i = N_STABLE + rnd(N_KEYS - N_STABLE);
+        ovs_u128 ufid = { .u32 = { i } };
+
+        if (!present[i]) {
+            put_numbered_flow(i);
+        } else {
+            assert(!soft_flow_class.del(&devices[4]->up, &ufid, NULL));
+        }
+        present[i] = !present[i];
+        if (!(n % 1000)) {
+            /* Put again what is there already. */
+            put_numbered_flow(rnd(N_STABLE));
+            ovsrcu_quiesce();
+        }
+    }
+    atomic_store(&readers_stop, true);
+    for (size_t i = 0; i < N_READERS; i++) {
+        xpthread_join(readers[i].thread, NULL);
+        total += readers[i].n_found;
+        assert(readers[i].n_found);
+    }
+    for (uint32_t i = 0; i < N_STABLE; i++) {
+        ovs_u128 ufid = { .u32 = { i } };
+        struct virtnet_flow_stats stats;
+        uint64_t n = 0;
+
+        for (size_t j = 0; j < N_READERS; j++) {
+            n += readers[j].n_stable[i];
+        }
+        assert(!soft_flow_class.get(&devices[4]->up, &ufid, &stats));
+        assert(stats.n_packets == n);
+        assert(stats.n_bytes == n * (ETH_HEADER_LEN + IP_HEADER_LEN));
+    }
+    soft_flow_class.flush(NULL);
+    printf("%"PRIu64" packets found flows among %d changes\n", total,
+           N_CHANGES);
+}
+
+/* A port that is gone: what led there is not in force, but still counts. */
+static void
+test_ports(void)
+{
+    struct virtnet_flow_actions none = { .n = 0 };
+    ovs_u128 ufid = { .u32 = { 3 } };
+    enum virtnet_flow_reason reason;
+    struct virtnet_flow_stats stats;
+    struct match match;
+
+    put_numbered_flow(3);
+    assert(!soft_flow_class.get(&devices[4]->up, &ufid, &stats));
+    assert(stats.in_force);
+
+    soft_flow_class.port_detach(&devices[1]->up);
+    assert(!soft_flow_class.get(&devices[4]->up, &ufid, &stats));
+    assert(!stats.in_force);
+    assert(soft_flow_class.count(&devices[4]->up) == 1);
+
+    /* No flow may lead there, or come from there. */
+    memset(&match, 0, sizeof match);
+    ufid.u32[0] = 99;
+    none.n = 1;
+    none.actions[0].type = VIRTNET_FLOW_OUTPUT;
+    none.actions[0].dev = &devices[1]->up;
+    assert(soft_flow_class.put(&devices[4]->up, &ufid, &match, &none, NULL,
+                               &reason) == EOPNOTSUPP);
+    assert(reason == VIRTNET_FLOW_OUTPUT_NONE);
+    none.n = 0;
+    assert(soft_flow_class.put(&devices[1]->up, &ufid, &match, &none, NULL,
+                               &reason) == ENODEV);
+    assert(reason == VIRTNET_FLOW_NOT_ATTACHED);
+
+    /* A flow that becomes impossible is kept, for its counters. */
+    soft_flow_class.port_attach(&devices[1]->up);
+    put_numbered_flow(3);
+    ufid.u32[0] = 3;
+    reason = VIRTNET_FLOW_ACTION_METER;
+    assert(!soft_flow_class.put(&devices[4]->up, &ufid, &match, NULL, &stats,
+                                &reason));
+    assert(!stats.in_force && reason == VIRTNET_FLOW_ACTION_METER);
+    soft_flow_class.port_detach(&devices[4]->up);
+    soft_flow_class.port_attach(&devices[4]->up);
+    assert(!soft_flow_class.count(NULL));
+}
+
 static void
 run_corpus(const char *name)
 {
@@ -1211,6 +1413,8 @@ main(int argc, char *argv[])
     if (argc > 2 && !strcmp(argv[1], "--corpus")) {
         run_corpus(argv[2]);
     } else {
+        test_ports();
+        test_threads();
         for (uint32_t i = 0; i < rounds; i++) {
             test_round(seed, i);
         }
