@@ -34,6 +34,7 @@
 #include "ovs-thread.h"
 #include "soft-backend.h"
 #include "soft-eswitch-table.h"
+#include "soft-packet.h"
 #include "timeval.h"
 #include "virtnet-compat.h"
 
@@ -445,6 +446,18 @@ follow_frame(struct dp_packet *packet, const struct soft_frame *frame)
     }
 }
 
+/* Returns a copy of 'packet' for 'dev', if possible in a buffer of its own
+ * kind, so that it need not be copied once more when it is sent. */
+static struct dp_packet *
+copy_for(const struct virtnet_device *dev, const struct dp_packet *packet)
+{
+    const struct soft_rep *rep = &soft_device_cast(dev)->rep;
+    struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
+    struct dp_packet *copy = mp ? soft_packet_copy(packet, mp) : NULL;
+
+    return copy ? copy : dp_packet_clone(packet);
+}
+
 /* Carries out 'actions' on 'packet', which it takes over. */
 static void
 execute(struct soft_thread *thread, const struct soft_actions *actions,
@@ -458,7 +471,7 @@ execute(struct soft_thread *thread, const struct soft_actions *actions,
         if (a->type == VIRTNET_FLOW_OUTPUT) {
             follow_frame(packet, frame);
             if (--n_left) {
-                out_add(thread, a->dev, dp_packet_clone(packet));
+                out_add(thread, a->dev, copy_for(a->dev, packet));
             } else {
                 out_add(thread, a->dev, packet);
                 return;

@@ -392,10 +392,8 @@ attach_external_buffer(struct rte_mbuf *mbuf, size_t size)
     return true;
 }
 
-/* Returns a copy of 'src', with its requests and the offsets of its headers,
- * in a buffer of 'mp'; or NULL. */
-static struct dp_packet *
-copy_to_mbuf(const struct dp_packet *src, struct rte_mempool *mp)
+struct dp_packet *
+soft_packet_copy(const struct dp_packet *src, struct rte_mempool *mp)
 {
     size_t size = dp_packet_size(src);
     struct rte_mbuf *mbuf;
@@ -668,7 +666,7 @@ soft_packet_prepare(struct dp_packet_batch *batch, struct rte_mempool *mp,
             continue;
         }
         if (OVS_UNLIKELY(packet->source != DPBUF_DPDK)) {
-            struct dp_packet *copy = copy_to_mbuf(packet, mp);
+            struct dp_packet *copy = soft_packet_copy(packet, mp);
 
             dp_packet_delete(packet);
             if (!copy) {

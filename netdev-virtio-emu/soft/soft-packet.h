@@ -32,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct dp_packet;
 struct dp_packet_batch;
 struct rte_mbuf;
 struct rte_mempool;
@@ -72,5 +73,10 @@ size_t soft_packet_prepare(struct dp_packet_batch *batch,
                            struct rte_mempool *mp,
                            const struct soft_packet_limits *limits,
                            struct soft_packet_drops *drops, uint64_t *bytes);
+
+/* Returns a copy of 'packet', with its requests and the offsets of its
+ * headers, in a buffer of 'mp'; or NULL if there is none. */
+struct dp_packet *soft_packet_copy(const struct dp_packet *packet,
+                                   struct rte_mempool *mp);
 
 #endif /* soft-packet.h */
