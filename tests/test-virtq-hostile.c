@@ -54,11 +54,12 @@ enum badness {
     BAD_TABLE_LENGTH,           /* No multiple of 16. */
     BAD_TABLE_ADDRESS,
     BAD_TABLE_NEXT,             /* A table, and more in the ring. */
-    BAD_INDEX,                  /* Split from here on. */
+    BAD_INDEX,                  /* Split from here on, but for the last. */
     BAD_LOOP,
     BAD_TABLE_INDEX,
     BAD_TABLE_LOOP,
     BAD_NESTED,
+    BAD_MIXED,                  /* Packed: a table at the end of a list. */
     N_BADNESSES
 };
 
@@ -67,7 +68,7 @@ static void
 add_bad(enum badness badness, bool write)
 {
     struct vd_piece pieces[VIRTQ_MAX_CHAIN + 1];
-    struct vd_desc *d, *table;
+    struct vd_desc *d, *table, *table_elem;
     unsigned int n = badness == BAD_CHAIN ? ARRAY_SIZE(pieces) : 3;
 
     for (unsigned int i = 0; i < n; i++) {
@@ -96,22 +97,32 @@ add_bad(enum badness badness, bool write)
     assert(vd_add(&vd, pieces, n, badness == BAD_CHAIN ? VD_INDIRECT
                   : badness >= BAD_TABLE_EMPTY && badness != BAD_INDEX
                     && badness != BAD_LOOP && badness != BAD_TABLE_NEXT
+                    && badness != BAD_MIXED
                   ? VD_MIXED : VD_DIRECT) >= 0);
     table = vd_table(&vd);
+    table_elem = vd_elem(&vd, !vd.packed && badness != BAD_CHAIN);
     switch ((int) badness) {
     case BAD_TABLE_EMPTY:
-        vd_elem(&vd, 1)->len = 0;
+        table_elem->len = 0;
         break;
     case BAD_TABLE_LENGTH:
-        vd_elem(&vd, 1)->len += 8;
+        table_elem->len += 8;
         break;
     case BAD_TABLE_ADDRESS:
-        vd_elem(&vd, 1)->addr = 5000;
+        table_elem->addr = 5000;
         break;
     case BAD_TABLE_NEXT:
         d = vd_elem(&vd, 1);
         *vd_flags(&vd, d) |= 4;
         d->len = 16;
+        break;
+    case BAD_MIXED:
+        d = vd_elem(&vd, 2);
+        *vd_flags(&vd, d) |= 4;
+        d->len = 16;
+        d->addr = TABLES_GPA;
+        table = vd.tables;
+        table[0] = (struct vd_desc) { MEM_GPA, 100, 0, write ? 2 : 0 };
         break;
     case BAD_INDEX:
         vd_elem(&vd, 1)->b = vd.size;
@@ -160,7 +171,10 @@ test_bad_buffers(const struct ring_setup *s)
 {
     const struct vd_piece piece = { MEM_GPA, 100, false };
 
-    for (enum badness b = 0; b < (s->packed ? BAD_INDEX : N_BADNESSES); b++) {
+    for (enum badness b = 0; b < N_BADNESSES; b++) {
+        if (s->packed ? b >= BAD_INDEX && b < BAD_MIXED : b == BAD_MIXED) {
+            continue;
+        }
         start(s);
 
         /* A bad frame between good ones. */

@@ -107,8 +107,9 @@ int
 vd_add(struct virtq_driver *vd, const struct vd_piece *pieces, unsigned int n,
        enum vd_table kind)
 {
-    unsigned int n_direct = (kind == VD_DIRECT || (kind == VD_MIXED && n == 1)
-                             ? n : kind == VD_MIXED);
+    bool mixed = kind == VD_MIXED && !vd->packed;
+    unsigned int n_direct = (kind == VD_DIRECT || (mixed && n == 1) ? n
+                             : mixed);
     unsigned int n_elems = n_direct + (n_direct < n);
     unsigned int slot = (vd->fly_head + vd->fly_n) % vd->size;
     struct vd_buffer *b = &vd->flying[slot];

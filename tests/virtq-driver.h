@@ -39,7 +39,9 @@ struct vd_piece {
 enum vd_table {
     VD_DIRECT,                  /* All descriptors in the ring. */
     VD_INDIRECT,                /* All in a table. */
-    VD_MIXED,                   /* The first in the ring, others in a table. */
+    VD_MIXED,                   /* The first in the ring, others in a table; in
+                                 * a packed ring, which knows no such thing,
+                                 * all in a table. */
 };
 
 struct vd_desc {                /* Both kinds: two 64-bit words. */

@@ -102,9 +102,10 @@ packed_take(struct virtq *q, struct virtq_cursor *cursor, uint16_t n_taken,
             d.flags = flags;
         }
         if (OVS_LIKELY(error == VIRTQ_OK)) {
-            error = (d.flags & VIRTQ_F_INDIRECT
-                     ? packed_take_table(q, &d, g)
-                     : virtq_gather(q, g, &d));
+            /* A table is the whole of a buffer, section 2.8.5. */
+            error = (!(d.flags & VIRTQ_F_INDIRECT) ? virtq_gather(q, g, &d)
+                     : !n_descs ? packed_take_table(q, &d, g)
+                     : VIRTQ_BAD_DESC);
         }
         packed_advance(q, cursor, 1);
         n_descs++;
@@ -196,7 +197,7 @@ virtq_packed_should_notify(struct virtq *q)
     /* The driver must see the used descriptors before we look at what it wrote
      * before it looked for those. */
     rte_smp_mb();
-    flags = virtq_load16(&q->driver.packed->flags);
+    flags = virtq_load16(&q->driver.packed->flags) & VIRTQ_EVENT_MASK;
     if (flags != VIRTQ_EVENT_DESC || !q->event_idx || !valid) {
         return flags != VIRTQ_EVENT_DISABLE;
     }

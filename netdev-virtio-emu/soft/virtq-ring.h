@@ -91,11 +91,12 @@ struct virtq_packed_desc {
 
 struct virtq_event {
     rte_le16_t off_wrap;
-    rte_le16_t flags;           /* One of: */
+    rte_le16_t flags;           /* In the lower bits one of: */
 };
 #define VIRTQ_EVENT_ENABLE 0
 #define VIRTQ_EVENT_DISABLE 1
 #define VIRTQ_EVENT_DESC 2
+#define VIRTQ_EVENT_MASK 3
 
 #define VIRTQ_DESC_SIZE 16
 BUILD_ASSERT_DECL(sizeof(struct virtq_split_desc) == VIRTQ_DESC_SIZE);
