@@ -86,6 +86,8 @@ static struct {
 
     uint64_t seqno;
 
+    bool sf_later;              /* Does an SF made in advance take time? */
+
     virtnet_restart_cb *restart_cb; /* To be called when started, or NULL. */
     void *restart_aux;
 
@@ -195,7 +197,10 @@ restore_some(void)
     while (ctl.next_pf < virtnet_firmware_num_pfs()) {
         unsigned int pf_id = ctl.next_pf++;
 
-        virtnet_firmware_make_pf(pf_id, static_pf_record(pf_id));
+        /* Unless the backend has found it. */
+        if (virtnet_registry_pf_id_is_free(pf_id)) {
+            virtnet_firmware_make_pf(pf_id, static_pf_record(pf_id));
+        }
         if (time_msec() >= deadline) {
             return false;
         }
@@ -216,11 +221,18 @@ restore_some(void)
     return true;
 }
 
+/* Takes over 'dev', which "enumerate" has found plugged. */
 static void
 adopt_function(struct virtnet_device *dev, void *aux OVS_UNUSED)
 {
+    virtnet_sf_pool_take(&virtnet_sfs, true);
     virtnet_registry_claim_numbers(dev);
     virtnet_registry_insert(dev);
+    if (dev->type == VIRTNET_STATIC_PF) {
+        virtnet_firmware_adopt_pf(dev);
+    } else if (dev->type == VIRTNET_VF) {
+        virtnet_sriov_adopt(dev);
+    }
     virtnet_notify(VIRTNET_EVENT_ADDED, dev);
 }
 
@@ -414,8 +426,10 @@ make_sfs(void)
         int error = (class->sf_prepare
                      ? class->sf_prepare(ctl.backend, &err) : 0);
 
-        if (error == -EAGAIN) {
-            break;              /* Its "run" wakes us. */
+        ctl.sf_later = error == -EAGAIN;
+        if (ctl.sf_later) {
+            free(err);
+            break;              /* The backend's "run" wakes us. */
         } else if (error) {
             virtnet_sf_pool_stop(&virtnet_sfs);
         } else {
@@ -519,7 +533,7 @@ virtnet_controller_wait(void)
         break;
     case CONTROLLER_RUNNING:
         virtnet_sriov_wait();
-        if (virtnet_sf_pool_is_creating(&virtnet_sfs)) {
+        if (virtnet_sf_pool_is_creating(&virtnet_sfs) && !ctl.sf_later) {
             poll_immediate_wake();
         }
         if (ctl.backend->class->wait) {

@@ -203,20 +203,26 @@ mac_add(const struct eth_addr base, unsigned int n)
     return mac;
 }
 
+/* Prepares 'pf' for up to 'max_vfs' VFs with 'msix' vectors each. */
 static void
-init_sriov(struct virtnet_device *pf)
+init_sriov(struct virtnet_device *pf, unsigned int max_vfs, unsigned int msix)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
     const struct virtnet_backend_caps *caps = get_caps();
 
-    pf->max_vfs = MIN(s->num_vf, caps->max_vfs_per_pf);
+    pf->max_vfs = MIN(max_vfs, caps->max_vfs_per_pf);
     if (pf->max_vfs) {
         pf->pool = xmalloc(sizeof *pf->pool);
-        virtnet_pool_init(pf->pool,
-                          s->num_vf_msix ? s->num_vf_msix : s->num_msix,
+        virtnet_pool_init(pf->pool, s->num_vf_msix ? s->num_vf_msix : msix,
                           s->vf_max_queue_pairs,
                           virtnet_max_queue_pairs(caps));
     }
+}
+
+void
+virtnet_firmware_adopt_pf(struct virtnet_device *pf)
+{
+    init_sriov(pf, pf->max_vfs, pf->config.num_msix);
 }
 
 /* Stores in '*config' what static PF 'pf_id', which is 'dev' if it is there
@@ -291,7 +297,8 @@ virtnet_firmware_make_pf(unsigned int pf_id,
         }
         virtnet_save(dev);
     }
-    init_sriov(dev);
+    init_sriov(dev, virtnet_controller_settings()->num_vf,
+               virtnet_controller_settings()->num_msix);
     if (dev->num_vfs > dev->max_vfs) {
         VLOG_WARN("%s: %u VFs are recorded, and there can be %u", dev->vuid,
                   dev->num_vfs, dev->max_vfs);

@@ -47,6 +47,10 @@ unsigned int virtnet_firmware_num_pfs(void);
 void virtnet_firmware_make_pf(unsigned int pf_id,
                               const struct virtnet_record *record);
 
+/* 'pf' is a static PF that the backend has found, with 'max_vfs' and
+ * config.num_msix as the firmware says.  Prepares it for VFs. */
+void virtnet_firmware_adopt_pf(struct virtnet_device *pf);
+
 /* Makes static PF 'pf' be as the firmware configuration says, whatever was
  * changed since.  Returns 0 or an error as
  * virtnet_controller_apply_config(). */

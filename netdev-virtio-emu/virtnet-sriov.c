@@ -41,7 +41,7 @@ COVERAGE_DEFINE(virtnet_vf_failed);
 
 /* How long (ms), and on how many VFs, to work in one turn of the main loop. */
 #define SLICE_MS 15
-#define SLICE_VFS 64
+#define SLICE_VFS 128
 
 struct sriov_job {
     struct ovs_list list_node;  /* In 'jobs'. */
@@ -201,6 +201,22 @@ remove_vf(struct virtnet_device *vf)
     virtnet_forget(vf);
     vf->pf = NULL;
     virtnet_bring_down(vf, true);
+}
+
+void
+virtnet_sriov_adopt(struct virtnet_device *vf)
+{
+    struct virtnet_device *pf = virtnet_device_by_pf(vf->pf_id);
+
+    if (pf && pf->pool) {
+        vf->pf = pf;
+        pf->n_vfs++;
+        virtnet_pool_vf_added(pf->pool, &vf->config);
+        if (pf->num_vfs <= vf->vf_id) {
+            virtnet_n_wanted_vfs += vf->vf_id + 1 - pf->num_vfs;
+            pf->num_vfs = vf->vf_id + 1;
+        }
+    }
 }
 
 void

@@ -74,6 +74,9 @@ struct virtnet_record;
 int virtnet_sriov_bring_back(const struct virtnet_record *record,
                              char **errp);
 
+/* 'vf' is a VF that the backend has found: the host wants it. */
+void virtnet_sriov_adopt(struct virtnet_device *vf);
+
 /* 'dev', if it is a VF, goes although its host wants to keep it: the
  * controller starts anew. */
 void virtnet_sriov_let_go(struct virtnet_device *dev);

@@ -39,6 +39,7 @@ enum step fail_at;
 int fail_after;
 bool not_ready;
 bool sfs_not_ready;
+int n_found = -1;
 atomic_count n_alive = ATOMIC_COUNT_INIT(0);
 int n_constructed;
 int n_sfs;
@@ -82,6 +83,43 @@ fake_open(const struct virtnet_settings *settings,
 static void
 fake_close(struct virtnet_backend *backend OVS_UNUSED, bool keep OVS_UNUSED)
 {
+}
+
+/* Makes what "enumerate" finds. */
+static void
+found(struct virtnet_backend *backend, enum virtnet_function_type type,
+      unsigned int vf_id, void (*cb)(struct virtnet_device *, void *aux),
+      void *aux)
+{
+    struct virtnet_device *dev = backend->class->device_alloc(backend, type);
+    bool vf = type == VIRTNET_VF;
+    char *err = NULL;
+
+    dev->vf_id = vf_id;
+    dev->ib_device = xstrdup("mlx5_0");
+    dev->sf_num = (vf ? VIRTNET_SF_VF_MIN : VIRTNET_SF_STATIC_MIN) + vf_id;
+    dev->max_vfs = vf ? 0 : 8;
+    dev->config.mac = (struct eth_addr) { .ea = { 0x0e, 0, 0, 0, vf, vf_id } };
+    dev->config.num_msix = 32;
+    dev->config.max_queue_pairs = 15;
+    ovs_assert(!backend->class->device_construct(dev, &err)
+               && !backend->class->sf_create(dev, &err)
+               && !backend->class->device_plug(dev, &err));
+    cb(dev, aux);
+}
+
+static int
+fake_enumerate(struct virtnet_backend *backend,
+               void (*cb)(struct virtnet_device *, void *aux), void *aux,
+               char **errp OVS_UNUSED)
+{
+    if (n_found >= 0) {
+        found(backend, VIRTNET_STATIC_PF, 0, cb, aux);
+        for (int i = 0; i < n_found; i++) {
+            found(backend, VIRTNET_VF, i, cb, aux);
+        }
+    }
+    return 0;
 }
 
 static const struct virtnet_backend_caps *
@@ -269,6 +307,7 @@ const struct virtnet_backend_class fake_class = {
     .open = fake_open,
     .close = fake_close,
     .get_caps = fake_get_caps,
+    .enumerate = fake_enumerate,
     .get_ib_devices = fake_get_ib_devices,
     .device_alloc = fake_device_alloc,
     .device_construct = fake_device_construct,

@@ -40,6 +40,8 @@ extern enum step fail_at;       /* Devices fail here... */
 extern int fail_after;          /* ...after that many have not. */
 extern bool not_ready;          /* "open" answers -EAGAIN. */
 extern bool sfs_not_ready;      /* "sf_prepare" does. */
+extern int n_found;             /* VFs that "enumerate" finds, and a static PF
+                                 * that they belong to; -1 for nothing. */
 extern atomic_count n_alive;    /* Allocated devices. */
 extern int n_constructed;
 extern int n_sfs;

@@ -340,6 +340,62 @@ test_rounds(void)
     }
 }
 
+static void
+restarted(int error, const char *reason, void *done)
+{
+    CHECK(!error && !reason);
+    *(bool *) done = true;
+}
+
+static void
+restart(void)
+{
+    bool done = false;
+    char *err;
+
+    CHECK(!virtnet_controller_restart(restarted, &done, &err));
+    while (!done) {
+        virtnet_controller_run();
+    }
+    CHECK(virtnet_controller_is_running(NULL));
+}
+
+/* Functions that a backend finds are taken over, and nothing is left of those
+ * that were there before. */
+static void
+test_restart(void)
+{
+    struct smap config = SMAP_INITIALIZER(&config);
+    struct virtnet_device *pf;
+
+    CHECK(!set_vfs(0, 10));
+    restart();                  /* No records are kept. */
+    check_devices(0);
+    CHECK(virtnet_sfs.n_used == N_PFS);
+
+    smap_add(&config, "virtnet-backend", "fake");
+    smap_add(&config, "virtnet-recovery", "false");
+    virtnet_controller_configure(&config);
+    smap_destroy(&config);
+    n_found = 3;
+    restart();
+    CHECK(virtnet_controller_n_devices() == 4 && n_constructed == 4);
+    CHECK(virtnet_sfs.n_used == 4);
+    pf = virtnet_device_by_pf(0);
+    CHECK(pf->n_vfs == 3 && pf->num_vfs == 3 && pf->max_vfs == 8);
+    CHECK(!pf->pool->msix && pf->pool->def_msix == 32);
+    CHECK(virtnet_device_by_vf(0, 2)->pf == pf);
+    CHECK(set_vfs(0, 4) == -EBUSY);
+    CHECK(!set_vfs(0, 0));
+    CHECK(n_constructed == 1);
+    CHECK(!set_vfs(0, 8));
+
+    n_found = -1;
+    restart();
+    CHECK(!virtnet_controller_n_devices());
+    CHECK(!n_constructed && !n_sfs && !n_plugged && !virtnet_sfs.n_used);
+}
+
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
@@ -357,6 +413,7 @@ main(int argc OVS_UNUSED, char *argv[])
     test_jobs();
     test_pool();
     test_rounds();
+    test_restart();
     printf("%u checks passed\n", n_checks);
     return 0;
 }
