@@ -442,6 +442,9 @@ test_limits(const struct ring_setup *s)
         pieces[i] = (struct vd_piece) { gpa, 1000, false };
     }
     assert(!vd_add(&vd, pieces, VIRTQ_MAX_CHAIN, VD_INDIRECT));
+
+    /* What refers to a table may say that it be written. */
+    *vd_flags(&vd, vd_elem(&vd, 0)) |= 2;
     assert(virtq_recv_burst(&q, frames, 8) == 1);
     assert(frames[0].n_segs == VIRTQ_MAX_CHAIN);
     assert(frames[0].len == 64000 - q.hdr_len);
