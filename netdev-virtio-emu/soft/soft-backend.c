@@ -531,6 +531,7 @@ soft_device_plug(struct virtnet_device *dev, char **errp)
         }
     }
     if (!error) {
+        soft_rep_set_packet_counter(&sd->rep, dev->config.packet_counter);
         dev->attachment = "vhost-user";
         dev->attachment_mode = server ? "server" : "client";
         free(dev->attachment_path);
@@ -584,6 +585,12 @@ soft_apply_config(struct virtnet_device *dev,
                 }
             }
         }
+    }
+    if (!error && changed & VIRTNET_CONFIG_PACKET_COUNTER) {
+        soft_rep_set_packet_counter(&sd->rep, new->packet_counter);
+    }
+    if (!error && changed & VIRTNET_CONFIG_DROP_COUNTER) {
+        soft_rep_set_drop_counter(&sd->rep, new->drop_counter);
     }
     if (!error && changed & VIRTNET_CONFIG_MAC
         && eth_addr_equals(dev->rep_mac, new->mac)) {
@@ -701,6 +708,7 @@ const struct virtnet_backend_class virtnet_soft_backend_class = {
     .restore = soft_restore,
 
     .get_queue_info = soft_get_queue_info,
+    .get_drops = soft_rep_get_drops,
 
     .rep_set_mtu = soft_rep_set_mtu,
     .rep_set_up = soft_rep_set_up,

@@ -356,6 +356,23 @@ enqueue(int vid, unsigned int vring, struct rte_mbuf **mbufs, size_t n,
     }
 }
 
+/* Returns the range that a frame of 'n' bytes is counted in. */
+static unsigned int
+size_range(unsigned int n)
+{
+    static const uint32_t max[] = {
+#define VIRTNET_SIZE(MAX, NAME) MAX,
+        VIRTNET_SIZES
+#undef VIRTNET_SIZE
+    };
+    unsigned int i = 0;
+
+    while (n > max[i]) {
+        i++;
+    }
+    return i;
+}
+
 void
 soft_rep_send(struct virtnet_device *dev, int qid,
               struct dp_packet_batch *batch)
@@ -370,8 +387,8 @@ soft_rep_send(struct virtnet_device *dev, int qid,
     uint8_t offloads, mapped;
     uint16_t n_map, mtu;
     uint64_t bytes;
+    bool up, count_sizes;
     size_t n, sent;
-    bool up;
 
     atomic_read_explicit(&rep->n_map, &n_map, memory_order_acquire);
     atomic_read_relaxed(&rep->up, &up);
@@ -411,6 +428,13 @@ soft_rep_send(struct virtnet_device *dev, int qid,
     }
     counter_add(&txq->packets, sent);
     counter_add(&txq->bytes, bytes);
+    atomic_read_relaxed(&rep->count_sizes, &count_sizes);
+    if (OVS_UNLIKELY(count_sizes)) {
+        for (size_t i = 0; i < sent; i++) {
+            counter_add(&txq->sizes[size_range(rte_pktmbuf_pkt_len(mbufs[i]))],
+                        1);
+        }
+    }
     if (OVS_UNLIKELY(retries)) {
         counter_add(&txq->retries, retries);
     }
@@ -440,6 +464,29 @@ txq_drops(const struct soft_txq *txq)
             + counter_get(&txq->no_memory) + counter_get(&txq->invalid));
 }
 
+/* Adds the packets by size, of which the port knows fewer ranges. */
+static void
+get_size_stats(const struct soft_rep *rep, struct netdev_stats *stats)
+{
+    uint64_t n[VIRTNET_N_SIZES] = { 0 };
+
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        for (size_t j = 0; j < VIRTNET_N_SIZES; j++) {
+            n[j] += counter_get(&rep->pairs[i].tx.sizes[j]);
+        }
+    }
+    stats->tx_1_to_64_packets = n[VIRTNET_SIZE_64];
+    stats->tx_65_to_127_packets = n[VIRTNET_SIZE_127];
+    stats->tx_128_to_255_packets = n[VIRTNET_SIZE_255];
+    stats->tx_256_to_511_packets = n[VIRTNET_SIZE_511];
+    stats->tx_512_to_1023_packets = n[VIRTNET_SIZE_1023];
+    stats->tx_1024_to_1522_packets = n[VIRTNET_SIZE_1522];
+    stats->tx_1523_to_max_packets = (n[VIRTNET_SIZE_2047]
+                                     + n[VIRTNET_SIZE_4095]
+                                     + n[VIRTNET_SIZE_8191]
+                                     + n[VIRTNET_SIZE_UINT32_MAX]);
+}
+
 void
 soft_rep_get_stats(const struct virtnet_device *dev,
                    struct netdev_stats *stats)
@@ -459,6 +506,53 @@ soft_rep_get_stats(const struct virtnet_device *dev,
         stats->tx_bytes += counter_get(&txq->bytes);
         stats->tx_errors += counter_get(&txq->invalid);
         stats->tx_dropped += txq_drops(txq);
+    }
+    if (dev->config.packet_counter) {
+        get_size_stats(rep, stats);
+    }
+}
+
+static uint64_t
+no_buffer_drops(const struct soft_rep *rep)
+{
+    uint64_t n = 0;
+
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        n += counter_get(&rep->pairs[i].tx.no_buffers);
+    }
+    return n;
+}
+
+uint64_t
+soft_rep_get_drops(const struct virtnet_device *dev)
+{
+    const struct soft_rep *rep = soft_rep_cast(dev);
+
+    return no_buffer_drops(rep) - rep->drops_base;
+}
+
+void
+soft_rep_set_packet_counter(struct soft_rep *rep, bool enable)
+{
+    if (enable) {
+        for (unsigned int i = 0; i < rep->n_pairs; i++) {
+            struct soft_txq *txq = &rep->pairs[i].tx;
+
+            rte_spinlock_lock(&txq->lock);
+            for (size_t j = 0; j < VIRTNET_N_SIZES; j++) {
+                atomic_store_relaxed(&txq->sizes[j], 0);
+            }
+            rte_spinlock_unlock(&txq->lock);
+        }
+    }
+    atomic_store_relaxed(&rep->count_sizes, enable);
+}
+
+void
+soft_rep_set_drop_counter(struct soft_rep *rep, bool enable)
+{
+    if (enable) {
+        rep->drops_base = no_buffer_drops(rep);
     }
 }
 
@@ -482,6 +576,9 @@ soft_rep_get_vring_counters(const struct soft_rep *rep, unsigned int vring,
         info->total_bytes = counter_get(&pair->tx.bytes);
         info->drops = txq_drops(&pair->tx);
         info->received_desc = info->packets;
+        for (size_t i = 0; i < VIRTNET_N_SIZES; i++) {
+            info->sizes[i] = counter_get(&pair->tx.sizes[i]);
+        }
         atomic_read_relaxed(CONST_CAST(atomic_uint *, &pair->tx.core), &core);
     }
     info->completed_desc = info->received_desc;

@@ -83,6 +83,8 @@ struct soft_txq {
     atomic_uint64_t no_memory;  /* Dropped: could not be copied. */
     atomic_uint64_t invalid;    /* Dropped: cannot be offloaded. */
     atomic_uint64_t retries;    /* Further attempts on a full ring. */
+    atomic_uint64_t sizes[VIRTNET_N_SIZES]; /* 'packets' by size, since that
+                                 * was last asked for. */
 };
 
 /* A pair.  Each half has cache lines of its own, since two threads write. */
@@ -101,6 +103,7 @@ struct soft_rep {
     OVS_ALIGNED_VAR(CACHE_LINE_SIZE) ovsrcu_index vid; /* -1 if none. */
     atomic_bool up;             /* Administratively. */
     atomic_uint8_t guest_offloads; /* SOFT_GUEST_*: what it can take. */
+    atomic_bool count_sizes;    /* Are packets counted by size? */
     atomic_uint16_t n_map;      /* Number of entries of 'map' in use. */
     atomic_uint16_t mtu;        /* In force. */
     struct soft_queue_pair *pairs;
@@ -121,6 +124,8 @@ struct soft_rep {
     /* Main thread only. */
     struct soft_mempool *pool;  /* That 'mp' belongs to. */
     unsigned int n_buffers;     /* For a new pool. */
+    uint64_t drops_base;        /* Packets without buffers when the drop
+                                 * counter was set. */
 };
 
 /* Life. */
@@ -157,6 +162,11 @@ size_t soft_rep_get_custom_stats(const struct virtnet_device *,
 int soft_rep_recv(struct virtnet_device *, int qid, struct dp_packet_batch *,
                   int *qfill);
 void soft_rep_send(struct virtnet_device *, int qid, struct dp_packet_batch *);
+uint64_t soft_rep_get_drops(const struct virtnet_device *);
+
+/* The packet counter, or the drop counter, is set or cleared.  Main thread. */
+void soft_rep_set_packet_counter(struct soft_rep *, bool enable);
+void soft_rep_set_drop_counter(struct soft_rep *, bool enable);
 bool soft_rep_rxq_enabled(const struct virtnet_device *, int qid);
 
 /* Counters of one virtqueue, VIRTIO numbering: even is what the guest
