@@ -438,6 +438,7 @@ virtnet_modify_check(const struct virtnet_device *dev,
                      struct virtnet_device_config *config, char **errp)
 {
     bool any = false;
+    int error;
 
     *config = dev->config;
     *errp = NULL;
@@ -448,8 +449,7 @@ virtnet_modify_check(const struct virtnet_device *dev,
     }
     for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
         if (mod->attrs[i].given) {
-            int error = rules[i].set(dev, &mod->attrs[i], config, errp);
-
+            error = rules[i].set(dev, &mod->attrs[i], config, errp);
             if (error) {
                 return error;
             }
@@ -458,6 +458,10 @@ virtnet_modify_check(const struct virtnet_device *dev,
     }
     if (!any) {
         return virtnet_refuse(-EINVAL, errp, "nothing to be modified");
+    }
+    error = virtnet_check_together(config, get_caps(dev), errp);
+    if (error) {
+        return error;
     }
     /* A value that makes no sense is refused as such, with a driver or
      * without. */

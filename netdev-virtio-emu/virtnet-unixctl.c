@@ -44,11 +44,15 @@
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
+#include "virtnet-registry.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
 
 /* How long (ms) a command waits for the controller to start. */
 #define START_PATIENCE_MS 10000
+
+/* How long (ms) to print devices in one turn of the main loop. */
+#define QUERY_SLICE_MS 15
 
 /* Longest time (s) that an answer can be put off. */
 #define MAX_TIMEOUT 86400
@@ -430,6 +434,66 @@ clear_debug_stats(struct virtnet_device *dev)
     }
 }
 
+/* "query" of all devices, a part of them in each turn of the main loop: with
+ * all their queues they are a lot to print. */
+struct query_job {
+    struct ovs_list list_node;  /* In 'query_jobs'. */
+    struct unixctl_conn *conn;
+    struct virtnet_json j;
+    bool brief, debug;
+    struct virtnet_device **devs; /* With a reference each. */
+    size_t n_devs, next;
+};
+static struct ovs_list query_jobs = OVS_LIST_INITIALIZER(&query_jobs);
+
+/* Carries on with 'job' for a while.  If that is all, answers and destroys
+ * it. */
+static void
+query_job_run(struct query_job *job)
+{
+    long long int deadline = time_msec() + QUERY_SLICE_MS;
+
+    while (job->next < job->n_devs) {
+        struct virtnet_device *dev = job->devs[job->next++];
+
+        /* It may have gone meanwhile. */
+        if (virtnet_registry_contains(dev)) {
+            virtnet_json_device(&job->j, dev, true, job->brief, job->debug,
+                                -1);
+        }
+        virtnet_device_unref(dev);
+        if (time_msec() >= deadline) {
+            return;
+        }
+    }
+    virtnet_json_end_array(&job->j);
+    virtnet_json_end_object(&job->j);
+    reply(job->conn, &job->j);
+    ovs_list_remove(&job->list_node);
+    free(job->devs);
+    free(job);
+}
+
+static void
+query_all(struct unixctl_conn *conn, bool brief, bool debug)
+{
+    struct query_job *job = xzalloc(sizeof *job);
+    struct virtnet_device *dev;
+
+    job->conn = conn;
+    job->brief = brief;
+    job->debug = debug;
+    job->devs = xmalloc(virtnet_controller_n_devices() * sizeof *job->devs);
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        job->devs[job->n_devs++] = virtnet_device_ref(dev);
+    }
+    virtnet_json_init(&job->j);
+    virtnet_json_begin_object(&job->j, NULL);
+    virtnet_json_begin_array(&job->j, "devices");
+    ovs_list_push_back(&query_jobs, &job->list_node);
+    query_job_run(job);
+}
+
 static void
 cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args,
           const struct virtnet_args *sub OVS_UNUSED)
@@ -446,20 +510,17 @@ cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args,
             return;
         }
     }
-
     if (virtnet_arg_given(args, "stats_clear")) {
         clear_debug_stats(dev);
+    }
+    if (!dev) {
+        query_all(conn, brief, debug);
+        return;
     }
     virtnet_json_init(&j);
     virtnet_json_begin_object(&j, NULL);
     virtnet_json_begin_array(&j, "devices");
-    if (dev) {
-        virtnet_json_device(&j, dev, true, brief, debug, queue);
-    } else {
-        VIRTNET_FOR_EACH_DEVICE (dev) {
-            virtnet_json_device(&j, dev, true, brief, debug, -1);
-        }
-    }
+    virtnet_json_device(&j, dev, true, brief, debug, queue);
     virtnet_json_end_array(&j);
     virtnet_json_end_object(&j);
     reply(conn, &j);
@@ -921,6 +982,10 @@ virtnet_unixctl_run(void)
 {
     struct early_command *e;
 
+    if (!ovs_list_is_empty(&query_jobs)) {
+        query_job_run(CONTAINER_OF(ovs_list_front(&query_jobs),
+                                   struct query_job, list_node));
+    }
     while (!ovs_list_is_empty(&early_commands)
            && !virtnet_controller_exiting()) {
         e = CONTAINER_OF(ovs_list_front(&early_commands),
@@ -939,6 +1004,9 @@ virtnet_unixctl_run(void)
 void
 virtnet_unixctl_wait(void)
 {
+    if (!ovs_list_is_empty(&query_jobs)) {
+        poll_immediate_wake();
+    }
     if (!ovs_list_is_empty(&early_commands)
         && !virtnet_controller_exiting()) {
         struct early_command *e;
