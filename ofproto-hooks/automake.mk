@@ -17,6 +17,8 @@ sbin_PROGRAMS += vswitchd/ovs-vswitchd
 vswitchd_ovs_vswitchd_SOURCES = \
 	ofproto-hooks/auto-port.c \
 	ofproto-hooks/auto-port.h \
+	ofproto-hooks/offload-close.c \
+	ofproto-hooks/offload-close.h \
 	ofproto-hooks/offload-dpif.c \
 	ofproto-hooks/offload-netdev.c \
 	ofproto-hooks/offload-share.c \

@@ -35,13 +35,12 @@
 #include "dpif-offload-provider.h"
 #include "netdev-provider.h"
 #include "netdev-virtio-emu.h"
+#include "offload-close.h"
 #include "offload-share.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/list.h"
 #include "openvswitch/match.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
-#include "seq.h"
 #include "uuid.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-flow-provider.h"
@@ -60,7 +59,6 @@ struct offload {
 struct offload_port {
     struct dpif_offload_port up;
     struct offload *offload;
-    struct ovs_list list_node;  /* In 'gone', when it has been deleted. */
 };
 
 static struct offload *
@@ -68,14 +66,6 @@ offload_cast(const struct dpif_offload *dpif_offload)
 {
     return CONTAINER_OF(dpif_offload, struct offload, up);
 }
-
-/* Ports that were deleted a grace period ago.  A netdev must be closed by the
- * main thread, see offload_run(). */
-static struct ovs_mutex gone_mutex = OVS_MUTEX_INITIALIZER;
-static struct ovs_list gone OVS_GUARDED_BY(gone_mutex)
-    = OVS_LIST_INITIALIZER(&gone);
-static struct seq *gone_seq;
-static uint64_t gone_seqno;
 
 /* Returns the device of 'netdev' and stores the class of its backend's
  * offload, or returns NULL. */
@@ -124,7 +114,8 @@ offload_set_config(struct dpif_offload *dpif_offload,
     struct offload *offload = offload_cast(dpif_offload);
     struct dpif_offload_port *port;
 
-    if (!offload->enabled && smap_get_bool(other_config, "hw-offload", false)) {
+    if (!offload->enabled
+        && smap_get_bool(other_config, "hw-offload", false)) {
         offload->enabled = true;
         DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
             dpif_offload_set_netdev_offload(port->netdev, dpif_offload);
@@ -187,10 +178,8 @@ static void
 port_is_gone(struct offload_port *port)
 {
     offload_share_flush(port->up.netdev, release_flow, port->offload);
-    ovs_mutex_lock(&gone_mutex);
-    ovs_list_push_back(&gone, &port->list_node);
-    ovs_mutex_unlock(&gone_mutex);
-    seq_change(gone_seq);
+    offload_close_later(port->up.netdev);
+    free(port);
 }
 
 static int
@@ -216,29 +205,6 @@ offload_get_netdev(const struct dpif_offload *dpif_offload,
 
     port = dpif_offload_port_mgr_find_by_odp_port(dpif_offload, port_no);
     return port ? port->netdev : NULL;
-}
-
-void
-offload_run(void)
-{
-    struct offload_port *port;
-    struct ovs_list list;
-
-    gone_seqno = seq_read(gone_seq);
-    ovs_mutex_lock(&gone_mutex);
-    ovs_list_move(&list, &gone);
-    ovs_list_init(&gone);
-    ovs_mutex_unlock(&gone_mutex);
-    LIST_FOR_EACH_POP (port, list_node, &list) {
-        netdev_close(port->up.netdev);
-        free(port);
-    }
-}
-
-void
-offload_wait(void)
-{
-    seq_wait(gone_seq, gone_seqno);
 }
 
 /* Flows. */
@@ -428,7 +394,6 @@ static const struct dpif_offload_class offload_class = {
 void
 offload_init(void)
 {
-    gone_seq = seq_create();
     dpif_offload_register_provider(&offload_class);
 }
 

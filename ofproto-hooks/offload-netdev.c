@@ -35,6 +35,7 @@
 #include "netdev-offload-provider.h"
 #include "netdev-provider.h"
 #include "netdev-virtio-emu.h"
+#include "offload-close.h"
 #include "offload-share.h"
 #include "openvswitch/match.h"
 #include "openvswitch/vlog.h"
@@ -238,6 +239,7 @@ offload_init_flow_api(struct netdev *netdev)
     if (!virtio_emu_is(netdev)) {
         return EOPNOTSUPP;
     }
+    netdev_ref(netdev);
     virtio_emu_set_offload(netdev, true);
     return 0;
 }
@@ -246,6 +248,7 @@ static void
 offload_uninit_flow_api(struct netdev *netdev)
 {
     virtio_emu_set_offload(netdev, false);
+    offload_close_later(netdev);
 }
 
 static const struct netdev_flow_api offload_flow_api = {
@@ -263,16 +266,6 @@ void
 offload_init(void)
 {
     netdev_register_flow_api_provider(&offload_flow_api);
-}
-
-void
-offload_run(void)
-{
-}
-
-void
-offload_wait(void)
-{
 }
 
 #endif /* VIRTNET_OVS_VERSION < 30700 */

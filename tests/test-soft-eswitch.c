@@ -979,6 +979,7 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
             }
             flows[i]->n_packets++;
             flows[i]->n_bytes += packets[i]->size;
+            flows[i]->tcp_flags |= ntohs(packets[i]->flow.tcp_flags);
             execute_reference(packets[i], flows[i], in);
             n_hits++;
         } else if (flows[i] && frames[i].linear == frames[i].size
@@ -1057,7 +1058,7 @@ check_stats(const struct test_flow *tf, odp_port_t in)
         fail("a flow is gone");
     }
     if (stats.n_packets != tf->n_packets || stats.n_bytes != tf->n_bytes
-        || (tf->tcp_flags & ~stats.tcp_flags)
+        || tf->tcp_flags != stats.tcp_flags
         || (!stats.used != !tf->n_packets)) {
         fail("flow has %"PRIu64" packets, %"PRIu64" bytes, flags %x instead "
              "of %"PRIu64", %"PRIu64", %x", stats.n_packets, stats.n_bytes,

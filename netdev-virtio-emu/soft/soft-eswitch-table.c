@@ -105,7 +105,6 @@ soft_flow_count(struct soft_flow *flow, uint32_t id, uint64_t n,
 {
     struct soft_flow_stats *s = &flow->stats;
     uint32_t owner;
-    uint16_t flags;
     uint64_t orig;
 
     atomic_read_relaxed(&s->owner, &owner);
@@ -121,13 +120,7 @@ soft_flow_count(struct soft_flow *flow, uint32_t id, uint64_t n,
         atomic_add_relaxed(&flow->more_packets, n, &orig);
         atomic_add_relaxed(&flow->more_bytes, bytes, &orig);
     }
-    atomic_read_relaxed(&s->tcp_flags, &flags);
-    if (OVS_UNLIKELY(tcp_flags & ~flags)) {
-        uint16_t old;
-
-        atomic_or_explicit(&s->tcp_flags, tcp_flags, &old,
-                           memory_order_relaxed);
-    }
+    soft_flow_add_tcp_flags(flow, tcp_flags);
     atomic_store_relaxed(&s->used, now);
 }
 

@@ -127,6 +127,19 @@ uint64_t soft_flow_memory(void);
 void soft_flow_count(struct soft_flow *, uint32_t id, uint64_t n,
                      uint64_t bytes, uint16_t tcp_flags, long long int now);
 
+/* Notes that packets had these flags. */
+static inline void
+soft_flow_add_tcp_flags(struct soft_flow *flow, uint16_t tcp_flags)
+{
+    uint16_t flags;
+
+    atomic_read_relaxed(&flow->stats.tcp_flags, &flags);
+    if (OVS_UNLIKELY(tcp_flags & ~flags)) {
+        atomic_or_explicit(&flow->stats.tcp_flags, tcp_flags, &flags,
+                           memory_order_relaxed);
+    }
+}
+
 void soft_flow_get_stats(const struct soft_flow *,
                          struct virtnet_flow_stats *);
 void soft_flow_clear_stats(struct soft_flow *);

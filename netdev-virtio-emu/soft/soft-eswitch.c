@@ -284,6 +284,11 @@ soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
 
     hits = find(thread_get(), port, frames, n < 32 ? (1u << n) - 1 : ~0u,
                 partial, keys, flows, actions);
+    for (size_t i = 0; i < n; i++) {
+        if (hits & (UINT32_C(1) << i)) {
+            soft_flow_add_tcp_flags(flows[i], ntohs(keys[i].tcp_flags));
+        }
+    }
     return count_1bits(hits);
 }
 
@@ -723,7 +728,8 @@ outputs_are_attached(const struct virtnet_flow_actions *actions)
     for (size_t i = 0; i < actions->n; i++) {
         const struct virtnet_flow_action *a = &actions->actions[i];
 
-        if (a->type == VIRTNET_FLOW_OUTPUT && !soft_port_of(a->dev)->attached) {
+        if (a->type == VIRTNET_FLOW_OUTPUT
+            && !soft_port_of(a->dev)->attached) {
             return false;
         }
     }
@@ -928,10 +934,19 @@ soft_eswitch_count(struct soft_flow *const flows[], const uint32_t sizes[],
         .now = time_msec(),
     };
 
+    struct soft_port *port = NULL;
+    uint64_t n_hits = 0, orig;
+
     for (size_t i = 0; i < n; i++) {
         if (flows[i]) {
             tally_add(&tally, flows[i], sizes[i], 0);
+            port = flows[i]->in;
+            n_hits++;
         }
     }
     tally_flush(&tally);
+    if (port) {
+        COVERAGE_ADD(virtnet_flow_hit, n_hits);
+        atomic_add_relaxed(&port->n_hits, n_hits, &orig);
+    }
 }

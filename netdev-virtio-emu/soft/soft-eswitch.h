@@ -97,7 +97,9 @@ size_t soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
                          const struct soft_actions *actions[]);
 
 /* Counts the 'n' frames of 'flows', of 'frames[i].size' bytes each before they
- * were rewritten, as forwarded.  Entries that are NULL are skipped. */
+ * were rewritten, as forwarded.  Entries that are NULL are skipped, the others
+ * are from one port.  The thread must not have quiesced since it found
+ * them. */
 void soft_eswitch_count(struct soft_flow *const flows[],
                         const uint32_t sizes[], size_t n);
 
