@@ -122,6 +122,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 /* See let_reconnection_begin().  A few microseconds would do, were it not for
  * threads that have to wait for a CPU. */
 #define RECONNECTION_BEGINS_MS 50
+#define STOPPING_MAX_MS 500
 
 /* Beginning of a message, as librte_vhost passes it to handlers. */
 OVS_PACKED(
@@ -306,6 +307,7 @@ vhost_new_connection(int vid)
     char path[PATH_MAX];
     struct soft_vhost_user *vu;
     bool accepted = false;
+    bool welcome;
 
     if (vid < 0 || vid >= RTE_MAX_VHOST_DEVICE
         || rte_vhost_get_ifname(vid, path, sizeof path)
@@ -315,7 +317,8 @@ vhost_new_connection(int vid)
 
     ovs_mutex_lock(&mutex);
     vu = shash_find_data(&by_path, path);
-    if (vu && vu->accepting && vu->conn_vid < 0) {
+    welcome = vu && vu->accepting;
+    if (welcome && vu->conn_vid < 0) {
         accepted = true;
         forget_driver(vu);
         vu->conn_vid = vid;
@@ -327,7 +330,9 @@ vhost_new_connection(int vid)
     }
     ovs_mutex_unlock(&mutex);
 
-    if (!accepted) {
+    if (!accepted && !welcome) {
+        return -1;              /* The device is going. */
+    } else if (!accepted) {
         VLOG_WARN_RL(&rl, "%s: connection refused: another front end is "
                      "connected", path);
         return -1;
@@ -434,6 +439,7 @@ vhost_destroy_device(int vid)
     if (vu) {
         ovsrcu_index_set(&vu->rep->vid, -1);
         vu->running = false;
+        vu->stopping = true;
         if (!vu->status_seen) {
             /* The front end does not tell, but stops the rings only when the
              * driver is gone. */
@@ -449,6 +455,14 @@ vhost_destroy_device(int vid)
 
     /* Packet threads may be using 'vid' until they quiesce. */
     wait_for_grace_period();
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        vu->stopping = false;
+        vu->disconnected_at = time_msec(); /* Or the next moment. */
+    }
+    ovs_mutex_unlock(&mutex);
 }
 
 /* Returns the guest physical address of 'p' in guest memory 'mem', or 0. */
@@ -693,6 +707,7 @@ soft_vhost_user_attach(struct soft_vhost_user *vu, uint64_t features,
     }
     vu->max_pairs = max_pairs;
     vu->accepting = true;
+    vu->stopping = false;
     forget_driver(vu);
     ovs_mutex_unlock(&mutex);
 
@@ -711,32 +726,46 @@ soft_vhost_user_attach(struct soft_vhost_user *vu, uint64_t features,
  * mode is gone, its thread goes on to queue the socket for another attempt to
  * connect.  If the socket is unregistered at that very moment, what is in the
  * queue refers to freed memory, and the next attempt crashes.  So does not
- * return until that moment must have passed. */
+ * return while the front end of 'vu' is going, nor until that moment must have
+ * passed.  The caller must be quiescent: librte_vhost's thread may be waiting
+ * for a grace period. */
 static void
-let_reconnection_begin(long long int disconnected_at)
+let_reconnection_begin(struct soft_vhost_user *vu)
 {
-    long long int ms = disconnected_at + RECONNECTION_BEGINS_MS - time_msec();
+    for (int i = 0; i < STOPPING_MAX_MS && !vu->server; i++) {
+        long long int disconnected_at;
+        bool stopping;
 
-    if (ms > 0) {
-        xnanosleep(MIN(ms, RECONNECTION_BEGINS_MS) * 1000 * 1000);
+        ovs_mutex_lock(&mutex);
+        stopping = vu->stopping;
+        disconnected_at = vu->disconnected_at;
+        ovs_mutex_unlock(&mutex);
+
+        if (!stopping
+            && time_msec() >= disconnected_at + RECONNECTION_BEGINS_MS) {
+            break;
+        }
+        xnanosleep(1000 * 1000);
     }
 }
 
 void
 soft_vhost_user_detach(struct soft_vhost_user *vu)
 {
-    long long int disconnected_at;
     bool used;
 
     if (!vu->registered) {
         return;
     }
 
+    ovsrcu_quiesce_start();
+    let_reconnection_begin(vu);
+    ovsrcu_quiesce_end();
+
     ovs_mutex_lock(&mutex);
     used = ovsrcu_index_get(&vu->rep->vid) >= 0;
     ovsrcu_index_set(&vu->rep->vid, -1);
     vu->accepting = false;
-    disconnected_at = vu->server ? 0 : vu->disconnected_at;
     if (vu->conn_vid >= 0) {
         by_vid[vu->conn_vid] = NULL;
         vu->conn_vid = -1;
@@ -749,7 +778,6 @@ soft_vhost_user_detach(struct soft_vhost_user *vu)
         ovsrcu_synchronize();
     }
     ovsrcu_quiesce_start();
-    let_reconnection_begin(disconnected_at);
     rte_vhost_driver_unregister(vu->path);
     ovsrcu_quiesce_end();
     vu->registered = false;

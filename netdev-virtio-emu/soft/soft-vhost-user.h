@@ -64,7 +64,8 @@ struct soft_vhost_user {
     bool accepting;             /* Is a connection welcome? */
     struct ovs_list event_node; /* In the list of events, or empty. */
     int conn_vid;               /* Connection, -1 if there is none. */
-    long long int disconnected_at; /* time_msec() when the last one went. */
+    bool stopping;              /* Is the front end, or the driver, going? */
+    long long int disconnected_at; /* time_msec() when it went. */
     bool running;               /* Are the rings ready? */
     bool status_seen;           /* Does the front end tell the status? */
     bool features_seen;         /* Have features been negotiated? */
