@@ -101,6 +101,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-place.h \
 	netdev-virtio-emu/soft/soft-rep.c \
 	netdev-virtio-emu/soft/soft-rep.h \
+	netdev-virtio-emu/soft/soft-ring.c \
+	netdev-virtio-emu/soft/soft-ring.h \
 	netdev-virtio-emu/soft/soft-socket.c \
 	netdev-virtio-emu/soft/soft-socket.h \
 	netdev-virtio-emu/soft/soft-vhost-user.c \

@@ -19,8 +19,9 @@
  * Security model
  * ==============
  *
- * Guests are hostile.  By the time packets come here librte_vhost has checked
- * the descriptors and copied the bytes, so no guest can change them any more.
+ * Guests are hostile.  virtq.h has checked the descriptors, and only once the
+ * bytes are copied, so that no guest can change them any more, are they looked
+ * at.
  * What remains untrusted is the virtio-net header, which says that a checksum
  * is to be completed or that a packet is to be cut into segments, and says
  * where.  The datapath trusts such requests: it aborts if a packet with one
@@ -38,7 +39,9 @@
 #include <netinet/ip6.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
+#include <rte_net.h>
 #include <rte_vhost.h>
 
 #include "coverage.h"
@@ -51,6 +54,7 @@
 #include "userspace-tso.h"
 #include "util.h"
 #include "virtnet-compat.h"
+#include "virtq.h"
 
 COVERAGE_DEFINE(virtnet_rx_invalid_offload);
 COVERAGE_DEFINE(virtnet_tx_copied);
@@ -268,7 +272,7 @@ complete_l4_csum(const struct headers *h)
     }
 }
 
-/* Do the requests of 'packet', which is fresh from librte_vhost and has some,
+/* Do the requests of 'packet', which is fresh from a guest and has some,
  * make sense?  Carries out those that the datapath might not understand. */
 static bool
 check_requests(struct dp_packet *packet)
@@ -312,7 +316,7 @@ check_requests(struct dp_packet *packet)
     return true;
 }
 
-/* Has 'mbuf', fresh from librte_vhost, any request?  The common answer is
+/* Has 'mbuf', fresh from a guest, any request?  The common answer is
  * no. */
 static inline bool
 has_requests(const struct rte_mbuf *mbuf)
@@ -324,37 +328,6 @@ has_requests(const struct rte_mbuf *mbuf)
                                 | RTE_MBUF_F_TX_TCP_SEG
                                 | RTE_MBUF_F_TX_UDP_SEG));
 }
-
-uint64_t
-soft_packet_receive(struct dp_packet_batch *batch, size_t n)
-{
-    uint64_t bytes = 0;
-    size_t n_ok = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        struct dp_packet *packet = batch->packets[i];
-
-        if (OVS_UNLIKELY(has_requests(&packet->mbuf))
-            && OVS_UNLIKELY(!check_requests(packet))) {
-            COVERAGE_INC(virtnet_rx_invalid_offload);
-            dp_packet_delete(packet);
-            continue;
-        }
-        dp_packet_reset_cutlen(packet);
-        packet->packet_type = htonl(PT_ETH);
-#if HAVE_OWN_FLAGS
-        packet->has_hash = false;
-        packet->has_mark = false;
-        packet->offloads = packet->mbuf.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-#endif
-        bytes += dp_packet_size(packet);
-        batch->packets[n_ok++] = packet;
-    }
-    batch->count = n_ok;
-    return bytes;
-}
-
-/* Sending. */
 
 static void
 free_external_buffer(void *addr OVS_UNUSED, void *buffer)
@@ -391,6 +364,107 @@ attach_external_buffer(struct rte_mbuf *mbuf, size_t size)
     rte_pktmbuf_reset_headroom(mbuf);
     return true;
 }
+
+/* Where the checksum is in a header of 'proto'. */
+static size_t
+l4_csum_offset(uint8_t proto)
+{
+    return (proto == IPPROTO_TCP ? offsetof(struct tcp_header, tcp_csum)
+            : proto == IPPROTO_UDP ? offsetof(struct udp_header, udp_csum)
+            : offsetof(struct sctp_header, sctp_csum));
+}
+
+/* Translates the requests of 'hdr', which has some, for the packet in 'mbuf'.
+ * Returns false if they are not about headers that it has. */
+static bool
+load_requests(struct rte_mbuf *mbuf, const struct virtq_hdr *hdr)
+{
+    const char *data = rte_pktmbuf_mtod(mbuf, const char *);
+    bool tso = hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE;
+    struct headers h;
+
+    if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+        || !parse_headers(data, mbuf->data_len, &h)
+        || rte_le_to_cpu_16(hdr->csum_start) != (const char *) h.l4 - data
+        || rte_le_to_cpu_16(hdr->csum_offset) != l4_csum_offset(h.proto)
+        || (tso && (h.proto != IPPROTO_TCP
+                    || hdr->gso_type != (h.ipv4
+                                         ? VIRTIO_NET_HDR_GSO_TCPV4
+                                         : VIRTIO_NET_HDR_GSO_TCPV6)))) {
+        return false;
+    }
+
+    mbuf->l2_len = (const char *) h.l3 - data;
+    mbuf->l3_len = (const char *) h.l4 - (const char *) h.l3;
+    mbuf->l4_len = min_l4_size(h.proto);
+    if (tso) {
+        const struct tcp_header *tcp = h.l4;
+
+        mbuf->l4_len = TCP_OFFSET(tcp->tcp_ctl) * 4;
+        mbuf->tso_segsz = rte_le_to_cpu_16(hdr->gso_size);
+    }
+#if HAVE_OWN_FLAGS
+    mbuf->ol_flags |= (RTE_MBUF_F_RX_L4_CKSUM_NONE
+                       | (tso ? RTE_MBUF_F_RX_LRO : 0));
+#else
+    mbuf->ol_flags |= ((h.ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6)
+                       | (h.proto == IPPROTO_TCP ? RTE_MBUF_F_TX_TCP_CKSUM
+                          : h.proto == IPPROTO_UDP ? RTE_MBUF_F_TX_UDP_CKSUM
+                          : RTE_MBUF_F_TX_SCTP_CKSUM)
+                       | (tso ? RTE_MBUF_F_TX_TCP_SEG : 0));
+#endif
+    return true;
+}
+
+bool
+soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
+                 bool requests)
+{
+    if (OVS_UNLIKELY(!frame->len)
+        || (OVS_UNLIKELY(frame->len > rte_pktmbuf_tailroom(mbuf))
+            && (!userspace_tso_enabled()
+                || !attach_external_buffer(mbuf, frame->len)))) {
+        return false;
+    }
+    virtq_read(frame, 0, rte_pktmbuf_mtod(mbuf, void *), frame->len);
+    mbuf->data_len = frame->len;
+    mbuf->pkt_len = frame->len;
+    return (OVS_LIKELY(!requests
+                       || (!(frame->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+                           && !frame->hdr.gso_type))
+            || load_requests(mbuf, &frame->hdr));
+}
+
+uint64_t
+soft_packet_receive(struct dp_packet_batch *batch, size_t n)
+{
+    uint64_t bytes = 0;
+    size_t n_ok = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct dp_packet *packet = batch->packets[i];
+
+        if (OVS_UNLIKELY(has_requests(&packet->mbuf))
+            && OVS_UNLIKELY(!check_requests(packet))) {
+            COVERAGE_INC(virtnet_rx_invalid_offload);
+            dp_packet_delete(packet);
+            continue;
+        }
+        dp_packet_reset_cutlen(packet);
+        packet->packet_type = htonl(PT_ETH);
+#if HAVE_OWN_FLAGS
+        packet->has_hash = false;
+        packet->has_mark = false;
+        packet->offloads = packet->mbuf.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+#endif
+        bytes += dp_packet_size(packet);
+        batch->packets[n_ok++] = packet;
+    }
+    batch->count = n_ok;
+    return bytes;
+}
+
+/* Sending. */
 
 struct dp_packet *
 soft_packet_copy(const struct dp_packet *src, struct rte_mempool *mp)
@@ -549,8 +623,8 @@ find_headers(const struct dp_packet *packet, bool inner, struct headers *h)
     return true;
 }
 
-/* Translates the requests '*r' of 'packet' to what librte_vhost makes a
- * virtio-net header from.  Returns false if that cannot be done. */
+/* Translates the requests '*r' of 'packet' to what soft_packet_store_header()
+ * makes a virtio-net header from.  Returns false if that cannot be done. */
 static bool
 translate_requests(struct dp_packet *packet, const struct requests *r,
                    const struct soft_packet_limits *limits)
@@ -689,4 +763,45 @@ soft_packet_prepare(struct dp_packet_batch *batch, struct rte_mempool *mp,
     }
     *bytes = sum;
     return n_ok;
+}
+
+void
+soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr)
+{
+    uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_TX_L4_MASK;
+    bool tso = mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
+    size_t l4_ofs = mbuf->l2_len + mbuf->l3_len;
+
+    if (OVS_LIKELY(!(mbuf->ol_flags & TX_FLAGS))) {
+        return;
+    }
+    if (tso) {
+        l4 = RTE_MBUF_F_TX_TCP_CKSUM;
+    }
+    if (l4) {
+        /* VIRTIO 1.2, section 5.1.6.2: the field has the checksum of the
+         * pseudo header. */
+        rte_net_intel_cksum_prepare(mbuf);
+        hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+        hdr->csum_start = rte_cpu_to_le_16(l4_ofs);
+        hdr->csum_offset = rte_cpu_to_le_16(
+            l4_csum_offset(l4 == RTE_MBUF_F_TX_TCP_CKSUM ? IPPROTO_TCP
+                           : l4 == RTE_MBUF_F_TX_UDP_CKSUM ? IPPROTO_UDP
+                           : IPPROTO_SCTP));
+    }
+    if (mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) {
+        struct rte_ipv4_hdr *ip;
+
+        ip = rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv4_hdr *,
+                                     mbuf->l2_len);
+        ip->hdr_checksum = 0;
+        ip->hdr_checksum = rte_ipv4_cksum(ip);
+    }
+    if (tso) {
+        hdr->gso_type = (mbuf->ol_flags & RTE_MBUF_F_TX_IPV4
+                         ? VIRTIO_NET_HDR_GSO_TCPV4
+                         : VIRTIO_NET_HDR_GSO_TCPV6);
+        hdr->gso_size = rte_cpu_to_le_16(mbuf->tso_segsz);
+        hdr->hdr_len = rte_cpu_to_le_16(l4_ofs + mbuf->l4_len);
+    }
 }

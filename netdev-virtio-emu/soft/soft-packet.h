@@ -36,6 +36,8 @@ struct dp_packet;
 struct dp_packet_batch;
 struct rte_mbuf;
 struct rte_mempool;
+struct virtq_frame;
+struct virtq_hdr;
 
 /* Flags for rte_vhost_driver_register() that this version needs. */
 uint64_t soft_packet_vhost_flags(void);
@@ -43,8 +45,14 @@ uint64_t soft_packet_vhost_flags(void);
 /* Offload features of VIRTIO that the switch can take at present. */
 uint64_t soft_packet_features(void);
 
+/* Copies 'frame' into 'mbuf', which is fresh from its pool, with the requests
+ * of its header if 'requests'.  Returns false if it is empty, does not fit, or
+ * its requests contradict its contents. */
+bool soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
+                      bool requests);
+
 /* Fills in what the datapath expects of the 'n' packets of 'batch' that
- * librte_vhost has received into its array.  Packets whose offload requests
+ * soft_packet_load() has made in its array.  Packets whose offload requests
  * contradict their contents are freed.  Sets the batch's count, and returns
  * the bytes of its packets. */
 uint64_t soft_packet_receive(struct dp_packet_batch *batch, size_t n);
@@ -64,7 +72,7 @@ struct soft_packet_limits {
     bool guest_tso6;
 };
 
-/* Makes the packets of 'batch' ready for rte_vhost_enqueue_burst(): copies
+/* Makes the packets of 'batch' ready for a virtqueue: copies
  * those that are not mbufs into some of 'mp', drops those that exceed 'limits'
  * and counts them in '*drops', and translates offload requests.  The result is
  * an array of mbufs in the batch, whose number is returned; '*bytes' is set to
@@ -78,5 +86,9 @@ size_t soft_packet_prepare(struct dp_packet_batch *batch,
  * headers, in a buffer of 'mp'; or NULL if there is none. */
 struct dp_packet *soft_packet_copy(const struct dp_packet *packet,
                                    struct rte_mempool *mp);
+
+/* Tells in 'hdr', which must be all zeros, what 'mbuf', which is out of
+ * soft_packet_prepare(), asks of the driver.  May change checksums. */
+void soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr);
 
 #endif /* soft-packet.h */

@@ -20,12 +20,10 @@
  * ==============
  *
  * Guests are hostile, and what they share with us (rings and buffers) they can
- * change at any time.  Nothing here reads it: rte_vhost_dequeue_burst() and
- * rte_vhost_enqueue_burst() do, which read each descriptor once, check that it
- * lies within the memory that the guest has declared, follow chains only to a
- * bounded length, and copy.  What comes back are buffers of ours.  A guest
- * that puts nonsense into its rings stops its own queue.  Offload requests are
- * checked in soft-packet.c.
+ * change at any time.  virtq.h reads rings, and yields segments that have been
+ * checked to lie within the guest's memory; packets are copied from and to
+ * them.  A guest that puts nonsense into its rings has the buffers given back,
+ * or stops its own queue.  Offload requests are checked in soft-packet.c.
  *
  * Everything a guest can make happen here is bounded: a burst, a number of
  * attempts to send. */
@@ -37,7 +35,6 @@
 #include <errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
-#include <rte_vhost.h>
 
 #include "coverage.h"
 #include "dp-packet.h"
@@ -56,6 +53,9 @@ COVERAGE_DEFINE(virtnet_tx_contention);
 
 /* Attempts to send the rest of a burst, as long as the guest makes room. */
 #define MAX_RETRIES 8
+
+/* Packets that are handed to a guest at once. */
+#define ENQUEUE_BURST 16
 
 /* Counters with a single writer: no locked instruction is needed. */
 static inline void
@@ -91,7 +91,8 @@ pairs_alloc(unsigned int n_pairs)
 
     pairs = xzalloc_cacheline(n_pairs * sizeof *pairs);
     for (unsigned int i = 0; i < n_pairs; i++) {
-        rte_spinlock_init(&pairs[i].tx.lock);
+        soft_ring_init(&pairs[i].rx.ring);
+        soft_ring_init(&pairs[i].tx.ring);
     }
     return pairs;
 }
@@ -194,6 +195,17 @@ soft_rep_disable_vrings(struct soft_rep *rep)
     update_map(rep);
 }
 
+/* Returns the ring of virtqueue 'vring', or NULL if there is no such. */
+struct soft_ring *
+soft_rep_get_ring(struct soft_rep *rep, unsigned int vring)
+{
+    unsigned int pair = vring / 2;
+
+    return (pair >= rep->n_pairs ? NULL
+            : vring & 1 ? &rep->pairs[pair].rx.ring
+            : &rep->pairs[pair].tx.ring);
+}
+
 /* Number of queues that must be polled to poll all that the driver has
  * enabled. */
 unsigned int
@@ -276,40 +288,74 @@ soft_rep_rxq_enabled(const struct virtnet_device *dev, int qid)
 
 /* Packets. */
 
+/* Copies 'n' frames into packets of 'batch', whose number is returned. */
+static size_t
+load_frames(struct soft_rep *rep, struct soft_rxq *rxq,
+            const struct virtq_frame *frames, unsigned int n,
+            struct dp_packet_batch *batch)
+{
+    struct rte_mbuf *mbufs[NETDEV_MAX_BURST];
+    struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
+    size_t n_ok = 0;
+
+    if (OVS_UNLIKELY(rte_pktmbuf_alloc_bulk(mp, mbufs, n))) {
+        counter_add(&rxq->no_memory, n);
+        return 0;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (OVS_LIKELY(soft_packet_load(mbufs[i], &frames[i],
+                                        rxq->ring.requests))) {
+            batch->packets[n_ok++] = CONTAINER_OF(mbufs[i], struct dp_packet,
+                                                  mbuf);
+        } else {
+            rte_pktmbuf_free(mbufs[i]);
+            counter_add(&rxq->invalid, 1);
+        }
+    }
+    return n_ok;
+}
+
 int
 soft_rep_recv(struct virtnet_device *dev, int qid,
               struct dp_packet_batch *batch, int *qfill)
 {
     struct soft_rep *rep = soft_rep_cast(dev);
-    int vid = ovsrcu_index_get(&rep->vid);
-    unsigned int vring = qid * 2 + 1;
+    struct virtq_frame frames[NETDEV_MAX_BURST];
     struct soft_rxq *rxq;
+    unsigned int n;
     uint64_t bytes;
-    uint16_t n;
     size_t n_ok;
     bool up;
 
     atomic_read_relaxed(&rep->up, &up);
-    if (OVS_UNLIKELY(vid < 0 || !up || qid >= rep->n_pairs)) {
-        return EAGAIN;
-    }
-
-    n = rte_vhost_dequeue_burst(vid, vring,
-                                ovsrcu_get(struct rte_mempool *, &rep->mp),
-                                (struct rte_mbuf **) batch->packets,
-                                NETDEV_MAX_BURST);
-    if (!n) {
+    if (OVS_UNLIKELY(ovsrcu_index_get(&rep->vid) < 0 || !up
+                     || qid >= rep->n_pairs)) {
         return EAGAIN;
     }
 
     rxq = &rep->pairs[qid].rx;
-    OVS_PREFETCH_WRITE(rxq);
-    if (qfill) {
-        /* Bits beyond 16 are not meant to be there. */
-        *qfill = (n == NETDEV_MAX_BURST
-                  ? rte_vhost_rx_queue_count(vid, vring) & UINT16_MAX
-                  : 0);
+    if (OVS_UNLIKELY(!rte_spinlock_trylock(&rxq->ring.lock))) {
+        return EAGAIN;
     }
+    n = (OVS_LIKELY(rxq->ring.ready)
+         ? virtq_recv_burst(&rxq->ring.q, frames, NETDEV_MAX_BURST) : 0);
+    if (!n) {
+        /* Buffers that were no frames may have gone back. */
+        if (OVS_LIKELY(rxq->ring.ready)) {
+            soft_ring_notify(&rxq->ring);
+        }
+        rte_spinlock_unlock(&rxq->ring.lock);
+        return EAGAIN;
+    }
+    if (qfill) {
+        *qfill = 0;
+    }
+    n_ok = load_frames(rep, rxq, frames, n, batch);
+    virtq_recv_done(&rxq->ring.q, frames, n);
+    soft_ring_notify(&rxq->ring);
+    rte_spinlock_unlock(&rxq->ring.lock);
+
+    n = n_ok;
     bytes = soft_packet_receive(batch, n);
     n_ok = dp_packet_batch_size(batch);
     if (OVS_UNLIKELY(n_ok < n)) {
@@ -338,22 +384,41 @@ drop_batch(struct dp_packet_batch *batch, atomic_uint64_t *counter)
 /* Puts 'n' packets into the ring, with another attempt where the guest has
  * taken some.  Returns the number that went in. */
 static inline size_t
-enqueue(int vid, unsigned int vring, struct rte_mbuf **mbufs, size_t n,
+enqueue(struct soft_ring *ring, struct rte_mbuf **mbufs, size_t n,
         unsigned int *retries)
 {
+    struct virtq_room rooms[ENQUEUE_BURST];
     size_t sent = 0;
 
     *retries = 0;
-    for (;;) {
-        size_t n_sent = rte_vhost_enqueue_burst(vid, vring, mbufs + sent,
-                                                n - sent);
+    while (sent < n) {
+        size_t max = MIN(n - sent, ENQUEUE_BURST);
+        size_t i;
 
-        sent += n_sent;
-        if (OVS_LIKELY(sent == n) || !n_sent || *retries == MAX_RETRIES) {
-            return sent;
+        for (i = 0; i < max; i++) {
+            struct rte_mbuf *mbuf = mbufs[sent + i];
+
+            if (OVS_UNLIKELY(virtq_reserve(&ring->q, mbuf->pkt_len,
+                                           ring->mergeable, &rooms[i]))) {
+                break;
+            }
+            soft_packet_store_header(mbuf, &rooms[i].hdr);
+            virtq_write(&rooms[i], rte_pktmbuf_mtod(mbuf, void *),
+                        mbuf->data_len);
         }
-        ++*retries;
+        if (OVS_LIKELY(i)) {
+            virtq_commit(&ring->q, rooms, i);
+            sent += i;
+        }
+        if (OVS_UNLIKELY(i < max)) {
+            if (!i || *retries == MAX_RETRIES) {
+                break;
+            }
+            ++*retries;
+        }
     }
+    soft_ring_notify(ring);
+    return sent;
 }
 
 /* Returns the range that a frame of 'n' bytes is counted in. */
@@ -380,7 +445,6 @@ soft_rep_send(struct virtnet_device *dev, int qid,
     struct soft_rep *rep = soft_rep_cast(dev);
     struct rte_mbuf **mbufs = (struct rte_mbuf **) batch->packets;
     struct soft_packet_drops drops = { .too_big = 0 };
-    int vid = ovsrcu_index_get(&rep->vid);
     struct soft_packet_limits limits;
     unsigned int retries = 0, pair;
     struct soft_txq *txq;
@@ -392,7 +456,7 @@ soft_rep_send(struct virtnet_device *dev, int qid,
 
     atomic_read_explicit(&rep->n_map, &n_map, memory_order_acquire);
     atomic_read_relaxed(&rep->up, &up);
-    if (OVS_UNLIKELY(vid < 0 || !n_map)) {
+    if (OVS_UNLIKELY(ovsrcu_index_get(&rep->vid) < 0 || !n_map)) {
         drop_batch(batch, &rep->tx_no_driver);
         return;
     } else if (OVS_UNLIKELY(!up)) {
@@ -415,11 +479,12 @@ soft_rep_send(struct virtnet_device *dev, int qid,
     n = soft_packet_prepare(batch, ovsrcu_get(struct rte_mempool *, &rep->mp),
                             &limits, &drops, &bytes);
 
-    if (OVS_UNLIKELY(!rte_spinlock_trylock(&txq->lock))) {
+    if (OVS_UNLIKELY(!rte_spinlock_trylock(&txq->ring.lock))) {
         COVERAGE_INC(virtnet_tx_contention);
-        rte_spinlock_lock(&txq->lock);
+        rte_spinlock_lock(&txq->ring.lock);
     }
-    sent = n ? enqueue(vid, pair * 2, mbufs, n, &retries) : 0;
+    sent = (n && OVS_LIKELY(txq->ring.ready)
+            ? enqueue(&txq->ring, mbufs, n, &retries) : 0);
     if (OVS_UNLIKELY(sent < n)) {
         for (size_t i = sent; i < n; i++) {
             bytes -= rte_pktmbuf_pkt_len(mbufs[i]);
@@ -444,7 +509,7 @@ soft_rep_send(struct virtnet_device *dev, int qid,
         counter_add(&txq->invalid, drops.invalid);
     }
     atomic_store_relaxed(&txq->core, rte_lcore_id());
-    rte_spinlock_unlock(&txq->lock);
+    rte_spinlock_unlock(&txq->ring.lock);
 
     rte_pktmbuf_free_bulk(mbufs, n);
 }
@@ -454,7 +519,7 @@ soft_rep_send(struct virtnet_device *dev, int qid,
 static uint64_t
 rxq_drops(const struct soft_rxq *rxq)
 {
-    return counter_get(&rxq->invalid);
+    return counter_get(&rxq->invalid) + counter_get(&rxq->no_memory);
 }
 
 static uint64_t
@@ -502,6 +567,7 @@ soft_rep_get_stats(const struct virtnet_device *dev,
         stats->rx_packets += counter_get(&rxq->packets);
         stats->rx_bytes += counter_get(&rxq->bytes);
         stats->rx_errors += counter_get(&rxq->invalid);
+        stats->rx_dropped += counter_get(&rxq->no_memory);
         stats->tx_packets += counter_get(&txq->packets);
         stats->tx_bytes += counter_get(&txq->bytes);
         stats->tx_errors += counter_get(&txq->invalid);
@@ -538,11 +604,11 @@ soft_rep_set_packet_counter(struct soft_rep *rep, bool enable)
         for (unsigned int i = 0; i < rep->n_pairs; i++) {
             struct soft_txq *txq = &rep->pairs[i].tx;
 
-            rte_spinlock_lock(&txq->lock);
+            rte_spinlock_lock(&txq->ring.lock);
             for (size_t j = 0; j < VIRTNET_N_SIZES; j++) {
                 atomic_store_relaxed(&txq->sizes[j], 0);
             }
-            rte_spinlock_unlock(&txq->lock);
+            rte_spinlock_unlock(&txq->ring.lock);
         }
     }
     atomic_store_relaxed(&rep->count_sizes, enable);
@@ -563,25 +629,21 @@ soft_rep_get_vring_counters(const struct soft_rep *rep, unsigned int vring,
     const struct soft_queue_pair *pair = &rep->pairs[vring / 2];
     unsigned int core;
 
-    /* librte_vhost does not tell descriptors; each packet takes one chain of
-     * them, or more with mergeable buffers, and gives it back at once. */
+    soft_ring_get_counters(vring & 1 ? &pair->rx.ring : &pair->tx.ring, info);
     if (vring & 1) {
         info->packets = counter_get(&pair->rx.packets);
         info->total_bytes = counter_get(&pair->rx.bytes);
         info->drops = rxq_drops(&pair->rx);
-        info->received_desc = info->packets + info->drops;
         atomic_read_relaxed(CONST_CAST(atomic_uint *, &pair->rx.core), &core);
     } else {
         info->packets = counter_get(&pair->tx.packets);
         info->total_bytes = counter_get(&pair->tx.bytes);
         info->drops = txq_drops(&pair->tx);
-        info->received_desc = info->packets;
         for (size_t i = 0; i < VIRTNET_N_SIZES; i++) {
             info->sizes[i] = counter_get(&pair->tx.sizes[i]);
         }
         atomic_read_relaxed(CONST_CAST(atomic_uint *, &pair->tx.core), &core);
     }
-    info->completed_desc = info->received_desc;
     info->core_id = core;
 }
 
@@ -610,6 +672,10 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
             sum.received_desc += info.received_desc;
             sum.completed_desc += info.completed_desc;
             sum.drops += info.drops;
+            sum.bad_desc_errors += info.bad_desc_errors;
+            sum.error_cqes += info.error_cqes;
+            sum.exceed_max_chain += info.exceed_max_chain;
+            sum.invalid_buffer += info.invalid_buffer;
         }
         rx_invalid += counter_get(&rep->pairs[i].rx.invalid);
         no_buffers += counter_get(&txq->no_buffers);
@@ -625,11 +691,10 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
     } totals[] = {
         { "received_desc", sum.received_desc },
         { "completed_desc", sum.completed_desc },
-        /* What librte_vhost rejects it does not count. */
-        { "bad_desc_errors", 0 },
-        { "error_cqes", 0 },
-        { "exceed_max_chain", 0 },
-        { "invalid_buffer", 0 },
+        { "bad_desc_errors", sum.bad_desc_errors },
+        { "error_cqes", sum.error_cqes },
+        { "exceed_max_chain", sum.exceed_max_chain },
+        { "invalid_buffer", sum.invalid_buffer },
         { "drop_pkts", sum.drops },
         { "cp_errors", 0 },
         { "dp_errors", rx_invalid + tx_invalid },

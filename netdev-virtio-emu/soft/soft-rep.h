@@ -27,8 +27,10 @@
  * soft_rep_send() and soft_rep_rxq_enabled().  What they read on the way is
  * written by others with atomics or RCU:
  *
- *   - 'vid', the handle of librte_vhost.  It is valid until the thread that
- *     fetched it quiesces.  See soft-vhost-user.h for who sets it.
+ *   - 'vid', the handle of librte_vhost, which says that there is a driver.
+ *     See soft-vhost-user.h for who sets it.
+ *
+ *   - The rings of 'pairs', by threads of librte_vhost: see soft-ring.h.
  *
  *   - 'mp', 'mtu' and 'up', by the main thread.
  *
@@ -39,17 +41,17 @@
  * ========
  *
  * Each queue has its own.  A receive queue's are written by the one thread
- * that polls it; a transmit queue's under its lock.  Hence additions need no
- * locked instructions, and readers still see whole numbers.  They are never
- * reset while the device lives. */
+ * that polls it; a transmit queue's under its ring's lock.  Hence additions
+ * need no locked instructions, and readers still see whole numbers.  They are
+ * never reset while the device lives. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <rte_spinlock.h>
 
 #include "ovs-atomic.h"
 #include "ovs-rcu.h"
+#include "soft-ring.h"
 #include "util.h"
 #include "virtnet-device.h"
 
@@ -62,20 +64,23 @@ struct soft_port;
 
 /* What the guest sends. */
 struct soft_rxq {
+    struct soft_ring ring;
     atomic_bool enabled;        /* Has the driver enabled the queue? */
     atomic_uint core;           /* DPDK's number of the last core to poll. */
     atomic_uint64_t packets;    /* Handed to the datapath. */
     atomic_uint64_t bytes;
-    atomic_uint64_t invalid;    /* Dropped: offload request makes no sense. */
+    atomic_uint64_t invalid;    /* Dropped: too long, or offload request makes
+                                 * no sense. */
+    atomic_uint64_t no_memory;  /* Dropped: no room for a copy. */
 };
 
 /* What the guest receives. */
 struct soft_txq {
-    rte_spinlock_t lock;
+    struct soft_ring ring;
     atomic_bool enabled;        /* Has the driver enabled the queue? */
     atomic_uint core;           /* DPDK's number of the last core to send. */
 
-    /* Written with 'lock' held. */
+    /* Written with the lock of 'ring' held. */
     atomic_uint64_t packets;    /* Handed to the guest. */
     atomic_uint64_t bytes;
     atomic_uint64_t no_buffers; /* Dropped: the guest gave no buffers. */
@@ -146,6 +151,7 @@ void soft_rep_set_n_pairs(struct soft_rep *, unsigned int n_pairs);
 void soft_rep_enable_vring(struct soft_rep *, unsigned int vring,
                            bool enable);
 void soft_rep_disable_vrings(struct soft_rep *);
+struct soft_ring *soft_rep_get_ring(struct soft_rep *, unsigned int vring);
 unsigned int soft_rep_enabled_pairs(const struct soft_rep *);
 
 /* Moves the packet memory to NUMA node 'socket_id', if there is some.  Main

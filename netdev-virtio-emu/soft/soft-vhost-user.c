@@ -22,9 +22,10 @@
  * The front end (a guest's QEMU, or a guest that speaks the protocol itself)
  * is hostile: it may send any message in any order, with any descriptors, and
  * vanish at any time.  librte_vhost parses the messages, checks their sizes
- * and the number of their descriptors, bounds ring indices, and maps and
- * bounds guest memory.  What we see of messages is a copy that the front end
- * cannot change; of their contents we use
+ * and the number of their descriptors, bounds ring indices, and maps guest
+ * memory.  Before it changes anything that a ring is made of, packet threads
+ * lose that ring: see soft-ring.h.  What we see of messages is a copy that the
+ * front end cannot change; of their contents we use
  *
  *   - the features that librte_vhost has accepted, i.e. a subset of those
  *     offered;
@@ -43,8 +44,9 @@
  * Locks
  * =====
  *
- * 'mutex' is a leaf: nothing is called with it held that may take another lock
- * or wait, least of all librte_vhost, which calls us with locks of its own.
+ * 'mutex' is a leaf, but for the locks of rings, which are held for a burst at
+ * most: nothing is called with it held that may take another lock or wait,
+ * least of all librte_vhost, which calls us with locks of its own.
  * The main thread is quiescent (in the sense of RCU) while it unregisters a
  * socket: librte_vhost then waits for its own thread, which may be waiting
  * right now, in vhost_destroy_device(), for a grace period. */
@@ -116,7 +118,19 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 
 /* Messages of vhost-user that we look at. */
 #define MSG_SET_FEATURES 2
+#define MSG_RESET_OWNER 4
+#define MSG_SET_MEM_TABLE 5
+#define MSG_SET_LOG_BASE 6
+#define MSG_SET_VRING_NUM 8
+#define MSG_SET_VRING_ADDR 9
+#define MSG_SET_VRING_BASE 10
+#define MSG_GET_VRING_BASE 11
+#define MSG_SET_VRING_KICK 12
+#define MSG_SET_VRING_CALL 13
 #define MSG_GET_QUEUE_NUM 17
+#define MSG_SET_VRING_ENABLE 18
+#define MSG_ADD_MEM_REG 37
+#define MSG_REM_MEM_REG 38
 #define MSG_SET_STATUS 39
 
 /* See let_reconnection_begin().  A few microseconds would do, were it not for
@@ -197,7 +211,7 @@ static void
 forget_driver(struct soft_vhost_user *vu)
     OVS_REQUIRES(mutex)
 {
-    vu->running = vu->started = vu->new_queues = false;
+    vu->running = vu->started = false;
     vu->status_seen = vu->features_seen = false;
     vu->status = 0;
     vu->features = 0;
@@ -206,7 +220,118 @@ forget_driver(struct soft_vhost_user *vu)
     vu->ring_pairs = 0;
     soft_rep_disable_vrings(vu->rep);
     for (unsigned int i = 0; i < vu->n_vrings; i++) {
+        struct soft_ring *ring = soft_rep_get_ring(vu->rep, i);
+
         vu->vrings[i].enabled = false;
+        if (ring) {
+            soft_ring_withdraw(ring, NULL, NULL);
+        }
+    }
+}
+
+/* Rings. */
+
+/* Sets up virtqueue 'index' of 'vid' if it is running and enabled. */
+static void
+publish_ring(int vid, unsigned int index)
+{
+    struct soft_ring_spec spec;
+    struct soft_vhost_user *vu;
+    uint64_t features;
+    bool wanted;
+    int error;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    wanted = (vu && vu->running && index < vu->n_vrings
+              && vu->vrings[index].enabled);
+    ovs_mutex_unlock(&mutex);
+    if (!wanted || rte_vhost_get_negotiated_features(vid, &features)
+        || soft_ring_load(&spec, vid, index, features)) {
+        return;
+    }
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu && vu->running && index < vu->n_vrings
+        && vu->vrings[index].enabled) {
+        struct soft_ring *ring = soft_rep_get_ring(vu->rep, index);
+
+        error = ring ? soft_ring_publish(ring, &spec) : ENODEV;
+    } else {
+        error = 0;
+    }
+    ovs_mutex_unlock(&mutex);
+    if (spec.config.mem) {
+        soft_ring_unload(&spec);
+    }
+    if (error) {
+        VLOG_WARN_RL(&rl, "vhost device %d: virtqueue %u cannot be used: %s",
+                     vid, index, ovs_strerror(error));
+    }
+}
+
+/* Takes virtqueue 'index' of 'vid' away from packet threads, and tells
+ * librte_vhost how far it has come. */
+static void
+withdraw_ring(int vid, unsigned int index)
+{
+    struct soft_vhost_user *vu;
+    uint16_t avail, used;
+    bool was_there = false;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu && index < vu->n_vrings) {
+        struct soft_ring *ring = soft_rep_get_ring(vu->rep, index);
+
+        was_there = ring && soft_ring_withdraw(ring, &avail, &used);
+    }
+    ovs_mutex_unlock(&mutex);
+    if (was_there) {
+        rte_vhost_set_vring_base(vid, index, avail, used);
+    }
+}
+
+static void
+for_each_ring(int vid, void (*action)(int vid, unsigned int index))
+{
+    unsigned int n = 0;
+    struct soft_vhost_user *vu;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        n = vu->n_vrings;
+    }
+    ovs_mutex_unlock(&mutex);
+    for (unsigned int i = 0; i < n; i++) {
+        action(vid, i);
+    }
+}
+
+/* Could carrying out 'request' pull something from under packet threads: the
+ * guest's memory, the dirty log, a ring or one of its file descriptors? */
+static bool
+disturbs_rings(uint32_t request)
+{
+    switch (request) {
+    case MSG_SET_FEATURES:
+    case MSG_RESET_OWNER:
+    case MSG_SET_MEM_TABLE:
+    case MSG_SET_LOG_BASE:
+    case MSG_SET_VRING_NUM:
+    case MSG_SET_VRING_ADDR:
+    case MSG_SET_VRING_BASE:
+    case MSG_GET_VRING_BASE:
+    case MSG_SET_VRING_KICK:
+    case MSG_SET_VRING_CALL:
+    case MSG_SET_VRING_ENABLE:
+    case MSG_ADD_MEM_REG:
+    case MSG_REM_MEM_REG:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -244,18 +369,25 @@ answer_queue_num(int vid, void *msg_)
     return RTE_VHOST_MSG_RESULT_REPLY;
 }
 
+#endif
+
+/* Prepares for messages that librte_vhost is about to carry out.  Its threads
+ * stop at the rings' locks until packet threads have done their bursts. */
 static enum rte_vhost_msg_result
 vhost_pre_msg(int vid, void *msg_)
 {
     const struct soft_vhost_msg *msg = msg_;
 
-    return (msg->request == MSG_GET_QUEUE_NUM
-            ? answer_queue_num(vid, msg_)
-            : RTE_VHOST_MSG_RESULT_NOT_HANDLED);
-}
-#else
-#define vhost_pre_msg NULL
+    if (disturbs_rings(msg->request)) {
+        for_each_ring(vid, withdraw_ring);
+    }
+#if RTE_VERSION < RTE_VERSION_NUM(23, 7, 0, 0)
+    if (msg->request == MSG_GET_QUEUE_NUM) {
+        return answer_queue_num(vid, msg_);
+    }
 #endif
+    return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
 
 /* Takes note of messages that librte_vhost has carried out. */
 static enum rte_vhost_msg_result
@@ -265,6 +397,9 @@ vhost_post_msg(int vid, void *msg_)
     struct soft_vhost_user *vu;
     bool news = false;
 
+    if (disturbs_rings(msg->request)) {
+        for_each_ring(vid, publish_ring);
+    }
     if (msg->request != MSG_SET_FEATURES && msg->request != MSG_SET_STATUS) {
         return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
     }
@@ -350,11 +485,7 @@ vhost_new_device(int vid)
     uint16_t mtu;
     int numa_id;
 
-    /* The rings are polled, so the driver need not notify us. */
     n_vrings = rte_vhost_get_vring_num(vid);
-    for (uint16_t i = 0; i < n_vrings; i++) {
-        rte_vhost_enable_guest_notification(vid, i, 0);
-    }
     rte_vhost_get_negotiated_features(vid, &features);
     soft_packed_rings_recover(vid, features);
     if (rte_vhost_get_mtu(vid, &mtu)) {
@@ -383,6 +514,7 @@ vhost_new_device(int vid)
     if (!vu) {
         return -1;
     }
+    for_each_ring(vid, publish_ring);
     seq_change(event_seq);
     return 0;
 }
@@ -453,7 +585,9 @@ vhost_destroy_device(int vid)
     }
     seq_change(event_seq);
 
-    /* Packet threads may be using 'vid' until they quiesce. */
+    for_each_ring(vid, withdraw_ring);
+
+    /* Packet threads may rely on 'vid' until they quiesce. */
     wait_for_grace_period();
 
     ovs_mutex_lock(&mutex);
@@ -507,9 +641,6 @@ vhost_vring_state_changed(int vid, uint16_t index, int enable)
             vr->driver_addr = guest_address(mem, vring.avail);
             vr->device_addr = guest_address(mem, vring.used);
             soft_rep_get_vring_counters(vu->rep, index, &vr->base);
-            if (vu->running) {
-                vu->new_queues = true;
-            }
         }
         vr->enabled = enable;
         soft_rep_enable_vring(vu->rep, index, enable);
@@ -517,6 +648,11 @@ vhost_vring_state_changed(int vid, uint16_t index, int enable)
     }
     ovs_mutex_unlock(&mutex);
     free(mem);
+    if (enable) {
+        publish_ring(vid, index);
+    } else {
+        withdraw_ring(vid, index);
+    }
     if (vu) {
         seq_change(event_seq);
     }
@@ -821,23 +957,10 @@ get_driver_info(const struct soft_vhost_user *vu,
     }
 }
 
-/* Turns off notifications for queues that were enabled after the device was
- * started. */
-static void
-silence_new_queues(struct soft_vhost_user *vu)
-{
-    /* 'vid' is good until this thread quiesces. */
-    int vid = ovsrcu_index_get(&vu->rep->vid);
-
-    for (unsigned int i = 0; vid >= 0 && i < vu->n_vrings; i++) {
-        rte_vhost_enable_guest_notification(vid, i, 0);
-    }
-}
-
 struct soft_vhost_user *
 soft_vhost_user_poll(struct virtnet_driver_info *info)
 {
-    bool started = false, new_queues = false;
+    bool started = false;
     struct soft_vhost_user *vu = NULL;
     uint16_t guest_mtu = 0;
 
@@ -857,17 +980,13 @@ soft_vhost_user_poll(struct virtnet_driver_info *info)
         ovs_list_init(&vu->event_node);
         get_driver_info(vu, info);
         started = vu->started;
-        new_queues = vu->new_queues;
         guest_mtu = vu->guest_mtu;
-        vu->started = vu->new_queues = false;
+        vu->started = false;
     }
     ovs_mutex_unlock(&mutex);
 
     if (!vu) {
         return NULL;
-    }
-    if (new_queues) {
-        silence_new_queues(vu);
     }
     if (started) {
         if (info->numa_id >= 0) {

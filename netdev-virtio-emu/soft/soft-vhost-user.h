@@ -74,7 +74,6 @@ struct soft_vhost_user {
     int numa_id;                /* Of the guest's memory, or -1. */
     uint16_t guest_mtu;         /* As told, or 0. */
     bool started;               /* Has 'running' become true? */
-    bool new_queues;            /* Were queues enabled while running? */
     unsigned int ring_pairs;    /* Queue pairs that have rings. */
     unsigned int max_pairs;     /* What a front end may use. */
     unsigned int n_vrings;      /* Elements of 'vrings'. */

@@ -64,6 +64,11 @@ packed_take_table(struct virtq *q, const struct virtq_desc *d,
         struct virtq_desc e;
 
         e = virtq_load_packed_desc((const char *) table + i * VIRTQ_DESC_SIZE);
+        if (!g->writable) {
+            /* DPDK's driver sets the flag once for all elements of its tables
+             * and leaves it in the second one.  Reading is harmless. */
+            e.flags &= ~VIRTQ_F_WRITE;
+        }
         error = virtq_gather(q, g, &e);
     }
     return error;
