@@ -67,6 +67,8 @@ AC_DEFUN([VIRTNET_CHECK_DEPENDENCIES],
    VIRTNET_CHECK_PKG([numa], [libnuma-dev])
    VIRTNET_CHECK_PKG([libpcap], [libpcap-dev])
    VIRTNET_CHECK_PKG([libmnl], [libmnl-dev])
+   VIRTNET_CHECK_PKG([libibverbs], [libibverbs-dev])
+   VIRTNET_CHECK_PKG([libmlx5], [libibverbs-dev])
    VIRTNET_CHECK_DPDK_DRIVER([librte_mempool_ring], [librte-mempool-ring23])
    VIRTNET_CHECK_DPDK_DRIVER([librte_net_virtio], [librte-net-virtio23])])
 
@@ -133,6 +135,7 @@ AC_DEFUN([VIRTNET_CHECK_OVS],
    AC_ARG_VAR([OVS_CONFIGURE_FLAGS],
      [further arguments for the configure script of Open vSwitch])
    PKG_CHECK_MODULES([MNL], [libmnl])
+   PKG_CHECK_MODULES([MLX5], [libmlx5 libibverbs])
    PKG_CHECK_MODULES([DPDK], [libdpdk])
    # Inline functions of Open vSwitch's headers, hash_add() among them, differ
    # by instruction set.  The plugin and Open vSwitch's libraries must agree,

@@ -126,6 +126,16 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-devlink.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink.h
 
+# ...and its firmware.
+netdev_virtio_emu_libvirtnet_la_SOURCES += \
+	netdev-virtio-emu/mlx5/mlx5-devx.c \
+	netdev-virtio-emu/mlx5/mlx5-devx.h \
+	netdev-virtio-emu/mlx5/mlx5-devx-rdma.c \
+	netdev-virtio-emu/mlx5/mlx5-prm-emulation.h \
+	netdev-virtio-emu/mlx5/mlx5-prm.c \
+	netdev-virtio-emu/mlx5/mlx5-prm.h
+
 netdev_virtio_emu_libvirtnet_la_LIBADD = \
 	netdev-virtio-emu/libvirtnet-tables.la \
-	$(MNL_LIBS)
+	$(MNL_LIBS) \
+	$(MLX5_LIBS)

@@ -15,6 +15,7 @@
 # Unit tests: programs that exit with status 0 when all is well.
 UNIT_TESTS = \
 	tests/test-mlx5-devlink \
+	tests/test-mlx5-prm \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
 	tests/test-virtnet-recovery \
@@ -113,6 +114,19 @@ tests_test_mlx5_devlink_LDADD = $(TEST_LIBS) $(MNL_LIBS)
 tests_test_mlx5_devlink_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
+
+tests_test_mlx5_prm_SOURCES = tests/test-mlx5-prm.c
+tests_test_mlx5_prm_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_prm_LDADD = $(TEST_LIBS)
+tests_test_mlx5_prm_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+EXTRA_DIST += \
+	build-aux/mlx5-layouts \
+	tests/mlx5-layout.dpdk \
+	tests/mlx5-layout.linux
 
 # What the requests of the devlink program are recorded with.
 check_DATA = tests/netlink-stand-in.so
