@@ -188,7 +188,7 @@ time_lookups(size_t n_bursts, uint32_t n_flows)
         start = now_ns();
         assert(soft_eswitch_find(in->rep.eswitch_port, frames, BURST, 0,
                                  flows, found) == BURST);
-        soft_eswitch_count(flows, sizes, BURST);
+        soft_eswitch_count(in->rep.eswitch_port, flows, sizes, BURST);
         total += now_ns() - start;
         ovsrcu_quiesce();
     }

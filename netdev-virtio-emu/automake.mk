@@ -91,6 +91,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-eswitch-table.h \
 	netdev-virtio-emu/soft/soft-eswitch.c \
 	netdev-virtio-emu/soft/soft-eswitch.h \
+	netdev-virtio-emu/soft/soft-forward.c \
+	netdev-virtio-emu/soft/soft-forward.h \
 	netdev-virtio-emu/soft/soft-mempool.c \
 	netdev-virtio-emu/soft/soft-mempool.h \
 	netdev-virtio-emu/soft/soft-packed-ring.c \

@@ -950,7 +950,7 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
     }
     soft_eswitch_find(devices[in]->rep.eswitch_port, frames, n, 0, matched,
                       actions);
-    soft_eswitch_count(matched, sizes, n);
+    soft_eswitch_count(devices[in]->rep.eswitch_port, matched, sizes, n);
     for (size_t i = 0; i < n; i++) {
         if (actions[i]) {
             uint32_t linear = frames[i].linear;
@@ -1253,7 +1253,8 @@ reader_main(void *reader_)
         }
         soft_eswitch_find(devices[4]->rep.eswitch_port, frames,
                           NETDEV_MAX_BURST, 0, flows, actions);
-        soft_eswitch_count(flows, sizes, NETDEV_MAX_BURST);
+        soft_eswitch_count(devices[4]->rep.eswitch_port, flows, sizes,
+                           NETDEV_MAX_BURST);
         for (size_t i = 0; i < NETDEV_MAX_BURST; i++) {
             if (actions[i]) {
                 assert(actions[i]->actions[0].dev

@@ -514,7 +514,8 @@ use_ring(bool transmit, bool mergeable)
                 break;
             }
             assert(room->len == len);
-            check_segs(room->segs, room->first_seg, q.hdr_len);
+            check_segs(room->segs + room->hdr_seg,
+                       room->first_seg - room->hdr_seg, q.hdr_len);
             check_segs(room->segs + room->first_seg,
                        room->n_segs - room->first_seg, len);
             virtq_write(room, data, len);

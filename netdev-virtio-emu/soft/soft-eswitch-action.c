@@ -67,7 +67,11 @@ soft_actions_get(struct soft_actions_set *set,
     list->n = from->n;
     list->n_refs = 1;
     memcpy(list->actions, from->actions, size);
+    list->outputs_last = true;
     for (size_t i = 0; i < list->n; i++) {
+        if (list->n_outputs && list->actions[i].type != VIRTNET_FLOW_OUTPUT) {
+            list->outputs_last = false;
+        }
         switch (list->actions[i].type) {
         case VIRTNET_FLOW_OUTPUT:
             list->n_outputs++;

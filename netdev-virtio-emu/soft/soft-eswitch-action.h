@@ -42,6 +42,7 @@ struct soft_actions {
     bool sets_arp;              /* Sets fields of ARP. */
     bool sets_ip;               /* Sets fields of IP or behind it. */
     bool needs_payload;         /* Computes a checksum anew. */
+    bool outputs_last;          /* Rewrites nothing after an output. */
     struct hmap_node node;      /* In a "struct soft_actions_set". */
 
     unsigned int n_refs;        /* Flows that have it. */

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 #include "bitmap.h"
@@ -86,6 +87,11 @@ struct cache_entry {
 struct soft_thread {
     uint32_t id;                /* Nonzero; of no other thread alive. */
 
+    /* See thread_now(). */
+    uint64_t tsc_per_ms;
+    uint64_t now_tsc;
+    long long int now;
+
     /* Packets to be sent. */
     size_t n_outs;
     struct out {
@@ -135,6 +141,8 @@ thread_create(void)
         bitmap_set1(thread_ids, thread->id);
     }
     ovs_mutex_unlock(&mutex);
+    thread->tsc_per_ms = rte_get_tsc_hz() / 1000;
+    thread->now_tsc = rte_rdtsc() - thread->tsc_per_ms - 1;
     ovsthread_setspecific(thread_key, thread);
     *cur_thread_get() = thread;
     return thread;
@@ -146,6 +154,20 @@ thread_get(void)
     struct soft_thread *thread = *cur_thread_get();
 
     return OVS_LIKELY(thread) ? thread : thread_create();
+}
+
+/* Returns the time in milliseconds, give or take one.  Asking the kernel costs
+ * more than all else that is done for a flow. */
+static inline long long int
+thread_now(struct soft_thread *thread)
+{
+    uint64_t tsc = rte_rdtsc();
+
+    if (OVS_UNLIKELY(tsc - thread->now_tsc > thread->tsc_per_ms)) {
+        thread->now_tsc = tsc;
+        thread->now = time_msec();
+    }
+    return thread->now;
 }
 
 /* Lookup. */
@@ -329,6 +351,49 @@ tally_add(struct tally *t, struct soft_flow *flow, uint32_t size,
     t->tcp_flags |= ntohs(tcp_flags);
 }
 
+/* Adds to the counters of 'port'. */
+static inline void
+count_frames(struct soft_port *port, size_t n_hits, size_t n_misses)
+{
+    uint64_t orig;
+
+    if (OVS_LIKELY(n_hits)) {
+        COVERAGE_ADD(virtnet_flow_hit, n_hits);
+        atomic_add_relaxed(&port->n_hits, n_hits, &orig);
+    }
+    if (OVS_UNLIKELY(n_misses)) {
+        COVERAGE_ADD(virtnet_flow_miss, n_misses);
+        atomic_add_relaxed(&port->n_misses, n_misses, &orig);
+    }
+}
+
+void
+soft_eswitch_count(struct soft_port *port, struct soft_flow *const flows[],
+                   const uint32_t sizes[], size_t n)
+{
+    struct soft_thread *thread = thread_get();
+    struct tally tally = {
+        .id = thread->id,
+        .now = thread_now(thread),
+    };
+    size_t n_hits = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (OVS_LIKELY(flows[i])) {
+            tally_add(&tally, flows[i], sizes[i], 0);
+            n_hits++;
+        }
+    }
+    tally_flush(&tally);
+    count_frames(port, n_hits, n - n_hits);
+}
+
+int
+soft_eswitch_queue_id(void)
+{
+    return thread_get()->id - 1;
+}
+
 /* Packets in buffers of ours. */
 
 static void
@@ -501,7 +566,6 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
     uint32_t partial = 0, hits;
     size_t n_misses = 0;
     struct tally tally;
-    uint64_t orig;
 
     for (size_t i = 0; i < n; i++) {
         struct dp_packet *packet = batch->packets[i];
@@ -521,7 +585,7 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
                 keys, flows, actions);
     tally = (struct tally) {
         .id = thread->id,
-        .now = time_msec(),
+        .now = thread_now(thread),
     };
     for (size_t i = 0; i < n; i++) {
         struct dp_packet *packet = batch->packets[i];
@@ -546,14 +610,7 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
     outs_flush(thread);
     batch->count = n_misses;
 
-    if (n_misses < n) {
-        COVERAGE_ADD(virtnet_flow_hit, n - n_misses);
-        atomic_add_relaxed(&port->n_hits, n - n_misses, &orig);
-    }
-    if (n_misses) {
-        COVERAGE_ADD(virtnet_flow_miss, n_misses);
-        atomic_add_relaxed(&port->n_misses, n_misses, &orig);
-    }
+    count_frames(port, n - n_misses, n_misses);
 }
 
 /* Ports. */
@@ -924,29 +981,3 @@ const struct virtnet_flow_class soft_flow_class = {
     .count = soft_flow_number,
     .format = soft_flow_format,
 };
-
-void
-soft_eswitch_count(struct soft_flow *const flows[], const uint32_t sizes[],
-                   size_t n)
-{
-    struct tally tally = {
-        .id = thread_get()->id,
-        .now = time_msec(),
-    };
-
-    struct soft_port *port = NULL;
-    uint64_t n_hits = 0, orig;
-
-    for (size_t i = 0; i < n; i++) {
-        if (flows[i]) {
-            tally_add(&tally, flows[i], sizes[i], 0);
-            port = flows[i]->in;
-            n_hits++;
-        }
-    }
-    tally_flush(&tally);
-    if (port) {
-        COVERAGE_ADD(virtnet_flow_hit, n_hits);
-        atomic_add_relaxed(&port->n_hits, n_hits, &orig);
-    }
-}

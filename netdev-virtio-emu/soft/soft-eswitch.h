@@ -96,11 +96,15 @@ size_t soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
                          struct soft_flow *flows[],
                          const struct soft_actions *actions[]);
 
-/* Counts the 'n' frames of 'flows', of 'frames[i].size' bytes each before they
- * were rewritten, as forwarded.  Entries that are NULL are skipped, the others
- * are from one port.  The thread must not have quiesced since it found
- * them. */
-void soft_eswitch_count(struct soft_flow *const flows[],
+/* Counts the 'n' frames of 'flows', of 'sizes[i]' bytes each before they were
+ * rewritten, as forwarded; or, where the flow is NULL, as passed up.  All are
+ * from 'port'.  The thread must not have quiesced since it found them. */
+void soft_eswitch_count(struct soft_port *port,
+                        struct soft_flow *const flows[],
                         const uint32_t sizes[], size_t n);
+
+/* Returns a number that is this thread's alone, to choose transmit queues
+ * by. */
+int soft_eswitch_queue_id(void);
 
 #endif /* soft-eswitch.h */

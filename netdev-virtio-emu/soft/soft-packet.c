@@ -50,6 +50,8 @@
 #include "dp-packet.h"
 #include "flow.h"
 #include "packets.h"
+#include "soft-eswitch-key.h"
+#include "soft-rep.h"
 #include "unaligned.h"
 #include "userspace-tso.h"
 #include "util.h"
@@ -694,13 +696,10 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
     return true;
 }
 
-/* Is 'packet', of more than 'mtu' bytes of payload by the look of it, within
- * the MTU after all because of VLAN tags? */
-static bool
-fits_with_tags(const struct dp_packet *packet, uint32_t mtu)
+/* Is it within the MTU after all because of VLAN tags? */
+bool
+soft_packet_fits__(const uint8_t *data, size_t size, uint32_t mtu)
 {
-    const uint8_t *data = dp_packet_data(packet);
-    size_t size = dp_packet_size(packet);
     size_t limit = mtu + ETH_HEADER_LEN;
     ovs_be16 type;
 
@@ -728,13 +727,14 @@ soft_packet_prepare(struct dp_packet_batch *batch, struct rte_mempool *mp,
 
     for (size_t i = 0; i < n; i++) {
         struct dp_packet *packet = batch->packets[i];
-        struct requests r;
+        struct requests r = { .tso = false };
         bool requests;
 
         requests = get_requests(packet, &r);
-        if (OVS_UNLIKELY(dp_packet_size(packet)
-                         > limits->mtu + ETH_HEADER_LEN)
-            && !(requests && r.tso) && !fits_with_tags(packet, limits->mtu)) {
+        if (OVS_UNLIKELY(!soft_packet_fits(dp_packet_data(packet),
+                                           dp_packet_size(packet),
+                                           limits->mtu))
+            && !(requests && r.tso)) {
             drops->too_big++;
             dp_packet_delete(packet);
             continue;
@@ -804,4 +804,78 @@ soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr)
         hdr->gso_size = rte_cpu_to_le_16(mbuf->tso_segsz);
         hdr->hdr_len = rte_cpu_to_le_16(l4_ofs + mbuf->l4_len);
     }
+}
+
+/* Frames that go from guest to guest. */
+
+/* Does parse_headers() read only what is there of 'frame', although that is
+ * not all?  For simplicity, not with options of IPv6. */
+static bool
+headers_are_there(const struct soft_frame *frame)
+{
+    const uint8_t *l3 = frame->data + frame->l3_ofs;
+
+    if (frame->l4_ofs + TCP_HEADER_LEN > frame->linear) {
+        return false;
+    } else if (IP_VER(*l3) == 6) {
+        const struct ovs_16aligned_ip6_hdr *ip6
+            = (const struct ovs_16aligned_ip6_hdr *) l3;
+
+        return ip6->ip6_nxt == IPPROTO_TCP || ip6->ip6_nxt == IPPROTO_UDP;
+    }
+    return true;
+}
+
+bool
+soft_packet_can_pass(const struct virtq_hdr *hdr,
+                     const struct soft_frame *frame, uint8_t *need)
+{
+    bool tso = hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE;
+    struct headers h;
+
+    if (frame->l4_ofs == SOFT_NO_OFS
+        || (frame->linear < frame->size && !headers_are_there(frame))
+        || !parse_headers(frame->data, frame->size, &h)
+        || !h.l4 || (uint8_t *) h.l4 - frame->data != frame->l4_ofs
+        || !(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+        || h.proto == IPPROTO_SCTP || h.n_tags > 1
+        || rte_le_to_cpu_16(hdr->csum_start) != frame->l4_ofs
+        || rte_le_to_cpu_16(hdr->csum_offset) != l4_csum_offset(h.proto)) {
+        return false;
+    }
+    *need = SOFT_GUEST_CSUM;
+    if (tso) {
+        *need |= h.ipv4 ? SOFT_GUEST_TSO4 : SOFT_GUEST_TSO6;
+        return (userspace_tso_enabled() && h.proto == IPPROTO_TCP
+                && hdr->gso_type == (h.ipv4 ? VIRTIO_NET_HDR_GSO_TCPV4
+                                     : VIRTIO_NET_HDR_GSO_TCPV6)
+                && rte_le_to_cpu_16(hdr->gso_size) >= MIN_SEGMENT);
+    }
+    return true;
+}
+
+bool
+soft_packet_pass_header(const struct virtq_hdr *in,
+                        const struct soft_frame *frame, uint32_t mtu,
+                        struct virtq_hdr *out)
+{
+    out->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+    out->csum_start = rte_cpu_to_le_16(frame->l4_ofs);
+    out->csum_offset = in->csum_offset;
+    if (in->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+        const struct tcp_header *tcp
+            = (const struct tcp_header *) (frame->data + frame->l4_ofs);
+        uint32_t hdr_len = frame->l4_ofs + TCP_OFFSET(tcp->tcp_ctl) * 4;
+        uint32_t headers = hdr_len - ETH_HEADER_LEN;
+        uint32_t size = rte_le_to_cpu_16(in->gso_size);
+
+        /* No segment may exceed the MTU. */
+        if (mtu < headers + MIN_SEGMENT) {
+            return false;
+        }
+        out->gso_type = in->gso_type;
+        out->gso_size = rte_cpu_to_le_16(MIN(size, mtu - headers));
+        out->hdr_len = rte_cpu_to_le_16(hdr_len);
+    }
+    return true;
 }

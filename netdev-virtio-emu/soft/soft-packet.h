@@ -32,10 +32,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "openvswitch/compiler.h"
+#include "packets.h"
+
 struct dp_packet;
 struct dp_packet_batch;
 struct rte_mbuf;
 struct rte_mempool;
+struct soft_frame;
 struct virtq_frame;
 struct virtq_hdr;
 
@@ -86,6 +90,31 @@ size_t soft_packet_prepare(struct dp_packet_batch *batch,
  * headers, in a buffer of 'mp'; or NULL if there is none. */
 struct dp_packet *soft_packet_copy(const struct dp_packet *packet,
                                    struct rte_mempool *mp);
+
+/* Is a frame of 'size' bytes, the first of which are at 'data', within 'mtu'?
+ * VLAN tags do not count. */
+bool soft_packet_fits__(const uint8_t *data, size_t size, uint32_t mtu);
+static inline bool
+soft_packet_fits(const uint8_t *data, size_t size, uint32_t mtu)
+{
+    return (OVS_LIKELY(size <= mtu + ETH_HEADER_LEN)
+            || soft_packet_fits__(data, size, mtu));
+}
+
+/* Frames that go from guest to guest without being a packet of Open vSwitch.
+ *
+ * Can what 'hdr' asks for 'frame', which soft_key_extract() has seen, be
+ * passed on to the driver of another device as it is, if that understands it?
+ * Stores in '*need' what it must understand (SOFT_GUEST_*). */
+bool soft_packet_can_pass(const struct virtq_hdr *hdr,
+                          const struct soft_frame *frame, uint8_t *need);
+
+/* Tells in 'out', which must be all zeros, what 'in' asks for 'frame', which
+ * may have been rewritten since soft_packet_can_pass().  Returns false if it
+ * cannot be cut into segments within 'mtu'. */
+bool soft_packet_pass_header(const struct virtq_hdr *in,
+                             const struct soft_frame *frame, uint32_t mtu,
+                             struct virtq_hdr *out);
 
 /* Tells in 'hdr', which must be all zeros, what 'mbuf', which is out of
  * soft_packet_prepare(), asks of the driver.  May change checksums. */

@@ -42,10 +42,12 @@
 #include "openvswitch/vlog.h"
 #include "soft-backend.h"
 #include "soft-eswitch.h"
+#include "soft-forward.h"
 #include "soft-mempool.h"
 #include "soft-packet.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-settings.h"
+#include "virtq.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_soft_rep);
 
@@ -53,9 +55,6 @@ COVERAGE_DEFINE(virtnet_tx_contention);
 
 /* Attempts to send the rest of a burst, as long as the guest makes room. */
 #define MAX_RETRIES 8
-
-/* Packets that are handed to a guest at once. */
-#define ENQUEUE_BURST 16
 
 /* Counters with a single writer: no locked instruction is needed. */
 static inline void
@@ -288,27 +287,32 @@ soft_rep_rxq_enabled(const struct virtnet_device *dev, int qid)
 
 /* Packets. */
 
-/* Copies 'n' frames into packets of 'batch', whose number is returned. */
+/* Copies those of 'frames' that are in 'map' into packets of 'batch', whose
+ * number is returned. */
 static size_t
 load_frames(struct soft_rep *rep, struct soft_rxq *rxq,
-            const struct virtq_frame *frames, unsigned int n,
+            const struct virtq_frame *frames, uint32_t map,
             struct dp_packet_batch *batch)
 {
     struct rte_mbuf *mbufs[NETDEV_MAX_BURST];
     struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
-    size_t n_ok = 0;
+    size_t n = count_1bits(map), n_ok = 0;
+    struct rte_mbuf **next = mbufs;
+    int i;
 
     if (OVS_UNLIKELY(rte_pktmbuf_alloc_bulk(mp, mbufs, n))) {
         counter_add(&rxq->no_memory, n);
         return 0;
     }
-    for (unsigned int i = 0; i < n; i++) {
-        if (OVS_LIKELY(soft_packet_load(mbufs[i], &frames[i],
+    ULLONG_FOR_EACH_1 (i, map) {
+        struct rte_mbuf *mbuf = *next++;
+
+        if (OVS_LIKELY(soft_packet_load(mbuf, &frames[i],
                                         rxq->ring.requests))) {
-            batch->packets[n_ok++] = CONTAINER_OF(mbufs[i], struct dp_packet,
+            batch->packets[n_ok++] = CONTAINER_OF(mbuf, struct dp_packet,
                                                   mbuf);
         } else {
-            rte_pktmbuf_free(mbufs[i]);
+            rte_pktmbuf_free(mbuf);
             counter_add(&rxq->invalid, 1);
         }
     }
@@ -321,11 +325,13 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
 {
     struct soft_rep *rep = soft_rep_cast(dev);
     struct virtq_frame frames[NETDEV_MAX_BURST];
+    bool up, offload, looked_up = false;
+    uint64_t bytes = 0, n_bytes;
+    size_t n_ok, n_forwarded;
     struct soft_rxq *rxq;
+    uint32_t map, rest;
     unsigned int n;
-    uint64_t bytes;
-    size_t n_ok;
-    bool up;
+    int i;
 
     atomic_read_relaxed(&rep->up, &up);
     if (OVS_UNLIKELY(ovsrcu_index_get(&rep->vid) < 0 || !up
@@ -350,71 +356,167 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     if (qfill) {
         *qfill = 0;
     }
-    n_ok = load_frames(rep, rxq, frames, n, batch);
+
+    map = rest = n < 32 ? (UINT32_C(1) << n) - 1 : UINT32_MAX;
+    offload = soft_port_has_flows(rep->eswitch_port);
+    if (offload) {
+        looked_up = soft_forward(rep, frames, n, rxq->ring.requests, &rest);
+        map &= ~rest;
+        ULLONG_FOR_EACH_1 (i, map) {
+            bytes += frames[i].len;
+        }
+    }
+    n_forwarded = n - count_1bits(rest);
+    n_ok = rest ? load_frames(rep, rxq, frames, rest, batch) : 0;
     virtq_recv_done(&rxq->ring.q, frames, n);
     soft_ring_notify(&rxq->ring);
     rte_spinlock_unlock(&rxq->ring.lock);
 
     n = n_ok;
-    bytes = soft_packet_receive(batch, n);
+    n_bytes = soft_packet_receive(batch, n);
     n_ok = dp_packet_batch_size(batch);
     if (OVS_UNLIKELY(n_ok < n)) {
         counter_add(&rxq->invalid, n - n_ok);
     }
-    counter_add(&rxq->packets, n_ok);
-    counter_add(&rxq->bytes, bytes);
+    counter_add(&rxq->packets, n_forwarded + n_ok);
+    counter_add(&rxq->bytes, bytes + n_bytes);
     atomic_store_relaxed(&rxq->core, rte_lcore_id());
-    if (n_ok && soft_port_has_flows(rep->eswitch_port)) {
+    if (n_ok && offload && !looked_up) {
         soft_eswitch_run(rep->eswitch_port, batch);
         n_ok = dp_packet_batch_size(batch);
     }
     return n_ok ? 0 : EAGAIN;
 }
 
-/* Drops 'batch' and counts it in '*counter', which any thread may write. */
-static void
-drop_batch(struct dp_packet_batch *batch, atomic_uint64_t *counter)
-{
-    uint64_t orig;
+/* Transmission. */
 
-    atomic_add_relaxed(counter, dp_packet_batch_size(batch), &orig);
-    dp_packet_delete_batch(batch, true);
+/* A transmit queue that is in use, and what its driver takes. */
+struct tx {
+    struct soft_rep *rep;
+    struct soft_txq *txq;
+    struct soft_packet_limits limits;
+    struct soft_packet_drops drops;
+    uint64_t bytes;             /* Of the packets that are offered. */
+    unsigned int retries;
+    bool count_sizes;
+};
+
+/* Chooses a queue of 'rep' for queue id 'qid' of the datapath.  Returns NULL,
+ * or where the packets are to be counted if they cannot be sent. */
+static inline atomic_uint64_t *
+tx_choose(struct soft_rep *rep, int qid, struct tx *tx)
+{
+    uint8_t offloads, mapped;
+    uint16_t n_map, mtu;
+    bool up;
+
+    atomic_read_explicit(&rep->n_map, &n_map, memory_order_acquire);
+    atomic_read_relaxed(&rep->up, &up);
+    if (OVS_UNLIKELY(ovsrcu_index_get(&rep->vid) < 0 || !n_map)) {
+        return &rep->tx_no_driver;
+    } else if (OVS_UNLIKELY(!up)) {
+        return &rep->tx_down;
+    }
+
+    atomic_read_relaxed(&rep->map[n_map == 1 ? 0 : (unsigned int) qid % n_map],
+                        &mapped);
+    atomic_read_relaxed(&rep->mtu, &mtu);
+    atomic_read_relaxed(&rep->guest_offloads, &offloads);
+    *tx = (struct tx) {
+        .rep = rep,
+        .txq = &rep->pairs[mapped].tx,
+        .limits = {
+            .mtu = mtu,
+            .guest_csum = offloads & SOFT_GUEST_CSUM,
+            .guest_tso4 = offloads & SOFT_GUEST_TSO4,
+            .guest_tso6 = offloads & SOFT_GUEST_TSO6,
+        },
+    };
+    atomic_read_relaxed(&rep->count_sizes, &tx->count_sizes);
+    OVS_PREFETCH_WRITE(tx->txq);
+    return NULL;
 }
 
-/* Puts 'n' packets into the ring, with another attempt where the guest has
- * taken some.  Returns the number that went in. */
-static inline size_t
-enqueue(struct soft_ring *ring, struct rte_mbuf **mbufs, size_t n,
-        unsigned int *retries)
+static inline void
+tx_lock(struct tx *tx)
 {
-    struct virtq_room rooms[ENQUEUE_BURST];
+    rte_spinlock_t *lock = &tx->txq->ring.lock;
+
+    if (OVS_UNLIKELY(!rte_spinlock_trylock(lock))) {
+        COVERAGE_INC(virtnet_tx_contention);
+        rte_spinlock_lock(lock);
+    }
+}
+
+/* Counts, where 'sent' of 'n' packets went into the ring, and unlocks. */
+static inline void
+tx_unlock(struct tx *tx, size_t sent, size_t n)
+{
+    struct soft_txq *txq = tx->txq;
+
+    counter_add(&txq->packets, sent);
+    counter_add(&txq->bytes, tx->bytes);
+    if (OVS_UNLIKELY(sent < n)) {
+        counter_add(&txq->no_buffers, n - sent);
+    }
+    if (OVS_UNLIKELY(tx->retries)) {
+        counter_add(&txq->retries, tx->retries);
+    }
+    if (OVS_UNLIKELY(tx->drops.too_big | tx->drops.no_memory
+                     | tx->drops.invalid)) {
+        counter_add(&txq->too_big, tx->drops.too_big);
+        counter_add(&txq->no_memory, tx->drops.no_memory);
+        counter_add(&txq->invalid, tx->drops.invalid);
+    }
+    atomic_store_relaxed(&txq->core, rte_lcore_id());
+    rte_spinlock_unlock(&txq->ring.lock);
+}
+
+/* What is to be sent, in one form or another. */
+struct tx_source {
+    uint32_t (*size)(const void *aux, size_t i);
+    void (*store)(const void *aux, size_t i, struct virtq_room *);
+    const void *aux;
+};
+
+/* Puts 'n' packets of 'src' into the ring, with another attempt where the
+ * guest has taken some.  Returns the number that went in. */
+static inline ALWAYS_INLINE size_t
+tx_enqueue(struct tx *tx, const struct tx_source *src, size_t n)
+{
+    struct soft_ring *ring = &tx->txq->ring;
+    struct virtq_room rooms[NETDEV_MAX_BURST];
     size_t sent = 0;
 
-    *retries = 0;
+    if (OVS_UNLIKELY(!ring->ready)) {
+        return 0;
+    }
     while (sent < n) {
-        size_t max = MIN(n - sent, ENQUEUE_BURST);
+        size_t max = n - sent;
         size_t i;
 
+        /* The driver is on another processor, so everything that it touched
+         * is far away.  It is asked for early, and for all frames at once. */
+        virtq_prefetch(&ring->q, max);
         for (i = 0; i < max; i++) {
-            struct rte_mbuf *mbuf = mbufs[sent + i];
-
-            if (OVS_UNLIKELY(virtq_reserve(&ring->q, mbuf->pkt_len,
+            if (OVS_UNLIKELY(virtq_reserve(&ring->q,
+                                           src->size(src->aux, sent + i),
                                            ring->mergeable, &rooms[i]))) {
                 break;
             }
-            soft_packet_store_header(mbuf, &rooms[i].hdr);
-            virtq_write(&rooms[i], rte_pktmbuf_mtod(mbuf, void *),
-                        mbuf->data_len);
+        }
+        for (size_t j = 0; j < i; j++) {
+            src->store(src->aux, sent + j, &rooms[j]);
         }
         if (OVS_LIKELY(i)) {
             virtq_commit(&ring->q, rooms, i);
             sent += i;
         }
         if (OVS_UNLIKELY(i < max)) {
-            if (!i || *retries == MAX_RETRIES) {
+            if (!i || tx->retries == MAX_RETRIES) {
                 break;
             }
-            ++*retries;
+            tx->retries++;
         }
     }
     soft_ring_notify(ring);
@@ -438,80 +540,162 @@ size_range(unsigned int n)
     return i;
 }
 
+/* Accounts for the sizes of 'n' packets of 'src', of which 'sent' went into
+ * the ring. */
+static inline ALWAYS_INLINE void
+tx_count_sizes(struct tx *tx, const struct tx_source *src, size_t sent,
+               size_t n)
+{
+    for (size_t i = sent; i < n; i++) {
+        tx->bytes -= src->size(src->aux, i);
+    }
+    if (OVS_UNLIKELY(tx->count_sizes)) {
+        for (size_t i = 0; i < sent; i++) {
+            counter_add(&tx->txq->sizes[size_range(src->size(src->aux, i))],
+                        1);
+        }
+    }
+}
+
+/* Packets of Open vSwitch. */
+
+static inline uint32_t
+mbuf_size(const void *mbufs, size_t i)
+{
+    return rte_pktmbuf_pkt_len(((struct rte_mbuf *const *) mbufs)[i]);
+}
+
+static inline void
+mbuf_store(const void *mbufs, size_t i, struct virtq_room *room)
+{
+    struct rte_mbuf *mbuf = ((struct rte_mbuf *const *) mbufs)[i];
+
+    soft_packet_store_header(mbuf, &room->hdr);
+    virtq_write(room, rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len);
+}
+
 void
 soft_rep_send(struct virtnet_device *dev, int qid,
               struct dp_packet_batch *batch)
 {
     struct soft_rep *rep = soft_rep_cast(dev);
     struct rte_mbuf **mbufs = (struct rte_mbuf **) batch->packets;
-    struct soft_packet_drops drops = { .too_big = 0 };
-    struct soft_packet_limits limits;
-    unsigned int retries = 0, pair;
-    struct soft_txq *txq;
-    uint8_t offloads, mapped;
-    uint16_t n_map, mtu;
-    uint64_t bytes;
-    bool up, count_sizes;
+    const struct tx_source src = {
+        .size = mbuf_size, .store = mbuf_store, .aux = mbufs,
+    };
+    atomic_uint64_t *drops;
     size_t n, sent;
+    struct tx tx;
 
-    atomic_read_explicit(&rep->n_map, &n_map, memory_order_acquire);
-    atomic_read_relaxed(&rep->up, &up);
-    if (OVS_UNLIKELY(ovsrcu_index_get(&rep->vid) < 0 || !n_map)) {
-        drop_batch(batch, &rep->tx_no_driver);
-        return;
-    } else if (OVS_UNLIKELY(!up)) {
-        drop_batch(batch, &rep->tx_down);
+    drops = tx_choose(rep, qid, &tx);
+    if (OVS_UNLIKELY(drops)) {
+        uint64_t orig;
+
+        atomic_add_relaxed(drops, dp_packet_batch_size(batch), &orig);
+        dp_packet_delete_batch(batch, true);
         return;
     }
 
-    atomic_read_relaxed(&rep->map[n_map == 1 ? 0 : (unsigned int) qid % n_map],
-                        &mapped);
-    pair = mapped;
-    txq = &rep->pairs[pair].tx;
-    OVS_PREFETCH_WRITE(txq);
-
-    atomic_read_relaxed(&rep->mtu, &mtu);
-    atomic_read_relaxed(&rep->guest_offloads, &offloads);
-    limits.mtu = mtu;
-    limits.guest_csum = offloads & SOFT_GUEST_CSUM;
-    limits.guest_tso4 = offloads & SOFT_GUEST_TSO4;
-    limits.guest_tso6 = offloads & SOFT_GUEST_TSO6;
     n = soft_packet_prepare(batch, ovsrcu_get(struct rte_mempool *, &rep->mp),
-                            &limits, &drops, &bytes);
-
-    if (OVS_UNLIKELY(!rte_spinlock_trylock(&txq->ring.lock))) {
-        COVERAGE_INC(virtnet_tx_contention);
-        rte_spinlock_lock(&txq->ring.lock);
-    }
-    sent = (n && OVS_LIKELY(txq->ring.ready)
-            ? enqueue(&txq->ring, mbufs, n, &retries) : 0);
-    if (OVS_UNLIKELY(sent < n)) {
-        for (size_t i = sent; i < n; i++) {
-            bytes -= rte_pktmbuf_pkt_len(mbufs[i]);
-        }
-        counter_add(&txq->no_buffers, n - sent);
-    }
-    counter_add(&txq->packets, sent);
-    counter_add(&txq->bytes, bytes);
-    atomic_read_relaxed(&rep->count_sizes, &count_sizes);
-    if (OVS_UNLIKELY(count_sizes)) {
-        for (size_t i = 0; i < sent; i++) {
-            counter_add(&txq->sizes[size_range(rte_pktmbuf_pkt_len(mbufs[i]))],
-                        1);
-        }
-    }
-    if (OVS_UNLIKELY(retries)) {
-        counter_add(&txq->retries, retries);
-    }
-    if (OVS_UNLIKELY(drops.too_big | drops.no_memory | drops.invalid)) {
-        counter_add(&txq->too_big, drops.too_big);
-        counter_add(&txq->no_memory, drops.no_memory);
-        counter_add(&txq->invalid, drops.invalid);
-    }
-    atomic_store_relaxed(&txq->core, rte_lcore_id());
-    rte_spinlock_unlock(&txq->ring.lock);
-
+                            &tx.limits, &tx.drops, &tx.bytes);
+    tx_lock(&tx);
+    sent = tx_enqueue(&tx, &src, n);
+    tx_count_sizes(&tx, &src, sent, n);
+    tx_unlock(&tx, sent, n);
     rte_pktmbuf_free_bulk(mbufs, n);
+}
+
+/* Frames of another guest. */
+
+struct tx_frames {
+    const struct virtq_frame *frames[NETDEV_MAX_BURST];
+    const struct soft_frame *heads[NETDEV_MAX_BURST];
+    uint32_t mtu;
+};
+
+static inline uint32_t
+frame_size(const void *aux, size_t i)
+{
+    const struct tx_frames *tf = aux;
+
+    return tf->heads[i]->size;
+}
+
+static inline void
+frame_store(const void *aux, size_t i, struct virtq_room *room)
+{
+    const struct tx_frames *tf = aux;
+    const struct soft_frame *head = tf->heads[i];
+    const struct virtq_frame *frame = tf->frames[i];
+
+    virtq_write(room, head->data, head->linear);
+    if (head->size > head->linear) {
+        virtq_copy_from(room, frame,
+                        frame->len - (head->size - head->linear));
+    }
+    if (OVS_UNLIKELY(frame->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) {
+        soft_packet_pass_header(&frame->hdr, head, tf->mtu, &room->hdr);
+    }
+}
+
+/* May 'frame' be sent as far as its size is concerned? */
+static inline bool
+frame_fits(struct tx *tx, const struct virtq_frame *frame,
+           const struct soft_frame *head)
+{
+    if (OVS_LIKELY(frame->hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE)) {
+        if (OVS_LIKELY(soft_packet_fits(head->data, head->size,
+                                        tx->limits.mtu))) {
+            return true;
+        }
+        tx->drops.too_big++;
+    } else {
+        struct virtq_hdr hdr;
+
+        memset(&hdr, 0, sizeof hdr);
+        if (soft_packet_pass_header(&frame->hdr, head, tx->limits.mtu,
+                                    &hdr)) {
+            return true;
+        }
+        tx->drops.invalid++;
+    }
+    return false;
+}
+
+void
+soft_rep_forward(struct virtnet_device *dev, int qid,
+                 const struct virtq_frame *const frames[],
+                 const struct soft_frame *const heads[], size_t n_all)
+{
+    struct soft_rep *rep = soft_rep_cast(dev);
+    struct tx_frames tf;
+    const struct tx_source src = {
+        .size = frame_size, .store = frame_store, .aux = &tf,
+    };
+    atomic_uint64_t *drops;
+    size_t n = 0, sent;
+    struct tx tx;
+
+    drops = tx_choose(rep, qid, &tx);
+    if (OVS_UNLIKELY(drops)) {
+        uint64_t orig;
+
+        atomic_add_relaxed(drops, n_all, &orig);
+        return;
+    }
+
+    tf.mtu = tx.limits.mtu;
+    for (size_t i = 0; i < n_all; i++) {
+        if (OVS_LIKELY(frame_fits(&tx, frames[i], heads[i]))) {
+            tf.frames[n] = frames[i];
+            tf.heads[n++] = heads[i];
+            tx.bytes += heads[i]->size;
+        }
+    }
+    tx_lock(&tx);
+    sent = tx_enqueue(&tx, &src, n);
+    tx_count_sizes(&tx, &src, sent, n);
+    tx_unlock(&tx, sent, n);
 }
 
 /* Counters. */

@@ -59,6 +59,7 @@ struct dp_packet_batch;
 struct netdev_custom_counter;
 struct netdev_stats;
 struct rte_mempool;
+struct soft_frame;
 struct soft_mempool;
 struct soft_port;
 
@@ -169,6 +170,15 @@ int soft_rep_recv(struct virtnet_device *, int qid, struct dp_packet_batch *,
                   int *qfill);
 void soft_rep_send(struct virtnet_device *, int qid, struct dp_packet_batch *);
 uint64_t soft_rep_get_drops(const struct virtnet_device *);
+
+/* Hands 'n' frames, at most 32, to the driver of 'dev', straight from the
+ * memory of the guest that sent them.  Of each frame the start is
+ * heads[i], and what does not fit there are the last bytes of frames[i].  What
+ * frames[i]->hdr asks for must have been found to be good for the driver; see
+ * soft_packet_can_pass().  Packet threads. */
+void soft_rep_forward(struct virtnet_device *dev, int qid,
+                      const struct virtq_frame *const frames[],
+                      const struct soft_frame *const heads[], size_t n);
 
 /* The packet counter, or the drop counter, is set or cleared.  Main thread. */
 void soft_rep_set_packet_counter(struct soft_rep *, bool enable);

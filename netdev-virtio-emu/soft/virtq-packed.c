@@ -48,18 +48,18 @@ packed_flags_available(uint16_t flags, struct virtq_cursor cursor)
     return (flags & (VIRTQ_F_AVAIL | VIRTQ_F_USED)) == wanted;
 }
 
-/* Collects the descriptors of the table that 'd' refers to.  Only their
+/* Collects the descriptors of the table of 'size' bytes at 'addr'.  Only their
  * VIRTQ_F_WRITE flags mean anything, section 2.8.7. */
 static int
-packed_take_table(struct virtq *q, const struct virtq_desc *d,
-                  struct virtq_gather *g)
+packed_take_table(struct virtq *q, uint64_t addr, uint32_t size,
+                  uint16_t flags, struct virtq_gather *g)
 {
     uint8_t copy[VIRTQ_TABLE_COPY];
     const void *table = NULL;
-    uint32_t n = d->len / VIRTQ_DESC_SIZE;
+    uint32_t n = size / VIRTQ_DESC_SIZE;
     int error;
 
-    error = virtq_table(q, d, &table, copy);
+    error = virtq_table(q, addr, size, flags, &table, copy);
     for (uint32_t i = 0; error == VIRTQ_OK && i < n; i++) {
         struct virtq_desc e;
 
@@ -69,7 +69,7 @@ packed_take_table(struct virtq *q, const struct virtq_desc *d,
              * and leaves it in the second one.  Reading is harmless. */
             e.flags &= ~VIRTQ_F_WRITE;
         }
-        error = virtq_gather(q, g, &e);
+        error = virtq_gather(q, g, e.addr, e.len, e.flags);
     }
     return error;
 }
@@ -108,8 +108,10 @@ packed_take(struct virtq *q, struct virtq_cursor *cursor, uint16_t n_taken,
         }
         if (OVS_LIKELY(error == VIRTQ_OK)) {
             /* A table is the whole of a buffer, section 2.8.5. */
-            error = (!(d.flags & VIRTQ_F_INDIRECT) ? virtq_gather(q, g, &d)
-                     : !n_descs ? packed_take_table(q, &d, g)
+            error = (!(d.flags & VIRTQ_F_INDIRECT)
+                     ? virtq_gather(q, g, d.addr, d.len, d.flags)
+                     : !n_descs
+                     ? packed_take_table(q, d.addr, d.len, d.flags, g)
                      : VIRTQ_BAD_DESC);
         }
         packed_advance(q, cursor, 1);
@@ -157,6 +159,29 @@ packed_flush(struct virtq *q, struct virtq_batch *batch)
         virtq_log_used(q, batch->first.index * sizeof *e, sizeof *e);
         batch->n = 0;
         q->news = true;
+    }
+}
+
+/* Hints that the next 'n' descriptors will be needed, and written. */
+static inline void
+packed_prefetch(const struct virtq *q, unsigned int n)
+{
+    for (unsigned int i = 0; i < n;
+         i += CACHE_LINE_SIZE / sizeof(struct virtq_packed_desc)) {
+        uint32_t index = q->next.index + i;
+
+        index -= index >= q->size ? q->size : 0;
+        if (OVS_LIKELY(index < q->size)) {
+            virtq_prefetch_write(&q->desc.packed[index]);
+        }
+    }
+}
+
+void
+virtq_packed_prefetch(struct virtq *q, unsigned int n)
+{
+    if (virtq_packed_has_work(q)) {
+        packed_prefetch(q, n);
     }
 }
 

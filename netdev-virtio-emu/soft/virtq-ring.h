@@ -39,7 +39,20 @@
  *   - "flush" makes all that was put since the last time visible.
  *
  * What is built of them takes them as arguments, and is inlined wherever it is
- * used, so that the compiler knows which. */
+ * used, so that the compiler knows which.
+ *
+ * Far memory
+ * ==========
+ *
+ * The driver is on another processor, from where each line that it wrote has
+ * to come.  Lines are therefore asked for early, and for a burst at once.
+ *
+ * What we write for it waits in the store buffer, and what is to be written
+ * after it waits behind.  That is no harm, unless we read back something of
+ * ours that is still there in other portions than it was written: processors
+ * then wait until the buffer has drained, i.e. for the driver's lines after
+ * all.  Hence the pains that are taken here to have descriptors in registers,
+ * and not to move or to copy what has just been put together. */
 
 #include "virtq.h"
 
@@ -134,6 +147,39 @@ virtq_store32(rte_le32_t *p, uint32_t value)
     *(volatile rte_le32_t *) p = rte_cpu_to_le_32(value);
 }
 
+/* Hints that the line at 'p' will be written.  Where the driver is on another
+ * processor, this saves a second trip to it: OVS_PREFETCH_WRITE() alone does
+ * not do that on x86. */
+static inline void
+virtq_prefetch_write(const void *p)
+{
+#ifdef __x86_64__
+    asm volatile("prefetchw %0" : : "m" (*(const char *) p));
+#else
+    OVS_PREFETCH_WRITE(p);
+#endif
+}
+
+/* Hints that the first 'len' bytes at 'p', or rather the first two lines of
+ * them, will be needed: the processor finds out the rest by itself. */
+static inline void
+virtq_prefetch_data(const uint8_t *p, uint32_t len)
+{
+    OVS_PREFETCH(p);
+    if (((uintptr_t) p & (CACHE_LINE_SIZE - 1)) + len > CACHE_LINE_SIZE) {
+        OVS_PREFETCH(p + CACHE_LINE_SIZE);
+    }
+}
+
+static inline void
+virtq_prefetch_room(const uint8_t *p, uint32_t len)
+{
+    virtq_prefetch_write(p);
+    if (((uintptr_t) p & (CACHE_LINE_SIZE - 1)) + len > CACHE_LINE_SIZE) {
+        virtq_prefetch_write(p + CACHE_LINE_SIZE);
+    }
+}
+
 /* A private copy of a descriptor. */
 struct virtq_desc {
     uint64_t addr;
@@ -212,19 +258,17 @@ struct virtq_gather {
     struct virtq_seg *segs;     /* VIRTQ_MAX_CHAIN elements. */
 };
 
-/* Adds the memory of 'd', which is not a table of descriptors. */
-static inline int
+/* Adds the 'left' bytes at 'addr', of a descriptor with 'flags' that is not a
+ * table of descriptors. */
+static inline ALWAYS_INLINE int
 virtq_gather(struct virtq *q, struct virtq_gather *g,
-             const struct virtq_desc *d)
+             uint64_t addr, uint32_t left, uint16_t flags)
 {
-    uint64_t addr = d->addr;
-    uint32_t left = d->len;
-
     if (OVS_UNLIKELY(g->n_descs == VIRTQ_MAX_CHAIN)) {
         return VIRTQ_LONG_CHAIN;
     }
     g->n_descs++;
-    if (OVS_UNLIKELY(!(d->flags & VIRTQ_F_WRITE) == g->writable)) {
+    if (OVS_UNLIKELY(!(flags & VIRTQ_F_WRITE) == g->writable)) {
         return VIRTQ_BAD_DESC;
     } else if (OVS_UNLIKELY(!left)) {
         return VIRTQ_OK;
@@ -256,26 +300,26 @@ const void *virtq_copy_table__(struct virtq *, uint64_t addr, uint32_t len,
 /* Room for a table whose memory is not in one piece. */
 #define VIRTQ_TABLE_COPY (VIRTQ_MAX_CHAIN * VIRTQ_DESC_SIZE)
 
-/* Finds the table of descriptors that 'd' refers to, and stores it in
- * '*tablep': guest memory, or a copy in 'copy'. */
+/* Finds the table of 'size' bytes at 'addr', of a descriptor with 'flags', and
+ * stores it in '*tablep': guest memory, or a copy in 'copy'. */
 static inline int
-virtq_table(struct virtq *q, const struct virtq_desc *d, const void **tablep,
-            uint8_t copy[VIRTQ_TABLE_COPY])
+virtq_table(struct virtq *q, uint64_t addr, uint32_t size, uint16_t flags,
+            const void **tablep, uint8_t copy[VIRTQ_TABLE_COPY])
 {
-    uint32_t len = d->len;
+    uint32_t len = size;
 
     if (OVS_UNLIKELY(!q->indirect || !len || len % VIRTQ_DESC_SIZE
-                     || d->flags & VIRTQ_F_NEXT)) {
+                     || flags & VIRTQ_F_NEXT)) {
         return VIRTQ_BAD_DESC;
     }
-    *tablep = virtq_mem_translate(q->mem, &q->hint, d->addr, &len);
+    *tablep = virtq_mem_translate(q->mem, &q->hint, addr, &len);
     if (OVS_UNLIKELY(!*tablep)) {
         return VIRTQ_BAD_ADDRESS;
-    } else if (OVS_UNLIKELY(len != d->len)) {
-        if (d->len > VIRTQ_TABLE_COPY) {
+    } else if (OVS_UNLIKELY(len != size)) {
+        if (size > VIRTQ_TABLE_COPY) {
             return VIRTQ_LONG_CHAIN;
         }
-        *tablep = virtq_copy_table__(q, d->addr, d->len, copy);
+        *tablep = virtq_copy_table__(q, addr, size, copy);
         if (!*tablep) {
             return VIRTQ_BAD_ADDRESS;
         }
@@ -346,7 +390,10 @@ virtq_pull_header(const struct virtq *q, struct virtq_frame *f)
     }
     if (n) {
         f->n_segs -= n;
-        memmove(f->segs, f->segs + n, f->n_segs * sizeof *f->segs);
+        for (unsigned int i = 0; i < f->n_segs; i++) {
+            f->segs[i].data = f->segs[i + n].data;
+            f->segs[i].len = f->segs[i + n].len;
+        }
     }
     f->hdr.num_buffers = 0;
 }
@@ -376,7 +423,7 @@ virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
             q->outstanding += f->chain.n_descs;
             f->len = g.len - q->hdr_len;
             f->n_segs = g.n_segs;
-            OVS_PREFETCH(f->segs[0].data);
+            virtq_prefetch_data(f->segs[0].data, f->segs[0].len);
             n_frames++;
         } else if (error == VIRTQ_EMPTY || q->outstanding) {
             /* A bad buffer has to wait until those before it have gone back,
@@ -428,28 +475,39 @@ virtq_trim(struct virtq_seg *segs, uint32_t len)
     return n;
 }
 
-/* Parts the segments of the header from those of the frame. */
+/* Parts the segments of the header from those of the frame.  There is an
+ * element before the first of them for that. */
 static inline void
 virtq_part_header(const struct virtq *q, struct virtq_room *room)
 {
+    struct virtq_seg *seg = &room->segs[1];
     uint32_t left = q->hdr_len;
-    unsigned int i = 0;
+    unsigned int i;
 
-    while (left >= room->segs[i].len) {
-        left -= room->segs[i++].len;
-        if (!left) {
-            break;
+    if (OVS_LIKELY(seg->len > left)) {
+        room->segs[0].data = seg->data;
+        room->segs[0].len = left;
+        seg->data += left;
+        seg->len -= left;
+        room->hdr_seg = 0;
+        i = 1;
+    } else {
+        for (i = 1; left && left >= room->segs[i].len; i++) {
+            left -= room->segs[i].len;
         }
-    }
-    if (left) {
-        struct virtq_seg *seg = &room->segs[i];
-
-        memmove(seg + 1, seg, (room->n_segs - i) * sizeof *seg);
-        room->n_segs++;
-        i++;
-        seg[0].len = left;
-        seg[1].data += left;
-        seg[1].len -= left;
+        if (left) {
+            /* Its header's part goes before it, and what is before that moves
+             * forward. */
+            for (unsigned int j = 0; j < i; j++) {
+                room->segs[j] = room->segs[j + 1];
+            }
+            room->segs[i - 1].len = left;
+            room->segs[i].data += left;
+            room->segs[i].len -= left;
+            room->hdr_seg = 0;
+        } else {
+            room->hdr_seg = 1;
+        }
     }
     room->first_seg = room->write_seg = i;
     room->write_ofs = 0;
@@ -469,7 +527,7 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
         return EMSGSIZE;
     }
     room->n_chains = room->first_chain = 0;
-    room->n_segs = 0;
+    room->n_segs = 1;           /* See virtq_part_header(). */
     room->n_descs = 0;
     memset(room->errors, 0, sizeof room->errors);
     while (left) {
@@ -481,7 +539,7 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
         int error;
 
         if (OVS_UNLIKELY(room->n_chains >= VIRTQ_MAX_CHAIN
-                         || room->n_segs > VIRTQ_MAX_CHAIN)) {
+                         || room->n_segs > VIRTQ_MAX_CHAIN + 1)) {
             retval = EMSGSIZE;
             goto fail;
         }
@@ -502,7 +560,7 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
                 room->chains[i].len = 0;
             }
             room->first_chain = room->n_chains;
-            room->n_segs = 0;
+            room->n_segs = 1;
             left = len + q->hdr_len;
             good = cursor;
             continue;
@@ -520,7 +578,8 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
     q->outstanding += room->n_descs;
     room->len = len;
     virtq_part_header(q, room);
-    OVS_PREFETCH_WRITE(room->segs[0].data);
+    virtq_prefetch_room(room->segs[room->hdr_seg].data,
+                        room->len + VIRTQ_HDR_LEN);
     memset(&room->hdr, 0, sizeof room->hdr);
     return 0;
 
@@ -537,6 +596,30 @@ fail:
     return retval;
 }
 
+/* Writes the header of 'room', which begins with segs[hdr_seg]. */
+static inline void
+virtq_push_header(const struct virtq *q, struct virtq_room *room)
+{
+    rte_le16_t num_buffers = rte_cpu_to_le_16(room->n_chains
+                                              - room->first_chain);
+    uint8_t *p = room->segs[room->hdr_seg].data;
+
+    if (OVS_LIKELY(q->hdr_len == VIRTQ_HDR_LEN
+                   && room->segs[room->hdr_seg].len == VIRTQ_HDR_LEN)) {
+        /* Not by way of room->hdr: see the comment on top. */
+        memcpy(p, &room->hdr, VIRTQ_HDR_LEN_LEGACY);
+        memcpy(p + VIRTQ_HDR_LEN_LEGACY, &num_buffers, sizeof num_buffers);
+    } else {
+        const uint8_t *hdr = (const uint8_t *) &room->hdr;
+
+        room->hdr.num_buffers = num_buffers;
+        for (unsigned int i = room->hdr_seg; i < room->first_seg; i++) {
+            memcpy(room->segs[i].data, hdr, room->segs[i].len);
+            hdr += room->segs[i].len;
+        }
+    }
+}
+
 static inline ALWAYS_INLINE void
 virtq_commit__(struct virtq *q, struct virtq_room *rooms, unsigned int n,
                virtq_put_func *put, virtq_flush_func *flush)
@@ -546,16 +629,11 @@ virtq_commit__(struct virtq *q, struct virtq_room *rooms, unsigned int n,
 
     for (unsigned int i = 0; i < n; i++) {
         struct virtq_room *room = &rooms[i];
-        const uint8_t *hdr = (const uint8_t *) &room->hdr;
 
-        room->hdr.num_buffers = rte_cpu_to_le_16(room->n_chains
-                                                 - room->first_chain);
-        for (unsigned int j = 0; j < room->first_seg; j++) {
-            memcpy(room->segs[j].data, hdr, room->segs[j].len);
-            hdr += room->segs[j].len;
-        }
+        virtq_push_header(q, room);
         if (OVS_UNLIKELY(q->log)) {
-            virtq_log_segs__(q, room->segs, room->n_segs);
+            virtq_log_segs__(q, room->segs + room->hdr_seg,
+                             room->n_segs - room->hdr_seg);
         }
         for (unsigned int j = 0; j < room->n_chains; j++) {
             put(q, &batch, &room->chains[j]);
@@ -593,6 +671,7 @@ void virtq_split_commit(struct virtq *, struct virtq_room *, unsigned int n);
 bool virtq_split_should_notify(struct virtq *);
 void virtq_split_set_notify(struct virtq *, bool enable);
 bool virtq_split_has_work(struct virtq *);
+void virtq_split_prefetch(struct virtq *, unsigned int n);
 
 unsigned int virtq_packed_recv_burst(struct virtq *, struct virtq_frame *,
                                      unsigned int n);
@@ -604,5 +683,6 @@ void virtq_packed_commit(struct virtq *, struct virtq_room *, unsigned int n);
 bool virtq_packed_should_notify(struct virtq *);
 void virtq_packed_set_notify(struct virtq *, bool enable);
 bool virtq_packed_has_work(struct virtq *);
+void virtq_packed_prefetch(struct virtq *, unsigned int n);
 
 #endif /* virtq-ring.h */

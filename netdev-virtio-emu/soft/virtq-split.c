@@ -38,18 +38,18 @@ split_avail_event(const struct virtq *q)
     return (rte_le16_t *) &q->device.split->ring[q->size];
 }
 
-/* Collects the descriptors of the table that 'd' refers to. */
+/* Collects the descriptors of the table of 'size' bytes at 'addr'. */
 static int
-split_take_table(struct virtq *q, const struct virtq_desc *d,
-                 struct virtq_gather *g)
+split_take_table(struct virtq *q, uint64_t addr, uint32_t size,
+                 uint16_t flags, struct virtq_gather *g)
 {
     uint8_t copy[VIRTQ_TABLE_COPY];
     const void *table = NULL;
-    uint32_t n = d->len / VIRTQ_DESC_SIZE;
+    uint32_t n = size / VIRTQ_DESC_SIZE;
     uint32_t i = 0;
     int error;
 
-    error = virtq_table(q, d, &table, copy);
+    error = virtq_table(q, addr, size, flags, &table, copy);
     for (uint32_t steps = 0; error == VIRTQ_OK; steps++) {
         struct virtq_desc e;
 
@@ -60,7 +60,7 @@ split_take_table(struct virtq *q, const struct virtq_desc *d,
         if (OVS_UNLIKELY(e.flags & VIRTQ_F_INDIRECT)) {
             return VIRTQ_BAD_DESC;
         }
-        error = virtq_gather(q, g, &e);
+        error = virtq_gather(q, g, e.addr, e.len, e.flags);
         if (!(e.flags & VIRTQ_F_NEXT)) {
             break;
         }
@@ -121,9 +121,9 @@ split_take(struct virtq *q, struct virtq_cursor *cursor, uint16_t n_taken,
         }
         d = virtq_load_split_desc(&desc[i]);
         if (d.flags & VIRTQ_F_INDIRECT) {
-            return split_take_table(q, &d, g);
+            return split_take_table(q, d.addr, d.len, d.flags, g);
         }
-        error = virtq_gather(q, g, &d);
+        error = virtq_gather(q, g, d.addr, d.len, d.flags);
         if (OVS_LIKELY(!(d.flags & VIRTQ_F_NEXT))
             || OVS_UNLIKELY(error != VIRTQ_OK)) {
             return error;
@@ -159,7 +159,8 @@ split_flush(struct virtq *q, struct virtq_batch *batch)
     }
 }
 
-/* Hints that the descriptors of the next 'n' buffers will be needed. */
+/* Hints that the descriptors of the next 'n' buffers will be needed, and the
+ * elements of the used ring that they will get. */
 static inline void
 split_prefetch(const struct virtq *q, unsigned int n)
 {
@@ -169,6 +170,20 @@ split_prefetch(const struct virtq *q, unsigned int n)
         uint16_t head = virtq_load16(&q->driver.split->ring[ofs]);
 
         OVS_PREFETCH(&q->desc.split[head & (q->size - 1)]);
+    }
+    for (unsigned int i = 0; i < n;
+         i += CACHE_LINE_SIZE / sizeof(struct virtq_used_elem)) {
+        uint16_t ofs = (q->used.index + i) & (q->size - 1);
+
+        virtq_prefetch_write(&q->device.split->ring[ofs]);
+    }
+}
+
+void
+virtq_split_prefetch(struct virtq *q, unsigned int n)
+{
+    if (split_available(q, q->next, 0)) {
+        split_prefetch(q, n);
     }
 }
 

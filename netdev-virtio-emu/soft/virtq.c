@@ -212,6 +212,19 @@ virtq_recv_done(struct virtq *q, const struct virtq_frame *frames,
     }
 }
 
+/* Hints that room for 'n' frames is about to be reserved. */
+void
+virtq_prefetch(struct virtq *q, unsigned int n)
+{
+    if (OVS_LIKELY(!virtq_is_broken(q))) {
+        if (q->packed) {
+            virtq_packed_prefetch(q, n);
+        } else {
+            virtq_split_prefetch(q, n);
+        }
+    }
+}
+
 /* Finds room for a frame of 'len' bytes, without header, in one buffer or, if
  * 'mergeable' (VIRTIO_NET_F_MRG_RXBUF), in several.  Fills in '*room' and
  * returns 0.  room->hdr is zeroed, and is the caller's to fill in.

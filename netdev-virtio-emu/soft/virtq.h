@@ -131,9 +131,10 @@ struct virtq_cursor {
 /* Room for a frame that the driver receives. */
 struct virtq_room {
     struct virtq_hdr hdr;       /* To be filled in, but for num_buffers. */
-    uint32_t len;               /* Bytes in segs[first_seg] and so on. */
-    uint16_t first_seg;         /* The first after the header's. */
-    uint16_t n_segs;
+    uint32_t len;               /* Bytes from segs[first_seg] on. */
+    uint16_t hdr_seg;           /* Where the header's segments begin. */
+    uint16_t first_seg;         /* The first after those. */
+    uint16_t n_segs;            /* Counting from segs[0]. */
 
     /* The rest is not for callers. */
     uint16_t write_seg;         /* Where virtq_write() goes on. */
@@ -144,7 +145,7 @@ struct virtq_room {
     uint16_t errors[VIRTQ_N_ERRORS]; /* Of bad chains. */
     struct virtq_cursor start;  /* Where the ring was read first. */
     struct virtq_chain chains[VIRTQ_MAX_CHAIN];
-    struct virtq_seg segs[2 * VIRTQ_MAX_CHAIN + 1];
+    struct virtq_seg segs[2 * VIRTQ_MAX_CHAIN + 2];
 };
 
 /* What a ring is made of.  Addresses are ours, of memory that the guest writes
@@ -228,6 +229,7 @@ void virtq_recv_done(struct virtq *, const struct virtq_frame *,
                      unsigned int n);
 
 /* The driver receives. */
+void virtq_prefetch(struct virtq *, unsigned int n);
 int virtq_reserve(struct virtq *, uint32_t len, bool mergeable,
                   struct virtq_room *);
 void virtq_commit(struct virtq *, struct virtq_room *, unsigned int n);
@@ -280,6 +282,23 @@ virtq_copy(struct virtq_room *room, const struct virtq_frame *frame)
 {
     for (unsigned int i = 0; i < frame->n_segs; i++) {
         virtq_write(room, frame->segs[i].data, frame->segs[i].len);
+    }
+}
+
+/* Appends what is from 'ofs' on in 'frame'. */
+static inline void
+virtq_copy_from(struct virtq_room *room, const struct virtq_frame *frame,
+                uint32_t ofs)
+{
+    for (unsigned int i = 0; i < frame->n_segs; i++) {
+        const struct virtq_seg *seg = &frame->segs[i];
+
+        if (ofs < seg->len) {
+            virtq_write(room, seg->data + ofs, seg->len - ofs);
+            ofs = 0;
+        } else {
+            ofs -= seg->len;
+        }
     }
 }
 
