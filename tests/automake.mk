@@ -15,6 +15,7 @@
 # Unit tests: programs that exit with status 0 when all is well.
 UNIT_TESTS = \
 	tests/test-mlx5-devlink \
+	tests/test-mlx5-emu \
 	tests/test-mlx5-prm \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
@@ -115,6 +116,22 @@ tests_test_mlx5_devlink_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 
+# A model of the firmware.
+FW_MODEL = \
+	tests/fw-commands.c \
+	tests/fw-host.c \
+	tests/fw-model-internal.h \
+	tests/fw-model.c \
+	tests/fw-model.h \
+	tests/fw-queues.c
+tests_test_mlx5_emu_SOURCES = tests/test-mlx5-emu.c $(FW_MODEL)
+tests_test_mlx5_emu_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_emu_LDADD = $(TEST_LIBS)
+tests_test_mlx5_emu_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
 tests_test_mlx5_prm_SOURCES = tests/test-mlx5-prm.c
 tests_test_mlx5_prm_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
