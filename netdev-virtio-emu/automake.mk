@@ -130,6 +130,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 
 # ...and its firmware.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \
+	netdev-virtio-emu/mlx5/mlx5-datapath.c \
+	netdev-virtio-emu/mlx5/mlx5-datapath.h \
 	netdev-virtio-emu/mlx5/mlx5-devx.c \
 	netdev-virtio-emu/mlx5/mlx5-devx.h \
 	netdev-virtio-emu/mlx5/mlx5-devx-rdma.c \
