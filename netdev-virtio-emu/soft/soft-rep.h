@@ -66,6 +66,8 @@ struct soft_port;
 /* What the guest sends. */
 struct soft_rxq {
     struct soft_ring ring;
+    uint64_t rest_until;        /* Left alone until then, in TSC cycles.  Of
+                                 * the thread that polls it. */
     atomic_bool enabled;        /* Has the driver enabled the queue? */
     atomic_uint core;           /* DPDK's number of the last core to poll. */
     atomic_uint64_t packets;    /* Handed to the datapath. */

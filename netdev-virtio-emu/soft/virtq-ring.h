@@ -147,19 +147,6 @@ virtq_store32(rte_le32_t *p, uint32_t value)
     *(volatile rte_le32_t *) p = rte_cpu_to_le_32(value);
 }
 
-/* Hints that the line at 'p' will be written.  Where the driver is on another
- * processor, this saves a second trip to it: OVS_PREFETCH_WRITE() alone does
- * not do that on x86. */
-static inline void
-virtq_prefetch_write(const void *p)
-{
-#ifdef __x86_64__
-    asm volatile("prefetchw %0" : : "m" (*(const char *) p));
-#else
-    OVS_PREFETCH_WRITE(p);
-#endif
-}
-
 /* Hints that the first 'len' bytes at 'p', or rather the first two lines of
  * them, will be needed: the processor finds out the rest by itself. */
 static inline void
