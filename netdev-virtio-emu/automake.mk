@@ -68,10 +68,14 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-recovery.h \
 	netdev-virtio-emu/virtnet-registry.c \
 	netdev-virtio-emu/virtnet-registry.h \
+	netdev-virtio-emu/virtnet-reply.c \
+	netdev-virtio-emu/virtnet-reply.h \
 	netdev-virtio-emu/virtnet-row.c \
 	netdev-virtio-emu/virtnet-row.h \
 	netdev-virtio-emu/virtnet-settings.c \
 	netdev-virtio-emu/virtnet-settings.h \
+	netdev-virtio-emu/virtnet-show.c \
+	netdev-virtio-emu/virtnet-show.h \
 	netdev-virtio-emu/virtnet-sriov.c \
 	netdev-virtio-emu/virtnet-sriov.h \
 	netdev-virtio-emu/virtnet-unixctl.c \

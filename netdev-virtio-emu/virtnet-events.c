@@ -58,8 +58,10 @@ struct waiter {
     void *aux;
 };
 static struct ovs_list waiters = OVS_LIST_INITIALIZER(&waiters);
-static uint64_t seen_seqno;     /* virtnet_controller_seqno(), and 'last', ... */
-static uint64_t seen_last;      /* ...when the waiters were last asked. */
+
+/* virtnet_controller_seqno(), and 'last', when the waiters were last asked. */
+static uint64_t seen_seqno;
+static uint64_t seen_last;
 
 /* Events. */
 

@@ -25,7 +25,6 @@
 #include <stdlib.h>
 
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/json.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -34,134 +33,24 @@
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
-#include "virtnet-compat.h"
 #include "virtnet-conf.h"
 #include "virtnet-controller.h"
 #include "virtnet-debug.h"
 #include "virtnet-events.h"
 #include "virtnet-field.h"
-#include "virtnet-health.h"
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
-#include "virtnet-registry.h"
+#include "virtnet-reply.h"
+#include "virtnet-show.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
 
 /* How long (ms) a command waits for the controller to start. */
 #define START_PATIENCE_MS 10000
 
-/* How long (ms) to print devices in one turn of the main loop. */
-#define QUERY_SLICE_MS 15
-
 /* Longest time (s) that an answer can be put off. */
 #define MAX_TIMEOUT 86400
-
-/* Sends what 'j' holds, and destroys it. */
-static void
-reply(struct unixctl_conn *conn, struct virtnet_json *j)
-{
-    char *text = virtnet_json_steal(j);
-
-#if VIRTNET_HAVE_REPLY_JSON
-    if (unixctl_command_get_output_format(conn) == UNIXCTL_OUTPUT_FMT_JSON) {
-        unixctl_command_reply_json(conn, json_from_string(text));
-    } else
-#endif
-    {
-        unixctl_command_reply(conn, text);
-    }
-    free(text);
-}
-
-/* Answers an action with 'error', and with 'detail' if it is nonnull. */
-static void
-reply_errno(struct unixctl_conn *conn, int error, const char *detail)
-{
-    struct virtnet_json j;
-
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    virtnet_json_errno(&j, error);
-    if (detail) {
-        virtnet_json_string(&j, "detail", detail);
-    }
-    virtnet_json_end_object(&j);
-    reply(conn, &j);
-}
-
-static void
-reply_no_device(struct unixctl_conn *conn)
-{
-    struct virtnet_json j;
-
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    virtnet_json_string(&j, "Error", "Device doesn't exist");
-    virtnet_json_end_object(&j);
-    reply(conn, &j);
-}
-
-/* Finds the device that --pf, --vf and --vuid select.  Returns NULL and the
- * number that an action answers with in '*error' if there is none. */
-static struct virtnet_device *
-select_device(const struct virtnet_args *args, bool may_be_vf, int *error)
-{
-    struct virtnet_device *dev;
-    uint64_t pf, vf;
-
-    if (virtnet_arg_given(args, "vuid")) {
-        dev = virtnet_device_by_vuid(virtnet_arg_text(args, "vuid"));
-        *error = dev ? 0 : VIRTNET_E_VUID_INVALID;
-        return dev;
-    }
-    pf = virtnet_arg_number(args, "pf");
-    if (pf > UINT16_MAX) {
-        *error = VIRTNET_E_ID_RANGE;
-        return NULL;
-    }
-    if (may_be_vf && virtnet_arg_given(args, "vf")) {
-        vf = virtnet_arg_number(args, "vf");
-        if (vf > UINT16_MAX) {
-            *error = VIRTNET_E_ID_RANGE;
-            return NULL;
-        }
-        dev = virtnet_device_by_vf(pf, vf);
-        *error = (dev ? 0
-                  : virtnet_device_by_pf(pf) ? VIRTNET_E_VF_DEV_GET
-                  : VIRTNET_E_DEV_NOT_FOUND);
-    } else {
-        dev = virtnet_device_by_pf(pf);
-        *error = dev ? 0 : VIRTNET_E_DEV_NOT_FOUND;
-    }
-    return dev;
-}
-
-/* Finds the device and the queue (-1 for all) that a command which shows
- * something selects.  If there is no such thing, says so to 'conn' and returns
- * NULL. */
-static struct virtnet_device *
-select_shown(struct unixctl_conn *conn, const struct virtnet_args *args,
-             int *queue)
-{
-    struct virtnet_device *dev;
-    int error;
-
-    *queue = -1;
-    dev = select_device(args, true, &error);
-    if (!dev) {
-        reply_no_device(conn);
-    } else if (virtnet_arg_given(args, "queue_id")) {
-        uint64_t id = virtnet_arg_number(args, "queue_id");
-
-        if (id >= virtnet_device_num_queues(dev)) {
-            reply_errno(conn, VIRTNET_E_QUEUE_INDEX, NULL);
-            return NULL;
-        }
-        *queue = id;
-    }
-    return dev;
-}
 
 /* The commands.  'args' has been parsed. */
 
@@ -262,9 +151,9 @@ cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args,
         VLOG_WARN("hotplug refused: %s (%d)%s%s", virtnet_strerror(error),
                   error, detail ? ": " : "", detail ? detail : "");
         ds_destroy(&j.text);
-        reply_errno(conn, error, detail);
+        virtnet_reply_errno(conn, error, detail);
     } else {
-        reply(conn, &j);
+        virtnet_reply(conn, &j);
     }
     free(detail);
 }
@@ -279,14 +168,14 @@ cmd_unplug(struct unixctl_conn *conn, const struct virtnet_args *args,
     int error;
 
     if (!virtnet_controller_is_running(&reason)) {
-        reply_errno(conn, -ENODEV, reason);
+        virtnet_reply_errno(conn, -ENODEV, reason);
         return;
     }
-    dev = select_device(args, false, &error);
+    dev = virtnet_select_device(args, false, &error);
     if (dev) {
         error = virtnet_controller_unplug(dev, false, &detail);
     }
-    reply_errno(conn, error, error ? detail : NULL);
+    virtnet_reply_errno(conn, error, error ? detail : NULL);
     free(detail);
 }
 
@@ -320,7 +209,7 @@ get_modification(const struct virtnet_args *args,
 static void
 modify_done(int error, const char *detail, void *conn)
 {
-    reply_errno(conn, error, detail);
+    virtnet_reply_errno(conn, error, detail);
 }
 
 static void
@@ -335,7 +224,7 @@ cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
 
     get_modification(sub, &mod);
     if (!virtnet_controller_is_running(&reason)) {
-        reply_errno(conn, -ENODEV, reason);
+        virtnet_reply_errno(conn, -ENODEV, reason);
         return;
     } else if (virtnet_arg_given(args, "all")) {
         error = virtnet_modify_all(&mod, modify_done, conn, &detail);
@@ -343,206 +232,13 @@ cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
             return;
         }
     } else {
-        dev = select_device(args, true, &error);
+        dev = virtnet_select_device(args, true, &error);
         if (dev) {
             error = virtnet_modify(dev, &mod, &detail);
         }
     }
-    reply_errno(conn, error, error ? detail : NULL);
+    virtnet_reply_errno(conn, error, error ? detail : NULL);
     free(detail);
-}
-
-/* Is 'dev' in 'state', e.g. "driver-ok" for "driver ok"? */
-static bool
-is_state(const struct virtnet_device *dev, const char *state)
-{
-    const char *name = virtnet_device_state_name(dev->state);
-    size_t i;
-
-    for (i = 0; state[i]; i++) {
-        if (state[i] != (name[i] == ' ' ? '-' : name[i])) {
-            return false;
-        }
-    }
-    return !name[i];
-}
-
-/* Do the filters of "list" let 'dev' through? */
-static bool
-is_listed(const struct virtnet_args *args, const struct virtnet_device *dev)
-{
-    const char *type = virtnet_arg_text(args, "type");
-    const char *state = virtnet_arg_text(args, "state");
-    const char *bridge = virtnet_arg_text(args, "bridge");
-
-    if ((type && dev->type != (!strcmp(type, "static") ? VIRTNET_STATIC_PF
-                               : !strcmp(type, "hotplug") ? VIRTNET_HOTPLUG_PF
-                               : VIRTNET_VF))
-        || (state && !is_state(dev, state))) {
-        return false;
-    }
-    return ((!virtnet_arg_given(args, "pf")
-             || virtnet_arg_number(args, "pf") == dev->pf_id)
-            && (!bridge || (dev->bridge && !strcmp(bridge, dev->bridge))));
-}
-
-static void
-cmd_list(struct unixctl_conn *conn, const struct virtnet_args *args,
-         const struct virtnet_args *sub OVS_UNUSED)
-{
-    const char *format = virtnet_arg_text(args, "format");
-    struct virtnet_device *dev;
-    struct virtnet_json j;
-
-    if (format && !strcmp(format, "table")) {
-        struct ds s = DS_EMPTY_INITIALIZER;
-
-        virtnet_table_header(&s);
-        VIRTNET_FOR_EACH_DEVICE (dev) {
-            if (is_listed(args, dev)) {
-                virtnet_table_row(&s, dev);
-            }
-        }
-        unixctl_command_reply(conn, ds_cstr(&s));
-        ds_destroy(&s);
-        return;
-    }
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    virtnet_json_controller(&j);
-    virtnet_json_begin_array(&j, "devices");
-    VIRTNET_FOR_EACH_DEVICE (dev) {
-        if (is_listed(args, dev)) {
-            virtnet_json_device(&j, dev, false, true, false, -1);
-        }
-    }
-    virtnet_json_end_array(&j);
-    virtnet_json_end_object(&j);
-    reply(conn, &j);
-}
-
-/* Clears the debug counters of 'dev', or of all devices if it is NULL. */
-static void
-clear_debug_stats(struct virtnet_device *dev)
-{
-    struct virtnet_device *d;
-
-    VIRTNET_FOR_EACH_DEVICE (d) {
-        if ((!dev || d == dev) && d->backend->class->clear_debug_stats) {
-            d->backend->class->clear_debug_stats(d);
-        }
-    }
-}
-
-/* "query" of all devices, a part of them in each turn of the main loop: with
- * all their queues they are a lot to print. */
-struct query_job {
-    struct ovs_list list_node;  /* In 'query_jobs'. */
-    struct unixctl_conn *conn;
-    struct virtnet_json j;
-    bool brief, debug;
-    struct virtnet_device **devs; /* With a reference each. */
-    size_t n_devs, next;
-};
-static struct ovs_list query_jobs = OVS_LIST_INITIALIZER(&query_jobs);
-
-/* Carries on with 'job' for a while.  If that is all, answers and destroys
- * it. */
-static void
-query_job_run(struct query_job *job)
-{
-    long long int deadline = time_msec() + QUERY_SLICE_MS;
-
-    while (job->next < job->n_devs) {
-        struct virtnet_device *dev = job->devs[job->next++];
-
-        /* It may have gone meanwhile. */
-        if (virtnet_registry_contains(dev)) {
-            virtnet_json_device(&job->j, dev, true, job->brief, job->debug,
-                                -1);
-        }
-        virtnet_device_unref(dev);
-        if (time_msec() >= deadline) {
-            return;
-        }
-    }
-    virtnet_json_end_array(&job->j);
-    virtnet_json_end_object(&job->j);
-    reply(job->conn, &job->j);
-    ovs_list_remove(&job->list_node);
-    free(job->devs);
-    free(job);
-}
-
-static void
-query_all(struct unixctl_conn *conn, bool brief, bool debug)
-{
-    struct query_job *job = xzalloc(sizeof *job);
-    struct virtnet_device *dev;
-
-    job->conn = conn;
-    job->brief = brief;
-    job->debug = debug;
-    job->devs = xmalloc(virtnet_controller_n_devices() * sizeof *job->devs);
-    VIRTNET_FOR_EACH_DEVICE (dev) {
-        job->devs[job->n_devs++] = virtnet_device_ref(dev);
-    }
-    virtnet_json_init(&job->j);
-    virtnet_json_begin_object(&job->j, NULL);
-    virtnet_json_begin_array(&job->j, "devices");
-    ovs_list_push_back(&query_jobs, &job->list_node);
-    query_job_run(job);
-}
-
-static void
-cmd_query(struct unixctl_conn *conn, const struct virtnet_args *args,
-          const struct virtnet_args *sub OVS_UNUSED)
-{
-    bool brief = virtnet_arg_given(args, "brief");
-    bool debug = virtnet_arg_given(args, "dbg_stats");
-    struct virtnet_device *dev = NULL;
-    struct virtnet_json j;
-    int queue = -1;
-
-    if (!virtnet_arg_given(args, "all")) {
-        dev = select_shown(conn, args, &queue);
-        if (!dev) {
-            return;
-        }
-    }
-    if (virtnet_arg_given(args, "stats_clear")) {
-        clear_debug_stats(dev);
-    }
-    if (!dev) {
-        query_all(conn, brief, debug);
-        return;
-    }
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    virtnet_json_begin_array(&j, "devices");
-    virtnet_json_device(&j, dev, true, brief, debug, queue);
-    virtnet_json_end_array(&j);
-    virtnet_json_end_object(&j);
-    reply(conn, &j);
-}
-
-static void
-cmd_stats(struct unixctl_conn *conn, const struct virtnet_args *args,
-          const struct virtnet_args *sub OVS_UNUSED)
-{
-    struct virtnet_device *dev;
-    struct virtnet_json j;
-    int queue;
-
-    dev = select_shown(conn, args, &queue);
-    if (!dev) {
-        return;
-    }
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    virtnet_json_stats(&j, dev, queue);
-    virtnet_json_end_object(&j);
-    reply(conn, &j);
 }
 
 static void
@@ -562,7 +258,7 @@ cmd_version(struct unixctl_conn *conn,
         virtnet_json_end_object(&j);
     }
     virtnet_json_end_array(&j);
-    reply(conn, &j);
+    virtnet_reply(conn, &j);
 }
 
 static void
@@ -570,13 +266,14 @@ cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args,
         const struct virtnet_args *sub OVS_UNUSED)
 {
     static const char *modules[] = {
-        "auto_port", "netdev_virtio_emu", "virtnet_await",
+        "auto_port", "mlx5_devlink", "netdev_virtio_emu", "virtnet_await",
         "virtnet_controller", "virtnet_debug", "virtnet_device",
         "virtnet_firmware", "virtnet_host", "virtnet_hotplug",
         "virtnet_modify", "virtnet_offload", "virtnet_packed_ring",
-        "virtnet_recovery", "virtnet_settings", "virtnet_socket",
-        "virtnet_soft", "virtnet_soft_mempool", "virtnet_soft_rep",
-        "virtnet_row", "virtnet_sriov", "virtnet_unixctl", "virtnet_vhost_user",
+        "virtnet_recovery", "virtnet_row", "virtnet_settings",
+        "virtnet_socket", "virtnet_soft", "virtnet_soft_mempool",
+        "virtnet_soft_rep", "virtnet_sriov", "virtnet_unixctl",
+        "virtnet_vhost_user",
     };
     const char *text = virtnet_arg_text(args, "level");
     enum vlog_level level = (!strcmp(text, "info") ? VLL_INFO
@@ -592,14 +289,14 @@ cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args,
     }
     virtnet_json_init(&j);
     virtnet_json_string(&j, NULL, "Success");
-    reply(conn, &j);
+    virtnet_reply(conn, &j);
 }
 
 static void
 restarted(int error, const char *reason, void *conn)
 {
     if (error) {
-        reply_errno(conn, error, reason);
+        virtnet_reply_errno(conn, error, reason);
     } else {
         unixctl_command_reply(conn, "SUCCESS");
     }
@@ -614,38 +311,9 @@ cmd_restart(struct unixctl_conn *conn,
     int error = virtnet_controller_restart(restarted, conn, &detail);
 
     if (error) {
-        reply_errno(conn, error, detail);
+        virtnet_reply_errno(conn, error, detail);
         free(detail);
     }
-}
-
-static void
-cmd_health(struct unixctl_conn *conn, const struct virtnet_args *args,
-           const struct virtnet_args *sub OVS_UNUSED)
-{
-    struct virtnet_device *dev = NULL;
-    struct virtnet_json j;
-    int error;
-
-    if (!virtnet_arg_given(args, "all")) {
-        dev = select_device(args, true, &error);
-        if (!dev) {
-            reply_no_device(conn);
-            return;
-        }
-    }
-    virtnet_json_init(&j);
-    if (dev) {
-        virtnet_json_health(&j, dev);
-    } else {
-        virtnet_json_begin_array(&j, NULL);
-        VIRTNET_FOR_EACH_DEVICE (dev) {
-            virtnet_json_health(&j, dev);
-        }
-        virtnet_json_controller_health(&j);
-        virtnet_json_end_array(&j);
-    }
-    reply(conn, &j);
 }
 
 static void
@@ -712,7 +380,7 @@ cmd_update(struct unixctl_conn *conn, const struct virtnet_args *args,
         }
         if (error) {
             ds_destroy(&j.text);
-            reply_errno(conn, error, detail);
+            virtnet_reply_errno(conn, error, detail);
             free(detail);
             return;
         }
@@ -726,7 +394,7 @@ cmd_update(struct unixctl_conn *conn, const struct virtnet_args *args,
         virtnet_json_real(&j, "time_used (s)", update.took / 1e6);
         virtnet_json_end_object(&j);
     }
-    reply(conn, &j);
+    virtnet_reply(conn, &j);
 }
 
 static void
@@ -739,18 +407,18 @@ cmd_debug(struct unixctl_conn *conn, const struct virtnet_args *args,
 
     if (!strcmp(sub->command->name, "fault")) {
         virtnet_debug_fault(virtnet_arg_text(sub, "next"));
-        reply_errno(conn, 0, NULL);
+        virtnet_reply_errno(conn, 0, NULL);
         return;
     }
     if (!strcmp(sub->command->name, "vq")) {
         if (!virtnet_arg_given(args, "pf")
             && !virtnet_arg_given(args, "vuid")) {
-            reply_errno(conn, -EINVAL, "--pf or --vuid is needed");
+            virtnet_reply_errno(conn, -EINVAL, "--pf or --vuid is needed");
             return;
         }
-        dev = select_device(args, true, &error);
+        dev = virtnet_select_device(args, true, &error);
         if (!dev) {
-            reply_no_device(conn);
+            virtnet_reply_no_device(conn);
             return;
         }
     }
@@ -764,7 +432,7 @@ cmd_debug(struct unixctl_conn *conn, const struct virtnet_args *args,
         virtnet_debug_pools(&j);
     }
     virtnet_json_end_object(&j);
-    reply(conn, &j);
+    virtnet_reply(conn, &j);
 }
 
 /* Waiting for a device. */
@@ -784,7 +452,7 @@ has_state(const struct virtnet_device *dev, const char *state)
     } else if (!strcmp(state, "port")) {
         return dev->netdev != NULL;
     } else {
-        return is_state(dev, state);
+        return virtnet_is_state(dev, state);
     }
 }
 
@@ -803,10 +471,10 @@ wait_ready(struct unixctl_conn *conn, bool timed_out, void *wanted_)
     if (!ready && !timed_out) {
         return false;
     }
-    reply_errno(conn, ready ? 0 : -ETIMEDOUT,
-                ready ? NULL
-                : dev ? virtnet_device_state_name(dev->state)
-                : "Device doesn't exist");
+    virtnet_reply_errno(conn, ready ? 0 : -ETIMEDOUT,
+                        ready ? NULL
+                        : dev ? virtnet_device_state_name(dev->state)
+                        : "Device doesn't exist");
     free(w->vuid);
     free(w);
     return true;
@@ -821,7 +489,7 @@ cmd_wait(struct unixctl_conn *conn, const struct virtnet_args *args,
     struct wanted *w;
 
     if (timeout > MAX_TIMEOUT) {
-        reply_errno(conn, -EINVAL, "the timeout is too long");
+        virtnet_reply_errno(conn, -EINVAL, "the timeout is too long");
         return;
     }
     w = xzalloc(sizeof *w);
@@ -851,16 +519,16 @@ typedef void cmd_func(struct unixctl_conn *, const struct virtnet_args *args,
 static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
     [VIRTNET_CMD_HOTPLUG] = cmd_hotplug,
     [VIRTNET_CMD_UNPLUG] = cmd_unplug,
-    [VIRTNET_CMD_LIST] = cmd_list,
-    [VIRTNET_CMD_QUERY] = cmd_query,
+    [VIRTNET_CMD_LIST] = virtnet_show_list,
+    [VIRTNET_CMD_QUERY] = virtnet_show_query,
     [VIRTNET_CMD_MODIFY] = cmd_modify,
-    [VIRTNET_CMD_STATS] = cmd_stats,
+    [VIRTNET_CMD_STATS] = virtnet_show_stats,
     [VIRTNET_CMD_VERSION] = cmd_version,
     [VIRTNET_CMD_LOG] = cmd_log,
     [VIRTNET_CMD_RESTART] = cmd_restart,
     [VIRTNET_CMD_VALIDATE] = cmd_validate,
     [VIRTNET_CMD_UPDATE] = cmd_update,
-    [VIRTNET_CMD_HEALTH] = cmd_health,
+    [VIRTNET_CMD_HEALTH] = virtnet_show_health,
     [VIRTNET_CMD_DEBUG] = cmd_debug,
     [VIRTNET_CMD_WAIT] = cmd_wait,
     [VIRTNET_CMD_EVENTS] = cmd_events,
@@ -936,7 +604,7 @@ handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
     if (!virtnet_args_parse(&args, &sub, command, argc, argv, &failed,
                             &error)) {
         if (is_action(command)) {
-            reply_errno(conn, -EINVAL, error);
+            virtnet_reply_errno(conn, -EINVAL, error);
         } else {
             unixctl_command_reply_error(conn, error);
         }
@@ -948,7 +616,7 @@ handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
         unixctl_command_reply(conn, ds_cstr(&s));
         ds_destroy(&s);
     } else if (update.running && is_action(command)) {
-        reply_errno(conn, -EBUSY, "an update is in progress");
+        virtnet_reply_errno(conn, -EBUSY, "an update is in progress");
     } else {
         handlers[command - virtnet_commands](conn, &args, &sub);
     }
@@ -982,10 +650,7 @@ virtnet_unixctl_run(void)
 {
     struct early_command *e;
 
-    if (!ovs_list_is_empty(&query_jobs)) {
-        query_job_run(CONTAINER_OF(ovs_list_front(&query_jobs),
-                                   struct query_job, list_node));
-    }
+    virtnet_show_run();
     while (!ovs_list_is_empty(&early_commands)
            && !virtnet_controller_exiting()) {
         e = CONTAINER_OF(ovs_list_front(&early_commands),
@@ -1004,9 +669,7 @@ virtnet_unixctl_run(void)
 void
 virtnet_unixctl_wait(void)
 {
-    if (!ovs_list_is_empty(&query_jobs)) {
-        poll_immediate_wake();
-    }
+    virtnet_show_wait();
     if (!ovs_list_is_empty(&early_commands)
         && !virtnet_controller_exiting()) {
         struct early_command *e;

@@ -1,0 +1,42 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#ifndef VIRTNET_SHOW_H
+#define VIRTNET_SHOW_H 1
+
+/* Commands that show something, see virtnet-unixctl.h: each answers 'conn',
+ * perhaps later.
+ *
+ * Main thread. */
+
+struct unixctl_conn;
+struct virtnet_args;
+
+typedef void virtnet_show_func(struct unixctl_conn *conn,
+                               const struct virtnet_args *args,
+                               const struct virtnet_args *sub);
+
+virtnet_show_func virtnet_show_list;
+virtnet_show_func virtnet_show_query;
+virtnet_show_func virtnet_show_stats;
+virtnet_show_func virtnet_show_health;
+
+/* Carries on with what takes several turns of the main loop. */
+void virtnet_show_run(void);
+void virtnet_show_wait(void);
+
+#endif /* virtnet-show.h */
