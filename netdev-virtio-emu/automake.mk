@@ -134,6 +134,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 
 # ...and its firmware.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \
+	netdev-virtio-emu/mlx5/mlx5-ctrl.c \
+	netdev-virtio-emu/mlx5/mlx5-ctrl.h \
 	netdev-virtio-emu/mlx5/mlx5-datapath.c \
 	netdev-virtio-emu/mlx5/mlx5-datapath.h \
 	netdev-virtio-emu/mlx5/mlx5-devx.c \

@@ -14,6 +14,7 @@
 
 # Unit tests: programs that exit with status 0 when all is well.
 UNIT_TESTS = \
+	tests/test-mlx5-ctrl \
 	tests/test-mlx5-datapath \
 	tests/test-mlx5-devlink \
 	tests/test-mlx5-emu \
@@ -139,6 +140,14 @@ tests_test_mlx5_datapath_CPPFLAGS = \
 	-I$(srcdir)/netdev-virtio-emu/mlx5
 tests_test_mlx5_datapath_LDADD = $(TEST_LIBS)
 tests_test_mlx5_datapath_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_mlx5_ctrl_SOURCES = tests/test-mlx5-ctrl.c $(FW_MODEL)
+tests_test_mlx5_ctrl_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_ctrl_LDADD = $(TEST_LIBS)
+tests_test_mlx5_ctrl_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_mlx5_prm_SOURCES = tests/test-mlx5-prm.c

@@ -529,7 +529,7 @@ static void
 add_matches(struct flow **flows, size_t *n, size_t *allocated,
             const struct mlx5_rx_filter *filter, int vid)
 {
-    if (filter->promisc || filter->alluni) {
+    if (filter->promisc || filter->alluni || filter->overflow) {
         add_match(flows, n, allocated, MLX5_RX_ALL, eth_addr_zero, vid);
         return;
     }
@@ -628,6 +628,8 @@ replace_flows(struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
     struct flow *flows;
     size_t n;
 
+    /* A flow that could not be destroyed is in the way of the same one. */
+    mlx5_devx_reap(dp->sf);
     make_flows(dp, filter, &flows, &n);
     for (size_t i = 0; i < n; i++) {
         int error;

@@ -49,6 +49,7 @@ struct mlx5_rx_filter {
     struct eth_addr mac;        /* Its own. */
     struct eth_addr macs[MLX5_RX_MAX_MACS]; /* Others, of both kinds. */
     size_t n_macs;
+    bool overflow;              /* There are more than fit: take all. */
     bool vlan_filter;           /* Only untagged packets and these: */
     unsigned long *vlans;       /* Bitmap of 4096 bits, or NULL. */
 };
