@@ -123,6 +123,9 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 
 # The mlx5 backend: BlueField.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \
+	netdev-virtio-emu/mlx5/mlx5-backend.c \
+	netdev-virtio-emu/mlx5/mlx5-child.c \
+	netdev-virtio-emu/mlx5/mlx5-child.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-io.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-io.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-msg.c \
@@ -130,7 +133,15 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink.c \
-	netdev-virtio-emu/mlx5/mlx5-devlink.h
+	netdev-virtio-emu/mlx5/mlx5-devlink.h \
+	netdev-virtio-emu/mlx5/mlx5-rep.c \
+	netdev-virtio-emu/mlx5/mlx5-rep.h \
+	netdev-virtio-emu/mlx5/mlx5-vendor-cli.c \
+	netdev-virtio-emu/mlx5/mlx5-vendor-cli.h \
+	netdev-virtio-emu/mlx5/mlx5-vendor-json.c \
+	netdev-virtio-emu/mlx5/mlx5-vendor-json.h \
+	netdev-virtio-emu/mlx5/mlx5-vendor.c \
+	netdev-virtio-emu/mlx5/mlx5-vendor.h
 
 # ...and its firmware.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \

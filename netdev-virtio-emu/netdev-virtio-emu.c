@@ -141,7 +141,7 @@ virtio_emu_refresh(struct netdev_virtio_emu *nd)
         && !nd->class->rep_set_mtu(dev, dev->config.mtu)) {
         nd->mtu = dev->config.mtu;
     }
-    nd->up.ol_flags = virtnet_tx_offloads(
+    nd->up.ol_flags = dev && nd->class->rep_complete ? 0 : virtnet_tx_offloads(
         features & FEATURE(VIRTIO_NET_F_GUEST_CSUM),
         (features & FEATURE(VIRTIO_NET_F_GUEST_TSO4)
          && features & FEATURE(VIRTIO_NET_F_GUEST_TSO6)));

@@ -147,6 +147,12 @@ struct virtnet_backend_caps {
     unsigned int packed_max_mtu;    /* MTU with those at most, 0 if any. */
     uint32_t virt_queue_types;      /* Bit 0: split.  Bit 1: packed. */
     uint32_t event_modes;           /* Bit 0: no MSI-X.  Bit 2: MSI-X. */
+
+    /* Does somebody else make, number and remember the functions?  Then the
+     * controller makes none when it starts and keeps no records; devices come
+     * and go by virtnet_adopt() and virtnet_vanish() of virtnet-life.h, and
+     * "command" carries out what operators ask for. */
+    bool external;
 };
 
 /* An RDMA device that functions can have as parent. */
@@ -160,6 +166,11 @@ struct virtnet_ib_device {
 struct virtnet_backend {
     const struct virtnet_backend_class *class;
 };
+
+/* The answer to a command: 'error' is 0 and 'text' is JSON; or 'error' is a
+ * negative number and 'reason' one line, or NULL. */
+typedef void virtnet_command_cb(int error, const char *reason,
+                                const char *text, void *aux);
 
 /* Bits of 'changed' of "apply_config": which members differ. */
 enum virtnet_config_bit {
@@ -191,8 +202,9 @@ struct virtnet_backend_class {
     /* ## ------- ## */
 
     /* Opens the backend with 'settings', which stay valid until "close".
-     * Stores it in '*backendp'.  -EAGAIN means that something that it rests on
-     * is not there yet; the controller tries again.  Mandatory. */
+     * Stores it in '*backendp'; its class may be a more special one.  -EAGAIN
+     * means that something that it rests on is not there yet; the controller
+     * tries again.  Mandatory. */
     int (*open)(const struct virtnet_settings *settings,
                 struct virtnet_backend **backendp, char **errp);
 
@@ -226,6 +238,15 @@ struct virtnet_backend_class {
     int (*enumerate)(struct virtnet_backend *backend,
                      void (*cb)(struct virtnet_device *, void *aux),
                      void *aux, char **errp);
+
+    /* Carries out the command 'name' ("hotplug", "query", ...) of an operator,
+     * whose 'argc' arguments 'argv' have been found to be good.  Returns true
+     * if it does that, and then calls 'cb' once: before it returns, or from
+     * "run" or "close".  Optional: NULL if the controller carries out all
+     * commands itself. */
+    bool (*command)(struct virtnet_backend *backend, const char *name,
+                    int argc, const char *const argv[],
+                    virtnet_command_cb *cb, void *aux);
 
     /* ## ------- ## */
     /* ## Devices ## */
@@ -348,6 +369,10 @@ struct virtnet_backend_class {
     void (*rep_send)(struct virtnet_device *dev, int qid,
                      struct dp_packet_batch *batch);
 
+    /* Are packets for "rep_send" to be complete, whatever the driver can do:
+     * no checksum or segmentation left for others? */
+    bool rep_complete;
+
     /* Is there any use in polling rx queue 'qid' now?  Mandatory. */
     bool (*rep_rxq_enabled)(const struct virtnet_device *dev, int qid);
 
@@ -364,5 +389,6 @@ const struct virtnet_backend_class *virtnet_backend_lookup_class(
 
 /* The backends of this build. */
 extern const struct virtnet_backend_class virtnet_soft_backend_class;
+extern const struct virtnet_backend_class virtnet_mlx5_backend_class;
 
 #endif /* virtnet-backend-provider.h */

@@ -27,7 +27,8 @@
  *    netdev get_speed      -             yes            yes
  *    netdev get_duplex     -             -              yes
  *    unixctl reply_json    -             yes            yes
- *    GSO in software       -             yes            yes */
+ *    GSO in software       -             yes            yes
+ *    JSON arrays           visible       visible        opaque */
 
 #ifndef VIRTNET_OVS_VERSION
 #error "VIRTNET_OVS_VERSION must be defined"
@@ -37,6 +38,7 @@
 #include <stdint.h>
 
 #include "netdev-provider.h"
+#include "openvswitch/json.h"
 #include "userspace-tso.h"
 
 #define VIRTNET_HAVE_GET_SPEED (VIRTNET_OVS_VERSION >= 30500)
@@ -46,6 +48,27 @@
 /* The switch completes checksums and segments in software what a port cannot
  * take, so that a port may declare just what its driver negotiated. */
 #define VIRTNET_HAVE_SW_GSO (VIRTNET_OVS_VERSION >= 30500)
+
+/* Elements of a JSON array. */
+static inline size_t
+virtnet_array_size(const struct json *array)
+{
+#if VIRTNET_OVS_VERSION >= 40000
+    return json_array_size(array);
+#else
+    return array->array.n;
+#endif
+}
+
+static inline const struct json *
+virtnet_array_at(const struct json *array, size_t i)
+{
+#if VIRTNET_OVS_VERSION >= 40000
+    return json_array_at(array, i);
+#else
+    return array->array.elems[i];
+#endif
+}
 
 /* Returns the NETDEV_TX_OFFLOAD_* bits for a port whose driver accepts
  * packets with incomplete checksums if 'csum', and TCP packets larger than the

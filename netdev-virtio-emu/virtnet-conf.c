@@ -150,6 +150,13 @@ const struct virtnet_setting virtnet_settings_table[] = {
         admin_cmd_workers, START, NULL, 1, 16, NULL,
         "Accepted; of no effect."),
 
+    { "virtnet-mlx5-mode", NULL, VIRTNET_SETTING_CHOICE,
+      MEMBER(mlx5_vendor), START, "native", 0, 0, { "native", "vendor" },
+      "BlueField", "Who owns the card: `native`, the switch; `vendor`, "
+      "NVIDIA's virtio-net-controller service, which the switch drives." },
+    ROW("virtnet-mlx5-cli", NULL, STRING, mlx5_cli, START, NULL, 0, 0, NULL,
+        "Path of that service's own `virtnet` program; `vendor` needs it."),
+
     ROW("virtnet-socket-dir", NULL, STRING, socket_dir, START, NULL, 0, 0,
         "Software backend", "Directory of vhost-user sockets, each "
         "`<representor>.sock`; by default `<rundir>/virtnet`."),

@@ -275,6 +275,7 @@ controller_start(void)
     const struct virtnet_backend_class *class;
     struct virtnet_backend *backend;
     char *detail = NULL;
+    bool external;
     int error;
 
     if (!ctl.settings.enable || !ctl.settings.emulation_enable) {
@@ -304,11 +305,14 @@ controller_start(void)
         return;
     }
 
+    class = backend->class;
+    external = class->get_caps(backend)->external;
     ctl.backend = backend;
     ctl.state = CONTROLLER_RESTORING;
     virtnet_firmware_load();
-    virtnet_sf_pool_init(&virtnet_sfs, ctl.settings.pf_total_sf,
-                         ctl.settings.sf_pool_percent,
+    virtnet_sf_pool_init(&virtnet_sfs,
+                         external ? 0 : ctl.settings.pf_total_sf,
+                         external ? 0 : ctl.settings.sf_pool_percent,
                          ctl.settings.sf_pool_force_destroy);
     if (class->enumerate) {
         error = class->enumerate(backend, adopt_function, NULL, &detail);
@@ -318,7 +322,7 @@ controller_start(void)
             free(detail);
         }
     }
-    if (ctl.settings.recovery) {
+    if (ctl.settings.recovery && !external) {
         char *fingerprint = virtnet_firmware_fingerprint();
 
         virtnet_recovery_check_firmware(ctl.settings.recovery_dir,

@@ -167,7 +167,8 @@ virtnet_firmware_fingerprint(void)
 unsigned int
 virtnet_firmware_num_pfs(void)
 {
-    return virtnet_controller_settings()->num_pf;
+    return (get_caps()->external ? 0
+            : virtnet_controller_settings()->num_pf);
 }
 
 /* Makes up the address of the function 'dev', which may be NULL.  The same at

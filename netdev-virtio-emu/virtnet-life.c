@@ -27,6 +27,7 @@
 #include "virtnet-check.h"
 #include "virtnet-recovery.h"
 #include "virtnet-registry.h"
+#include "virtnet-sriov.h"
 
 struct virtnet_sf_pool virtnet_sfs;
 
@@ -70,6 +71,15 @@ virtnet_ib_device_lookup(const char *name)
         }
     }
     return NULL;
+}
+
+/* Are the devices somebody else's to remember? */
+static bool
+is_external(void)
+{
+    const struct virtnet_backend *backend = virtnet_controller_backend();
+
+    return backend && backend->class->get_caps(backend)->external;
 }
 
 /* Makes the function and its representor, up to the last step. */
@@ -151,6 +161,24 @@ virtnet_bring_down(struct virtnet_device *dev, bool keep_sf)
     virtnet_device_unref(dev);
 }
 
+void
+virtnet_adopt(struct virtnet_device *dev)
+{
+    int error = virtnet_sf_pool_take(&virtnet_sfs, true);
+
+    ovs_assert(!error);         /* It has no bound. */
+    virtnet_registry_claim_numbers(dev);
+    virtnet_registry_insert(dev);
+    virtnet_notify(VIRTNET_EVENT_ADDED, dev);
+}
+
+void
+virtnet_vanish(struct virtnet_device *dev)
+{
+    virtnet_sriov_let_go(dev);
+    virtnet_bring_down(dev, false);
+}
+
 int
 virtnet_bring_back(const struct virtnet_record *record,
                    struct virtnet_device **devp, char **errp)
@@ -201,7 +229,8 @@ virtnet_save(const struct virtnet_device *dev)
     const struct virtnet_settings *s = virtnet_controller_settings();
 
     return (fault_strikes(VIRTNET_FAULT_RECORD, NULL) ? VIRTNET_E_REC_CFG_SAVE
-            : s->recovery ? virtnet_recovery_save(dev, s->recovery_dir) : 0);
+            : s->recovery && !is_external()
+            ? virtnet_recovery_save(dev, s->recovery_dir) : 0);
 }
 
 void
@@ -209,7 +238,7 @@ virtnet_forget(const struct virtnet_device *dev)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
 
-    if (s->recovery) {
+    if (s->recovery && !is_external()) {
         virtnet_recovery_delete(dev->vuid, s->recovery_dir);
     }
 }

@@ -68,6 +68,16 @@ int virtnet_bring_up(struct virtnet_device *dev, bool back, char **errp);
  * is to be used again. */
 void virtnet_bring_down(struct virtnet_device *dev, bool keep_sf);
 
+/* For backends whose functions are made by somebody else (see 'external' in
+ * virtnet-backend-provider.h).
+ *
+ * Adds 'dev', which has all that the steps of a life give it, to the registry,
+ * and takes it away from there, which drops the reference that
+ * virtnet_device_init() gave.  The observers are told.  Numbers, VUID and
+ * representor must be free. */
+void virtnet_adopt(struct virtnet_device *dev);
+void virtnet_vanish(struct virtnet_device *dev);
+
 /* Like virtnet_bring_up(), for a device that was recorded, or is to be: what
  * 'record' tells of it has been checked by itself, but not beside other
  * devices and settings. */

@@ -81,6 +81,10 @@ struct virtnet_settings {
     unsigned int admin_cmd_workers; /* virtnet-admin-cmd-workers; or 0. */
     char *recovery_dir;         /* virtnet-recovery-dir. */
 
+    /* BlueField; start. */
+    bool mlx5_vendor;           /* Does NVIDIA's service own the card? */
+    char *mlx5_cli;             /* Path of its "virtnet" program, or NULL. */
+
     /* Soft backend; start. */
     char *socket_dir;           /* virtnet-socket-dir. */
     bool vhost_server;          /* virtnet-vhost-mode=server. */

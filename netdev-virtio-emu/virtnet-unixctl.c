@@ -593,11 +593,28 @@ is_starting(void)
     return !virtnet_controller_is_running(&reason) && !reason;
 }
 
+/* The backend has carried out a command of 'conn'. */
+static void
+command_answered(int error, const char *reason, const char *text, void *conn)
+{
+    if (error) {
+        virtnet_reply_errno(conn, error, reason);
+    } else {
+        struct virtnet_json j;
+
+        virtnet_json_init(&j);
+        ds_put_cstr(&j.text, text);
+        ds_chomp(&j.text, '\n');
+        virtnet_reply(conn, &j);
+    }
+}
+
 static void
 handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
            int argc, const char *const argv[])
 {
     const struct virtnet_command *failed;
+    struct virtnet_backend *backend = virtnet_controller_backend();
     struct virtnet_args args, sub;
     char *error;
 
@@ -617,7 +634,9 @@ handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
         ds_destroy(&s);
     } else if (update.running && is_action(command)) {
         virtnet_reply_errno(conn, -EBUSY, "an update is in progress");
-    } else {
+    } else if (!backend || !backend->class->command
+               || !backend->class->command(backend, command->name, argc, argv,
+                                           command_answered, conn)) {
         handlers[command - virtnet_commands](conn, &args, &sub);
     }
 }

@@ -36,6 +36,7 @@ virtnet_hooks_init(const char *remote)
 {
     virtnet_controller_init();
     virtnet_backend_register_class(&virtnet_soft_backend_class);
+    virtnet_backend_register_class(&virtnet_mlx5_backend_class);
     virtio_emu_register();
     virtnet_unixctl_init();
     virtnet_events_init();

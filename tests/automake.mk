@@ -165,7 +165,10 @@ EXTRA_DIST += \
 
 # What the requests of the devlink program are recorded with.
 check_DATA = tests/netlink-stand-in.so
-EXTRA_DIST += tests/netlink-stand-in.c
+EXTRA_DIST += \
+	tests/netlink-stand-in.c \
+	tests/vendor/two.json \
+	tests/vendor/virtnet-stand-in
 CLEANFILES += tests/netlink-stand-in.so
 tests/netlink-stand-in.so: tests/netlink-stand-in.c
 	$(AM_V_CC)$(CC) $(WARNING_CFLAGS) -O -fPIC -shared -o $@ \
@@ -177,6 +180,7 @@ TESTSUITE_AT = \
 	tests/virtnet-macros.at \
 	tests/units.at \
 	tests/devlink.at \
+	tests/vendor.at \
 	tests/commands.at \
 	tests/modify.at \
 	tests/validate.at \
