@@ -99,6 +99,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-forward.h \
 	netdev-virtio-emu/soft/soft-mempool.c \
 	netdev-virtio-emu/soft/soft-mempool.h \
+	netdev-virtio-emu/soft/soft-moderation.c \
+	netdev-virtio-emu/soft/soft-moderation.h \
 	netdev-virtio-emu/soft/soft-packed-ring.c \
 	netdev-virtio-emu/soft/soft-packed-ring.h \
 	netdev-virtio-emu/soft/soft-packet.c \

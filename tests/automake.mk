@@ -25,7 +25,9 @@ UNIT_TESTS = \
 	tests/test-virtnet-tables \
 	tests/test-virtnet-sriov \
 	tests/test-soft-eswitch \
+	tests/test-soft-moderation \
 	tests/test-soft-packed-ring \
+	tests/test-soft-ring \
 	tests/test-virtq \
 	tests/test-virtq-hostile \
 	tests/test-virtq-threads
@@ -64,6 +66,22 @@ tests_test_soft_eswitch_CPPFLAGS = \
 tests_test_soft_eswitch_LDFLAGS = -Wl,--wrap=soft_rep_send
 tests_test_soft_eswitch_LDADD = $(TEST_LIBS)
 tests_test_soft_eswitch_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_soft_moderation_SOURCES = tests/test-soft-moderation.c
+tests_test_soft_moderation_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_soft_moderation_LDADD = $(TEST_LIBS)
+tests_test_soft_moderation_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_soft_ring_SOURCES = tests/test-soft-ring.c
+tests_test_soft_ring_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_soft_ring_LDADD = $(TEST_LIBS)
+tests_test_soft_ring_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_soft_packed_ring_SOURCES = tests/test-soft-packed-ring.c
@@ -269,6 +287,7 @@ EXTRA_DIST += \
 	tests/guest/compare-counters \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \
+	tests/guest/front-end-script \
 	tests/guest/hostile-front-end \
 	tests/guest/vhost_front_end.py \
 	tests/guest/run-qemu \

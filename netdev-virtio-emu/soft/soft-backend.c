@@ -30,6 +30,7 @@
 #include "dpdk.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "packets.h"
@@ -74,6 +75,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 /* How long (ms) a front end must have been gone. */
 #define GONE_MS 5000
 
+/* How often (ms) rings are looked after: see soft_ring_check(). */
+#define CHECK_INTERVAL_MS 1000
+
 /* Sockets that are dealt with at a time. */
 #define MAX_SOCKETS 32
 
@@ -85,6 +89,7 @@ struct soft_backend {
     size_t n_ib_devices;
 
     struct soft_places places;
+    long long int next_check;   /* When to see how the rings are. */
 };
 
 static struct soft_backend *
@@ -343,8 +348,9 @@ soft_close(struct virtnet_backend *backend, bool keep)
 }
 
 static void
-soft_run(struct virtnet_backend *backend OVS_UNUSED)
+soft_run(struct virtnet_backend *backend)
 {
+    struct soft_backend *sb = soft_backend_cast(backend);
     struct virtnet_driver_info info;
     struct soft_vhost_user *vu;
 
@@ -368,11 +374,22 @@ soft_run(struct virtnet_backend *backend OVS_UNUSED)
         socket_appeared(CONTAINER_OF(aw, struct soft_device, await));
     }
     soft_mempool_run();
+    if (time_msec() >= sb->next_check) {
+        struct virtnet_device *dev;
+
+        VIRTNET_FOR_EACH_DEVICE (dev) {
+            soft_rep_check(&soft_device_cast(dev)->rep);
+        }
+        sb->next_check = time_msec() + CHECK_INTERVAL_MS;
+    }
 }
 
 static void
-soft_wait(struct virtnet_backend *backend OVS_UNUSED)
+soft_wait(struct virtnet_backend *backend)
 {
+    if (virtnet_controller_n_devices()) {
+        poll_timer_wait_until(soft_backend_cast(backend)->next_check);
+    }
     soft_await_wait();
     soft_vhost_user_wait();
     soft_mempool_wait();
@@ -441,6 +458,7 @@ soft_device_construct(struct virtnet_device *dev, char **errp)
         return error;
     }
 
+    soft_moderation_set(&sd->rep.moderation, &dev->config);
     sd->slot = place.slot;
     free(dev->vuid);
     dev->vuid = place.vuid;
@@ -589,6 +607,9 @@ soft_apply_config(struct virtnet_device *dev,
     if (!error && changed & VIRTNET_CONFIG_PACKET_COUNTER) {
         soft_rep_set_packet_counter(&sd->rep, new->packet_counter);
     }
+    if (!error && changed & (VIRTNET_CONFIG_DIM | VIRTNET_CONFIG_CQ)) {
+        soft_moderation_set(&sd->rep.moderation, new);
+    }
     if (!error && changed & VIRTNET_CONFIG_DROP_COUNTER) {
         soft_rep_set_drop_counter(&sd->rep, new->drop_counter);
     }
@@ -708,6 +729,7 @@ const struct virtnet_backend_class virtnet_soft_backend_class = {
     .restore = soft_restore,
 
     .get_queue_info = soft_get_queue_info,
+    .get_health = soft_rep_get_health,
     .get_drops = soft_rep_get_drops,
 
     .rep_set_mtu = soft_rep_set_mtu,

@@ -330,6 +330,20 @@ load_frames(struct soft_rep *rep, struct soft_rxq *rxq,
     return n_ok;
 }
 
+/* Sends the notification of 'txq' that is overdue. */
+static void
+notify_late(struct soft_txq *txq)
+{
+    if (rte_spinlock_trylock(&txq->ring.lock)) {
+        if (txq->ring.ready
+            && soft_dim_is_due(&txq->ring.dim, rte_rdtsc())) {
+            soft_dim_reset(&txq->ring.dim);
+            soft_ring_notify(&txq->ring);
+        }
+        rte_spinlock_unlock(&txq->ring.lock);
+    }
+}
+
 int
 soft_rep_recv(struct virtnet_device *dev, int qid,
               struct dp_packet_batch *batch, int *qfill)
@@ -342,16 +356,20 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     struct soft_rxq *rxq;
     uint32_t map, rest;
     unsigned int n;
+    uint64_t now;
     int i;
 
-    atomic_read_relaxed(&rep->up, &up);
-    if (OVS_UNLIKELY(ovsrcu_index_get(&rep->vid) < 0 || !up
+    if (OVS_UNLIKELY(ovsrcu_index_get(&rep->vid) < 0
                      || qid >= rep->n_pairs)) {
         return EAGAIN;
     }
-
+    now = rte_rdtsc();
+    if (OVS_UNLIKELY(soft_dim_is_due(&rep->pairs[qid].tx.ring.dim, now))) {
+        notify_late(&rep->pairs[qid].tx);
+    }
     rxq = &rep->pairs[qid].rx;
-    if (rte_rdtsc() < rxq->rest_until) {
+    atomic_read_relaxed(&rep->up, &up);
+    if (now < rxq->rest_until || OVS_UNLIKELY(!up)) {
         return EAGAIN;
     }
     if (OVS_UNLIKELY(!rte_spinlock_trylock(&rxq->ring.lock))) {
@@ -409,7 +427,8 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
 /* A transmit queue that is in use, and what its driver takes. */
 struct tx {
     struct soft_rep *rep;
-    struct soft_txq *txq;
+    struct soft_queue_pair *pair;
+    struct soft_txq *txq;       /* Of 'pair'. */
     struct soft_packet_limits limits;
     struct soft_packet_drops drops;
     uint64_t bytes;             /* Of the packets that are offered. */
@@ -440,6 +459,7 @@ tx_choose(struct soft_rep *rep, int qid, struct tx *tx)
     atomic_read_relaxed(&rep->guest_offloads, &offloads);
     *tx = (struct tx) {
         .rep = rep,
+        .pair = &rep->pairs[mapped],
         .txq = &rep->pairs[mapped].tx,
         .limits = {
             .mtu = mtu,
@@ -486,6 +506,25 @@ tx_unlock(struct tx *tx, size_t sent, size_t n)
     }
     atomic_store_relaxed(&txq->core, rte_lcore_id());
     rte_spinlock_unlock(&txq->ring.lock);
+}
+
+/* Notifies the driver, now or later, that it has got 'sent' of 'n' packets. */
+static inline void
+tx_notify(struct tx *tx, size_t sent, size_t n)
+{
+    struct soft_ring *ring = &tx->txq->ring;
+    bool polled;
+
+    /* Whoever polls the other half of the pair ends the wait.  And a driver
+     * that has no buffers left had better hear of it. */
+    atomic_read_relaxed(&tx->pair->rx.enabled, &polled);
+    if (sent == n && OVS_LIKELY(polled)
+        && soft_moderation_delays(&tx->rep->moderation, &ring->dim, sent,
+                                  rte_rdtsc())) {
+        return;
+    }
+    soft_dim_reset(&ring->dim);
+    soft_ring_notify(ring);
 }
 
 /* What is to be sent, in one form or another. */
@@ -539,7 +578,7 @@ tx_enqueue(struct tx *tx, const struct tx_source *src, size_t n)
             tx->retries++;
         }
     }
-    soft_ring_notify(ring);
+    tx_notify(tx, sent, n);
     return sent;
 }
 
@@ -738,6 +777,45 @@ soft_rep_forward(struct virtnet_device *dev, int qid,
     sent = tx_enqueue(&tx, &src, n);
     tx_count_sizes(&tx, &src, sent, n);
     tx_unlock(&tx, sent, n);
+}
+
+/* Health. */
+
+void
+soft_rep_check(struct soft_rep *rep)
+{
+    bool up;
+
+    if (ovsrcu_index_get(&rep->vid) < 0) {
+        return;
+    }
+    atomic_read_relaxed(&rep->up, &up);
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        soft_ring_check(&rep->pairs[i].rx.ring, up);
+        soft_ring_check(&rep->pairs[i].tx.ring, false);
+    }
+}
+
+void
+soft_rep_get_health(const struct virtnet_device *dev,
+                    struct virtnet_health *health)
+{
+    const struct soft_rep *rep = soft_rep_cast(dev);
+
+    for (unsigned int i = 0; i < 2 * rep->n_pairs; i++) {
+        const struct soft_queue_pair *pair = &rep->pairs[i / 2];
+        struct soft_ring *ring = CONST_CAST(struct soft_ring *,
+                                            i & 1 ? &pair->tx.ring
+                                            : &pair->rx.ring);
+
+        rte_spinlock_lock(&ring->lock);
+        health->sq_stall += ring->n_stalls;
+        health->dma_q_errors += ring->n_errors;
+        health->host_read_errors += ring->q.errors[VIRTQ_BAD_ADDRESS];
+        health->recover_counter += ring->n_recoveries;
+        health->fatal |= ring->ready && virtq_is_broken(&ring->q);
+        rte_spinlock_unlock(&ring->lock);
+    }
 }
 
 /* Counters. */

@@ -118,6 +118,7 @@ struct soft_rep {
     OVSRCU_TYPE(struct rte_mempool *) mp;
     uint16_t n_pairs;           /* Elements of 'pairs'. */
     struct soft_port *eswitch_port; /* Constant.  See soft-eswitch.h. */
+    struct soft_moderation moderation;
 
     /* Transmit queue that takes the packets of queue id I: map[I % n_map].
      * Only enabled queues appear here.  Written by whoever holds the mutex of
@@ -172,6 +173,11 @@ int soft_rep_recv(struct virtnet_device *, int qid, struct dp_packet_batch *,
                   int *qfill);
 void soft_rep_send(struct virtnet_device *, int qid, struct dp_packet_batch *);
 uint64_t soft_rep_get_drops(const struct virtnet_device *);
+void soft_rep_get_health(const struct virtnet_device *,
+                         struct virtnet_health *);
+
+/* Looks after the rings.  To be called once a second.  Main thread. */
+void soft_rep_check(struct soft_rep *);
 
 /* Hands 'n' frames, at most 32, to the driver of 'dev', straight from the
  * memory of the guest that sent them.  Of each frame the start is

@@ -30,6 +30,7 @@
 #include "soft-ring.h"
 
 #include <errno.h>
+#include <rte_cycles.h>
 #include <rte_vhost.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,6 +39,10 @@
 #include "util.h"
 
 COVERAGE_DEFINE(virtnet_guest_notified);
+
+/* Checks in a row, a second apart, before a ring without progress is a
+ * stall. */
+#define STUCK_CHECKS 2
 
 /* VIRTIO 1.2, sections 5.1.3 and 6. */
 #define F(BIT) (UINT64_C(1) << (BIT))
@@ -192,6 +197,10 @@ soft_ring_publish(struct soft_ring *ring, struct soft_ring_spec *spec)
     ring->mergeable = spec->mergeable;
     ring->requests = spec->requests;
     ring->callfd = spec->callfd;
+    soft_dim_reset(&ring->dim);
+    ring->seen_desc = UINT64_MAX;
+    ring->n_stuck = 0;
+    ring->error_seen = false;
     virtq_disable_notify(&ring->q); /* It is polled. */
     ring->ready = true;
 
@@ -244,6 +253,48 @@ soft_ring_notify(struct soft_ring *ring)
             COVERAGE_INC(virtnet_guest_notified);
         }
     }
+}
+
+/* Sees to it that no notification is overdue, that the ring goes on
+ * after an error, and, if it 'must_be_served', that what the driver has made
+ * available does not stay there.  To be called once a second.  Main thread. */
+void
+soft_ring_check(struct soft_ring *ring, bool must_be_served)
+{
+    uint64_t n_desc;
+
+    rte_spinlock_lock(&ring->lock);
+    if (!ring->ready) {
+        goto out;
+    }
+    if (soft_dim_is_due(&ring->dim, rte_rdtsc())) {
+        soft_dim_reset(&ring->dim);
+        soft_ring_notify(ring);
+    }
+    if (OVS_UNLIKELY(virtq_is_broken(&ring->q))) {
+        if (!ring->error_seen) {
+            ring->error_seen = true;
+            ring->n_errors++;
+        } else if (virtq_recover(&ring->q)) {
+            ring->error_seen = false;
+            ring->n_recoveries++;
+        }
+        goto out;
+    }
+
+    atomic_read_relaxed(&ring->q.received_desc, &n_desc);
+    if (must_be_served && n_desc == ring->seen_desc
+        && virtq_has_work(&ring->q)) {
+        if (++ring->n_stuck == STUCK_CHECKS) {
+            ring->n_stalls++;
+        }
+    } else {
+        ring->n_stuck = 0;
+    }
+    ring->seen_desc = n_desc;
+
+out:
+    rte_spinlock_unlock(&ring->lock);
 }
 
 /* Fills in the counters that the ring itself has. */

@@ -39,6 +39,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "soft-moderation.h"
 #include "virtnet-device.h"
 #include "virtq.h"
 
@@ -51,6 +52,16 @@ struct soft_ring {
                                  * ours. */
     struct virtq_mem *mem;      /* The guest's memory.  Owned. */
     struct virtq q;
+    struct soft_dim dim;        /* Notifications that wait. */
+
+    /* See soft_ring_check(). */
+    uint64_t seen_desc;         /* received_desc at the last check. */
+    unsigned int n_stuck;       /* Checks without progress. */
+    bool error_seen;            /* Is the ring's error counted? */
+    uint64_t n_errors;          /* Times that the ring stood still because of
+                                 * what was in it. */
+    uint64_t n_recoveries;      /* Times that it went on afterwards. */
+    uint64_t n_stalls;          /* Times that nobody served it. */
 };
 
 /* A ring that has not been published yet. */
@@ -71,6 +82,7 @@ void soft_ring_unload(struct soft_ring_spec *);
 int soft_ring_publish(struct soft_ring *, struct soft_ring_spec *);
 bool soft_ring_withdraw(struct soft_ring *, uint16_t *avail, uint16_t *used);
 void soft_ring_notify(struct soft_ring *);
+void soft_ring_check(struct soft_ring *, bool must_be_served);
 void soft_ring_get_counters(const struct soft_ring *,
                             struct virtnet_queue_info *);
 

@@ -323,3 +323,18 @@ virtq_has_work(struct virtq *q)
             ? virtq_packed_has_work(q)
             : virtq_split_has_work(q));
 }
+
+/* Has a broken ring go on, with what the driver makes available from now on.
+ * Nobody gets to see what there was before, which is not given back, either.
+ * Returns false, and changes nothing, if it cannot be told where to go on: a
+ * packed ring, or buffers are outstanding. */
+bool
+virtq_recover(struct virtq *q)
+{
+    if (q->packed || q->outstanding || !virtq_is_broken(q)) {
+        return false;
+    }
+    q->next.index = q->avail_idx = virtq_load16(&q->driver.split->idx);
+    atomic_store_relaxed(&q->broken, false);
+    return true;
+}

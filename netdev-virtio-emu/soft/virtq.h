@@ -45,7 +45,8 @@
  * A buffer that is not as the standard wants it goes back to the driver with
  * length 0, and counts as one of enum virtq_error; a caller never sees it.
  * Where it is not even clear what to give back, 'broken' becomes true, and the
- * ring stands still until it is initialized again.
+ * ring stands still until it is initialized again, or virtq_recover() is
+ * called.
  *
  * Buffers go back in the order in which they came, whether VIRTIO_F_IN_ORDER
  * was negotiated or not.
@@ -222,6 +223,7 @@ int virtq_init(struct virtq *, const struct virtq_config *);
 uint16_t virtq_avail_base(const struct virtq *);
 void virtq_set_log(struct virtq *, uint8_t *log, uint64_t size,
                    uint64_t log_used);
+bool virtq_recover(struct virtq *);
 
 /* The driver transmits. */
 unsigned int virtq_recv_burst(struct virtq *, struct virtq_frame *,

@@ -1,0 +1,199 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* How rings are looked after (soft_ring_check() of soft/soft-ring.h). */
+
+#include <config.h>
+#undef NDEBUG
+
+#include "soft-ring.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define SIZE 8
+#define GPA 0x10000
+
+/* What the driver and we share: a split ring and a frame. */
+static struct {
+    struct { uint64_t addr; uint32_t len; uint16_t flags, next; } desc[SIZE];
+    struct { uint16_t flags, idx, ring[SIZE], event; } avail;
+    struct {
+        uint16_t flags, idx;
+        struct { uint32_t id, len; } ring[SIZE];
+        uint16_t event;
+    } used;
+    uint8_t frame[76];
+} *guest;
+
+static struct soft_ring ring;
+
+static void
+start(void)
+{
+    struct virtq_region region = { .gpa = GPA, .size = sizeof *guest };
+    struct soft_ring_spec spec = { .callfd = eventfd(0, EFD_NONBLOCK) };
+    struct virtq_mem *mem;
+
+    assert(!posix_memalign((void **) &guest, 64, sizeof *guest));
+    memset(guest, 0, sizeof *guest);
+    region.va = (uint8_t *) guest;
+    assert(!virtq_mem_create(&region, 1, &mem));
+    spec.config = (struct virtq_config) {
+        .mem = mem,
+        .desc = guest->desc,
+        .driver = &guest->avail,
+        .device = &guest->used,
+        .size = SIZE,
+        .hdr_len = VIRTQ_HDR_LEN,
+    };
+    spec.log_used = VIRTQ_NO_LOG;
+    soft_ring_init(&ring);
+    assert(!soft_ring_publish(&ring, &spec));
+}
+
+/* The driver makes a frame available. */
+static void
+post(void)
+{
+    guest->desc[0].addr = GPA + ((uint8_t *) guest->frame - (uint8_t *) guest);
+    guest->desc[0].len = sizeof guest->frame;
+    guest->avail.ring[guest->avail.idx % SIZE] = 0;
+    guest->avail.idx++;
+}
+
+/* Serves the ring, and returns how many frames there were. */
+static unsigned int
+serve(void)
+{
+    static struct virtq_frame frames[SIZE];
+    unsigned int n = virtq_recv_burst(&ring.q, frames, SIZE);
+
+    virtq_recv_done(&ring.q, frames, n);
+    return n;
+}
+
+static void
+check(unsigned int n)
+{
+    while (n--) {
+        soft_ring_check(&ring, true);
+    }
+}
+
+static void
+test_stalls(void)
+{
+    check(10);
+    assert(!ring.n_stalls);
+
+    /* Busy, but never seen without work. */
+    for (int i = 0; i < 10; i++) {
+        post();
+        assert(serve() == 1);
+        post();
+        check(1);
+        assert(serve() == 1);
+    }
+    assert(!ring.n_stalls);
+
+    /* One stall is one, however long. */
+    post();
+    check(2);
+    assert(!ring.n_stalls);
+    check(10);
+    assert(ring.n_stalls == 1);
+    assert(serve() == 1);
+    check(2);
+    post();
+    check(10);
+    assert(ring.n_stalls == 2);
+    assert(serve() == 1);
+
+    /* Nobody has to serve a port that is down. */
+    post();
+    for (int i = 0; i < 10; i++) {
+        soft_ring_check(&ring, false);
+    }
+    assert(ring.n_stalls == 2);
+    assert(serve() == 1);
+}
+
+static void
+test_recovery(void)
+{
+    guest->avail.idx += 1000;
+    assert(!serve());
+    assert(virtq_is_broken(&ring.q));
+    post();
+    assert(!serve());
+    check(1);
+    assert(ring.n_errors == 1 && !ring.n_recoveries);
+    check(1);
+    assert(ring.n_errors == 1 && ring.n_recoveries == 1);
+
+    /* What was there is gone, and what comes is served. */
+    assert(!serve());
+    post();
+    assert(serve() == 1);
+
+    guest->avail.idx += 1000;
+    assert(!serve());
+    check(2);
+    assert(ring.n_errors == 2 && ring.n_recoveries == 2);
+}
+
+/* A notification that is overdue is not lost, even if nobody polls. */
+static void
+test_late_notification(void)
+{
+    uint64_t n;
+
+    while (read(ring.callfd, &n, sizeof n) > 0) {
+        continue;
+    }
+    post();
+    assert(serve() == 1);
+    check(1);
+    assert(read(ring.callfd, &n, sizeof n) < 0);
+    atomic_store_relaxed(&ring.dim.due, 1);
+    check(1);
+    assert(read(ring.callfd, &n, sizeof n) == sizeof n && n == 1);
+    check(1);
+    assert(read(ring.callfd, &n, sizeof n) < 0);
+}
+
+int
+main(int argc OVS_UNUSED, char *argv[])
+{
+    int callfd;
+
+    set_program_name(argv[0]);
+    start();
+    callfd = ring.callfd;
+    test_stalls();
+    test_recovery();
+    test_late_notification();
+    soft_ring_withdraw(&ring, NULL, NULL);
+    check(3);                   /* Nothing to look after. */
+    close(callfd);
+    free(guest);
+    return 0;
+}
