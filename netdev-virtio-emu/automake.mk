@@ -156,6 +156,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-devx-rdma.c \
 	netdev-virtio-emu/mlx5/mlx5-emu.c \
 	netdev-virtio-emu/mlx5/mlx5-emu.h \
+	netdev-virtio-emu/mlx5/mlx5-native.c \
+	netdev-virtio-emu/mlx5/mlx5-native.h \
 	netdev-virtio-emu/mlx5/mlx5-prm-emulation.h \
 	netdev-virtio-emu/mlx5/mlx5-prm.c \
 	netdev-virtio-emu/mlx5/mlx5-prm.h

@@ -18,6 +18,7 @@ UNIT_TESTS = \
 	tests/test-mlx5-datapath \
 	tests/test-mlx5-devlink \
 	tests/test-mlx5-emu \
+	tests/test-mlx5-native \
 	tests/test-mlx5-prm \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
@@ -166,6 +167,14 @@ tests_test_mlx5_ctrl_CPPFLAGS = \
 	-I$(srcdir)/netdev-virtio-emu/mlx5
 tests_test_mlx5_ctrl_LDADD = $(TEST_LIBS)
 tests_test_mlx5_ctrl_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_mlx5_native_SOURCES = tests/test-mlx5-native.c $(FW_MODEL)
+tests_test_mlx5_native_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_native_LDADD = $(TEST_LIBS)
+tests_test_mlx5_native_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_mlx5_prm_SOURCES = tests/test-mlx5-prm.c

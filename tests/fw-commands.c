@@ -420,7 +420,7 @@ fw_modify_emulation(struct fw_obj *obj, const uint8_t *in, size_t in_len,
             fn->host_status |= 0x40;
         } else {
             fn->reset_pending = false;
-            fn->host_status = 0;
+            fn->status = fn->host_status = 0;
             fn->driver_feature = 0;
             memset(fn->queues, 0, sizeof fn->queues);
         }

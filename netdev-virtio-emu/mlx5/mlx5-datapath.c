@@ -101,7 +101,26 @@ struct mlx5_datapath {
     struct flow *flows;
     size_t n_flows;
     unsigned int n_pairs;
+
+    void (*pause)(void *aux);
+    void *pause_aux;
 };
+
+void
+mlx5_datapath_set_pause(struct mlx5_datapath *dp, void (*pause)(void *aux),
+                        void *aux)
+{
+    dp->pause = pause;
+    dp->pause_aux = aux;
+}
+
+static void
+take_pause(struct mlx5_datapath *dp)
+{
+    if (dp->pause) {
+        dp->pause(dp->pause_aux);
+    }
+}
 
 static void
 filter_copy(struct mlx5_rx_filter *dst, const struct mlx5_rx_filter *src)
@@ -582,10 +601,13 @@ make_flows(const struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
 }
 
 static void
-destroy_flow(struct flow *flow)
+destroy_flow(struct mlx5_datapath *dp, struct flow *flow)
 {
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        mlx5_devx_destroy(&flow->obj[i]);
+        if (flow->obj[i]) {
+            mlx5_devx_destroy(&flow->obj[i]);
+            take_pause(dp);
+        }
     }
 }
 
@@ -601,9 +623,10 @@ create_flow(struct mlx5_datapath *dp, struct flow *flow, char **errp)
         error = mlx5_devx_flow(dp->sf, &match, dp->tirs[i], &flow->obj[i],
                                errp);
         if (error) {
-            destroy_flow(flow);
+            destroy_flow(dp, flow);
             return error;
         }
+        take_pause(dp);
     }
     return 0;
 }
@@ -640,7 +663,7 @@ replace_flows(struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
         error = create_flow(dp, &flows[i], errp);
         if (error) {
             while (i) {
-                destroy_flow(&flows[--i]);
+                destroy_flow(dp, &flows[--i]);
             }
             free(flows);
             return error;
@@ -652,7 +675,7 @@ replace_flows(struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
         if (same) {
             memcpy(same->obj, dp->flows[i].obj, sizeof same->obj);
         } else {
-            destroy_flow(&dp->flows[i]);
+            destroy_flow(dp, &dp->flows[i]);
         }
     }
     free(dp->flows);
@@ -684,6 +707,7 @@ start_receiving(struct mlx5_datapath *dp, char **errp)
     }
     for (size_t i = 0; i < dp->n_kinds && !error; i++) {
         error = create_tir(dp, i, errp);
+        take_pause(dp);
     }
     if (!error) {
         error = replace_flows(dp, &dp->filter, errp);
@@ -695,7 +719,7 @@ static void
 stop_receiving(struct mlx5_datapath *dp)
 {
     for (size_t i = 0; i < dp->n_flows; i++) {
-        destroy_flow(&dp->flows[i]);
+        destroy_flow(dp, &dp->flows[i]);
     }
     free(dp->flows);
     dp->flows = NULL;

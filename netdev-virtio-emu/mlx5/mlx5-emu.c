@@ -276,10 +276,10 @@ query_vuids(struct mlx5_devx *devx, uint16_t pf_vhca_id,
     return error;
 }
 
-int
-mlx5_emu_list(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
-              uint16_t pf_vhca_id, size_t max,
-              struct mlx5_emu_function **functionsp, size_t *np, char **errp)
+/* Like mlx5_emu_list(), without VUIDs. */
+static int
+list_functions(struct mlx5_devx *devx, uint16_t pf_vhca_id, size_t max,
+               struct mlx5_emu_function **functionsp, size_t *np, char **errp)
 {
     size_t out_len = (MLX5_LEN_query_emulated_functions_out
                       + max * MLX5_LEN_emulated_function);
@@ -310,26 +310,65 @@ mlx5_emu_list(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
         functions[i].hotplug = MLX5_GET(emulated_function, entry,
                                         hotplug_function);
     }
-    if (caps->query_vuid && n) {
-        if (pf_vhca_id) {
-            error = query_vuids(devx, pf_vhca_id, functions, n, errp);
-        } else {
-            for (size_t i = 0; i < n && !error; i++) {
-                error = query_vuids(devx, 0, &functions[i], 1, errp);
-            }
-        }
-    }
 
 out:
     free(out);
-    if (error) {
-        free(functions);
-        functions = NULL;
-        n = 0;
-    }
     *functionsp = functions;
     *np = n;
     return error;
+}
+
+int
+mlx5_emu_list(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
+              uint16_t pf_vhca_id, size_t max,
+              struct mlx5_emu_function **functions, size_t *n, char **errp)
+{
+    int error = list_functions(devx, pf_vhca_id, max, functions, n, errp);
+
+    if (!error && caps->query_vuid && *n) {
+        if (pf_vhca_id) {
+            error = query_vuids(devx, pf_vhca_id, *functions, *n, errp);
+        } else {
+            for (size_t i = 0; i < *n && !error; i++) {
+                error = query_vuids(devx, 0, &(*functions)[i], 1, errp);
+            }
+        }
+    }
+    if (error) {
+        free(*functions);
+        *functions = NULL;
+        *n = 0;
+    }
+    return error;
+}
+
+int
+mlx5_emu_find(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
+              uint16_t vhca_id, struct mlx5_emu_function *function,
+              char **errp)
+{
+    struct mlx5_emu_function *functions;
+    size_t n;
+    int error;
+
+    error = list_functions(devx, 0, caps->max_devices + caps->max_hotplug,
+                           &functions, &n, errp);
+    if (error) {
+        return error;
+    }
+    error = -ENODEV;
+    for (size_t i = 0; i < n; i++) {
+        if (functions[i].vhca_id == vhca_id) {
+            *function = functions[i];
+            error = 0;
+        }
+    }
+    free(functions);
+    if (error) {
+        return mlx5_devx_fail(error, errp, "%s: function %u is not listed",
+                              devx->name, vhca_id);
+    }
+    return caps->query_vuid ? query_vuids(devx, 0, function, 1, errp) : 0;
 }
 
 static void

@@ -81,6 +81,10 @@ int mlx5_emu_list(struct mlx5_devx *, const struct mlx5_emu_caps *,
                   struct mlx5_emu_function **functions, size_t *n,
                   char **errp);
 
+/* Tells what firmware says of the PF 'vhca_id'. */
+int mlx5_emu_find(struct mlx5_devx *, const struct mlx5_emu_caps *,
+                  uint16_t vhca_id, struct mlx5_emu_function *, char **errp);
+
 /* What a function is to be. */
 struct mlx5_emu_config {
     uint64_t features;

@@ -1,0 +1,1197 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The emulation manager at work.  See mlx5-native.h. */
+
+#include <config.h>
+
+#include "mlx5-native.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coverage.h"
+#include "hash.h"
+#include "mlx5-ctrl.h"
+#include "mlx5-datapath.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovs-atomic.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "seq.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mlx5_native);
+
+COVERAGE_DEFINE(mlx5_native_step);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 30);
+
+/* After a failure, before the next try. */
+#define RETRY_MS 20
+
+/* How often control queues are looked at: while a driver uses its own, and
+ * otherwise. */
+#define CTRL_POLL_MS 10
+#define CTRL_IDLE_POLL_MS 100
+#define CTRL_BUSY_MS 1000
+
+/* Age at which counters are fetched again, if anybody asks. */
+#define STATS_MS 500
+
+#define F_CTRL_VQ (UINT64_C(1) << 17)
+#define F_MQ (UINT64_C(1) << 22)
+
+/* A function. */
+struct fn {
+    struct hmap_node node;      /* In native->fns, by vhca_id. */
+    uint16_t vhca_id;
+    char sf_name[64];
+
+    struct mlx5_devx_obj *emu;  /* NULL while it is to be managed again. */
+    struct mlx5_emu_state regs; /* As last read; with queues once started. */
+    bool dirty;                 /* To be read again... */
+    bool event;                 /* ...because the card has said so. */
+    bool was_alive;             /* Has a driver been seen? */
+    bool reset, flr, release;   /* Why it is STOPPING. */
+    bool rescan;                /* Its VFs have changed. */
+    long long int retry_at;     /* Not before that. */
+
+    enum mlx5_native_state state;
+    struct mlx5_devx *sf;
+    struct mlx5_datapath *dp;
+    struct mlx5_ctrl_state ctrl; /* Initialized while 'dp' is there. */
+    struct mlx5_devx_events *queue_events; /* If queues are the SF's. */
+    struct mlx5_ctrlq *ctrlq;
+    unsigned int ctrl_index;
+    long long int ctrl_at, ctrl_busy_until;
+
+    struct virtnet_queue_info *infos; /* regs.n_queues of them. */
+    unsigned int next_info;     /* Being fetched; n_queues for none. */
+    long long int stats_at;     /* When they were fetched. */
+    bool stats_wanted;
+    struct mlx5_native_stats stats;
+    struct virtnet_driver_info told; /* What the main thread knows. */
+    bool told_any;
+};
+
+struct mlx5_native {
+    struct mlx5_devx *devx;     /* The manager. */
+    struct mlx5_emu_caps caps;
+    struct mlx5_devx_events *events;
+    struct mlx5_emu_function *pfs;
+    size_t n_pfs;
+
+    /* Firmware, and all functions.  The main thread goes first. */
+    struct ovs_mutex mutex;
+    atomic_count n_waiting;
+    struct hmap fns OVS_GUARDED;
+    long long int reap_at OVS_GUARDED;
+
+    pthread_t thread;
+    struct seq *work;           /* Wakes the thread. */
+    atomic_bool stop;
+
+    struct ovs_mutex news_mutex;
+    struct ovs_list news OVS_GUARDED; /* struct mlx5_native_event. */
+    struct seq *news_seq;       /* Wakes the main thread. */
+};
+
+static void
+enter(struct mlx5_native *native)
+    OVS_ACQUIRES(native->mutex)
+{
+    atomic_count_inc(&native->n_waiting);
+    ovs_mutex_lock(&native->mutex);
+    atomic_count_dec(&native->n_waiting);
+}
+
+static void
+leave(struct mlx5_native *native)
+    OVS_RELEASES(native->mutex)
+{
+    ovs_mutex_unlock(&native->mutex);
+}
+
+static struct fn *
+find_fn(struct mlx5_native *native, uint16_t vhca_id)
+    OVS_REQUIRES(native->mutex)
+{
+    struct fn *fn;
+
+    HMAP_FOR_EACH_WITH_HASH (fn, node, hash_int(vhca_id, 0), &native->fns) {
+        if (fn->vhca_id == vhca_id) {
+            return fn;
+        }
+    }
+    return NULL;
+}
+
+/* News. */
+
+static struct mlx5_native_event *
+new_event(const struct fn *fn, enum mlx5_native_event_type type)
+{
+    struct mlx5_native_event *event = xzalloc(sizeof *event);
+
+    event->type = type;
+    event->vhca_id = fn->vhca_id;
+    return event;
+}
+
+static void
+tell(struct mlx5_native *native, struct mlx5_native_event *event)
+{
+    ovs_mutex_lock(&native->news_mutex);
+    ovs_list_push_back(&native->news, &event->node);
+    ovs_mutex_unlock(&native->news_mutex);
+    seq_change(native->news_seq);
+}
+
+/* Tells of 'text', which it takes over. */
+static void
+tell_problem(struct mlx5_native *native, const struct fn *fn, char *text)
+{
+    struct mlx5_native_event *event = new_event(fn, MLX5_NATIVE_PROBLEM);
+
+    VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, text);
+    event->text = text;
+    tell(native, event);
+}
+
+/* Tells what the driver has done, if that is news. */
+static void
+tell_driver(struct mlx5_native *native, struct fn *fn, bool flr)
+{
+    struct virtnet_driver_info info;
+    struct mlx5_native_event *event;
+
+    memset(&info, 0, sizeof info);
+    info.status = fn->regs.status;
+    if (fn->state != MLX5_NATIVE_RUNNING) {
+        /* Packets cannot go yet. */
+        info.status &= ~VIRTNET_STATUS_DRIVER_OK;
+    } else {
+        info.enabled_pairs = fn->ctrl.n_pairs;
+        info.ring_pairs = fn->regs.max_pairs;
+        info.ctrl_mac = fn->ctrl.filter.mac;
+        if (eth_addr_equals(info.ctrl_mac, fn->regs.mac)) {
+            info.ctrl_mac = eth_addr_zero;
+        }
+    }
+    info.features = fn->regs.driver_features;
+    info.msix_config_vector = fn->regs.msix_config;
+    info.attached = fn->regs.enabled;
+    info.numa_id = -1;
+    if (fn->told_any && !flr && !memcmp(&info, &fn->told, sizeof info)) {
+        return;
+    }
+    memcpy(&fn->told, &info, sizeof info);
+    fn->told_any = true;
+    event = new_event(fn, MLX5_NATIVE_DRIVER);
+    event->info = info;
+    event->flr = flr;
+    tell(native, event);
+}
+
+/* Has 'fn' try again later what has failed for the reason 'err', which it
+ * takes over. */
+static void
+retry(struct fn *fn, char *err)
+{
+    VLOG_WARN_RL(&rl, "function %u: %s; trying again", fn->vhca_id, err);
+    free(err);
+    fn->stats.retries++;
+    fn->retry_at = time_msec() + RETRY_MS;
+}
+
+/* Management. */
+
+static int
+manage(struct mlx5_native *native, struct fn *fn, char **errp)
+{
+    const struct mlx5_devx_class *class = native->devx->class;
+    int error;
+
+    error = mlx5_emu_manage(native->devx, &native->caps, fn->vhca_id, &fn->emu,
+                            errp);
+    if (!error) {
+        error = class->subscribe(native->events, fn->emu,
+                                 MLX5_EVENT_OBJECT_CHANGE, fn->vhca_id);
+        if (error) {
+            mlx5_devx_destroy(&fn->emu);
+            mlx5_devx_fail(error, errp, "%s: no events of function %u: %s",
+                           native->devx->name, fn->vhca_id,
+                           ovs_strerror(-error));
+        }
+    }
+    if (!error) {
+        fn->dirty = true;
+    }
+    return error;
+}
+
+static void
+forget_datapath(struct fn *fn)
+{
+    mlx5_ctrlq_close(fn->ctrlq);
+    fn->ctrlq = NULL;
+    mlx5_datapath_destroy(fn->dp);
+    fn->dp = NULL;
+    if (fn->queue_events) {
+        fn->sf->class->events_close(fn->queue_events);
+        fn->queue_events = NULL;
+    }
+    mlx5_ctrl_state_uninit(&fn->ctrl);
+    mlx5_devx_close(fn->sf);
+    fn->sf = NULL;
+    mlx5_emu_state_uninit(&fn->regs);
+    free(fn->infos);
+    fn->infos = NULL;
+}
+
+static void
+destroy_fn(struct mlx5_native *native, struct fn *fn)
+    OVS_REQUIRES(native->mutex)
+{
+    forget_datapath(fn);
+    mlx5_devx_destroy(&fn->emu);
+    hmap_remove(&native->fns, &fn->node);
+    free(fn);
+}
+
+static void
+start_stopping(struct fn *fn)
+{
+    if (fn->state != MLX5_NATIVE_STOPPING) {
+        fn->state = MLX5_NATIVE_STOPPING;
+        mlx5_ctrlq_close(fn->ctrlq);
+        fn->ctrlq = NULL;
+    }
+}
+
+/* Reads the registers of 'fn' and decides what is to be done.  Its 'queues'
+ * are kept. */
+static void
+update(struct mlx5_native *native, struct fn *fn)
+{
+    struct mlx5_emu_state s;
+    uint16_t old_vfs = fn->regs.num_vfs;
+    bool event = fn->event;
+    char *err = NULL;
+    bool alive;
+
+    if (mlx5_emu_query(fn->emu, 0, &s, &err)) {
+        retry(fn, err);
+        return;
+    }
+
+    /* Our request for a reset may have come after the reset. */
+    alive = s.status & ~VIRTNET_STATUS_NEEDS_RESET;
+    fn->dirty = fn->event = false;
+    s.queues = fn->regs.queues;
+    s.n_queues = fn->regs.n_queues;
+    fn->regs = s;
+    fn->rescan |= s.num_vfs != old_vfs;
+
+    if (!s.enabled) {
+        fn->flr = true;
+        start_stopping(fn);
+    } else if (!alive && (fn->was_alive
+                          || (event && s.num_vfs == old_vfs))) {
+        /* A driver may be so quick that only its reset is seen. */
+        fn->reset = true;
+        start_stopping(fn);
+    } else if (s.status & VIRTNET_STATUS_DRIVER_OK
+               && !(s.status & (VIRTNET_STATUS_FAILED
+                                | VIRTNET_STATUS_NEEDS_RESET))
+               && fn->state == MLX5_NATIVE_STOPPED) {
+        fn->state = MLX5_NATIVE_STARTING;
+    }
+    fn->was_alive |= alive;
+    tell_driver(native, fn, false);
+}
+
+/* Lets the main thread go first. */
+static void
+give_way(struct mlx5_native *native)
+{
+    while (atomic_count_get(&native->n_waiting)) {
+        xnanosleep_no_quiesce(20 * 1000);
+    }
+}
+
+/* The same in the middle of a step.  The main thread destroys no functions,
+ * and the datapath of none is its business. */
+static void
+pause_step(void *native_)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
+{
+    struct mlx5_native *native = native_;
+
+    if (atomic_count_get(&native->n_waiting)) {
+        ovs_mutex_unlock(&native->mutex);
+        give_way(native);
+        ovs_mutex_lock(&native->mutex);
+    }
+}
+
+/* Starting. */
+
+/* Does the first step: registers with queues, the SF. */
+static int
+begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
+{
+    unsigned int max = MIN(fn->regs.num_queues, MLX5_EMU_MAX_QUEUES);
+    struct mlx5_emu_state s;
+    unsigned int n_data;
+    uint16_t sf_vhca_id;
+    int error;
+
+    error = mlx5_emu_query(fn->emu, max, &s, errp);
+    if (error) {
+        return error;
+    }
+    mlx5_emu_state_uninit(&fn->regs);
+    fn->regs = s;
+    free(fn->infos);
+    fn->infos = xcalloc(MAX(s.n_queues, 1), sizeof *fn->infos);
+    fn->next_info = s.n_queues;
+    fn->stats_at = 0;
+
+    error = mlx5_devx_open(native->devx->class, fn->sf_name, &fn->sf, errp);
+    if (!error) {
+        error = mlx5_emu_vhca_id(fn->sf, &sf_vhca_id, errp);
+    }
+    if (error) {
+        return error;
+    }
+
+    /* Where the control queue is: VIRTIO 1.2, section 5.1.2. */
+    n_data = s.driver_features & F_MQ ? 2 * s.max_pairs : 2;
+    fn->ctrl_index = n_data;
+    mlx5_ctrl_state_init(&fn->ctrl, s.driver_features, s.mac);
+    fn->dp = mlx5_datapath_create(native->devx, fn->sf, sf_vhca_id,
+                                  &native->caps, fn->vhca_id, fn->emu, &s,
+                                  n_data, &fn->ctrl.filter);
+    mlx5_datapath_set_pause(fn->dp, pause_step, native);
+    return 0;
+}
+
+/* Has queues that the hardware gives up tell so.  A channel is for objects of
+ * one device. */
+static int
+watch_queues(struct mlx5_native *native, struct fn *fn, char **errp)
+{
+    const struct mlx5_devx_class *class = native->devx->class;
+    struct mlx5_devx_events *events = native->events;
+    int error = 0;
+
+    if (mlx5_datapath_devx(fn->dp) == fn->sf) {
+        error = class->events_open(fn->sf, &fn->queue_events);
+        events = fn->queue_events;
+    }
+    for (unsigned int i = 0; i < fn->ctrl_index && !error; i++) {
+        struct mlx5_devx_obj *q = mlx5_datapath_queue(fn->dp, i);
+
+        if (q) {
+            error = class->subscribe(events, q, MLX5_EVENT_OBJECT_CHANGE,
+                                     fn->vhca_id);
+        }
+    }
+    return (error ? mlx5_devx_fail(error, errp, "no events of queues: %s",
+                                   ovs_strerror(-error))
+            : 0);
+}
+
+/* Does the last step. */
+static int
+finish_start(struct mlx5_native *native, struct fn *fn, char **errp)
+{
+    int error = watch_queues(native, fn, errp);
+
+    if (error) {
+        return error;
+    }
+    if (fn->regs.driver_features & F_CTRL_VQ
+        && fn->ctrl_index < fn->regs.n_queues
+        && fn->regs.queues[fn->ctrl_index].enabled) {
+        error = mlx5_ctrlq_open(fn->dp, &fn->regs.queues[fn->ctrl_index],
+                                &fn->ctrlq, errp);
+        if (error) {
+            return error;
+        }
+        fn->ctrl_at = time_msec();
+        fn->ctrl_busy_until = fn->ctrl_at + CTRL_BUSY_MS;
+    }
+    fn->state = MLX5_NATIVE_RUNNING;
+    tell_driver(native, fn, false);
+    return 0;
+}
+
+/* 'fn' cannot go on, for the reason 'err', which it takes over. */
+static void
+fail(struct mlx5_native *native, struct fn *fn, char *err)
+{
+    char *reason = NULL;
+
+    tell_problem(native, fn, err);
+    mlx5_ctrlq_close(fn->ctrlq);
+    fn->ctrlq = NULL;
+    fn->state = MLX5_NATIVE_FAILED;
+    if (mlx5_emu_needs_reset(fn->emu, fn->regs.status, &reason)) {
+        VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, reason);
+        free(reason);
+    }
+    fn->dirty = true;
+}
+
+static void
+step_start(struct mlx5_native *native, struct fn *fn)
+{
+    char *err = NULL;
+    int error;
+
+    if (!fn->dp) {
+        error = begin_start(native, fn, &err);
+        error = error ? error : 1;
+    } else {
+        error = mlx5_datapath_start(fn->dp, &err);
+    }
+    if (!error) {
+        error = finish_start(native, fn, &err);
+    }
+    if (error < 0) {
+        fn->stats.start_errors++;
+        fail(native, fn, err);
+    }
+}
+
+/* Stopping. */
+
+/* All queues are gone: tells whoever waits for that. */
+static void
+finish_stop(struct mlx5_native *native, struct fn *fn)
+    OVS_REQUIRES(native->mutex)
+{
+    char *err = NULL;
+    int error;
+
+    forget_datapath(fn);
+    if (fn->release) {
+        struct mlx5_native_event *event = new_event(fn, MLX5_NATIVE_RELEASED);
+
+        destroy_fn(native, fn);
+        tell(native, event);
+        return;
+    }
+
+    /* Gap: flr_handshake. */
+    if (fn->flr) {
+        mlx5_devx_destroy(&fn->emu);
+        mlx5_devx_reap(native->devx);
+        if (manage(native, fn, &err)) {
+            retry(fn, err);
+            return;
+        }
+        fn->stats.flrs++;
+        fn->flr = fn->reset = fn->was_alive = false;
+        fn->regs.status = 0;
+        fn->state = MLX5_NATIVE_STOPPED;
+        tell_driver(native, fn, true);
+        return;
+    }
+
+    /* Gap: reset_handshake. */
+    mlx5_devx_reap(native->devx);
+    error = mlx5_emu_ack_reset(fn->emu, &err);
+    if (error == -EINVAL && !fn->was_alive) {
+        /* There was none: the event was about something else. */
+        free(err);
+        fn->reset = false;
+        fn->state = MLX5_NATIVE_STOPPED;
+        return;
+    } else if (error) {
+        /* An FLR may have come meanwhile. */
+        retry(fn, err);
+        fn->dirty = true;
+        return;
+    }
+    fn->stats.resets++;
+    fn->reset = fn->was_alive = false;
+    fn->state = MLX5_NATIVE_STOPPED;
+    fn->dirty = true;
+}
+
+static void
+step_stop(struct mlx5_native *native, struct fn *fn)
+    OVS_REQUIRES(native->mutex)
+{
+    if (!fn->dp || !mlx5_datapath_stop(fn->dp)) {
+        finish_stop(native, fn);
+    }
+}
+
+/* Running. */
+
+static uint8_t
+serve_command(const uint8_t *command, size_t len, void *fn_)
+{
+    struct fn *fn = fn_;
+    enum mlx5_ctrl_change change;
+    struct mlx5_ctrl_state new;
+    char *err = NULL;
+    int error;
+
+    mlx5_ctrl_state_clone(&new, &fn->ctrl);
+    error = mlx5_ctrl_execute(&new, fn->regs.driver_features,
+                              fn->regs.max_pairs, command, len, &change);
+    if (!error && change == MLX5_CTRL_FILTER) {
+        error = mlx5_datapath_set_filter(fn->dp, &new.filter, &err);
+    } else if (!error && change == MLX5_CTRL_PAIRS) {
+        error = mlx5_datapath_set_pairs(fn->dp, new.n_pairs, &err);
+    }
+    if (err) {
+        VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, err);
+        free(err);
+    }
+    mlx5_ctrl_state_uninit(error ? &new : &fn->ctrl);
+    if (!error) {
+        fn->ctrl = new;
+    }
+    fn->stats.ctrl_commands++;
+    fn->stats.ctrl_errors += error != 0;
+    return error != 0;
+}
+
+static void
+step_ctrl(struct mlx5_native *native, struct fn *fn)
+{
+    long long int now = time_msec();
+    char *err = NULL;
+    int n = mlx5_ctrlq_poll(fn->ctrlq, serve_command, fn, &err);
+
+    if (n < 0) {
+        /* Memory that cannot be reached may be what the beginning of a reset
+         * looks like, too: then the registers say so. */
+        fn->stats.ctrl_errors++;
+        fail(native, fn, err);
+    } else if (n) {
+        fn->stats.missing_interrupts
+            = mlx5_ctrlq_get_stats(fn->ctrlq)->missing_interrupts;
+        fn->ctrl_busy_until = now + CTRL_BUSY_MS;
+        fn->ctrl_at = now;
+        tell_driver(native, fn, false);
+    } else {
+        fn->ctrl_at = now + (now < fn->ctrl_busy_until ? CTRL_POLL_MS
+                             : CTRL_IDLE_POLL_MS);
+    }
+}
+
+/* Fetches the counters of one queue. */
+static void
+step_stats(struct mlx5_native *native, struct fn *fn)
+{
+    unsigned int i = fn->next_info;
+    uint8_t queue_error = 0;
+    char *err = NULL;
+
+    if (i >= fn->regs.n_queues) {
+        fn->next_info = 0;
+        fn->stats_wanted = false;
+        return;
+    }
+    if (mlx5_datapath_query(fn->dp, i, &fn->infos[i], &queue_error, &err)) {
+        VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, err);
+        free(err);
+    }
+    fn->next_info++;
+    if (fn->next_info >= fn->regs.n_queues) {
+        fn->stats_at = time_msec();
+    }
+    if (queue_error) {
+        fn->stats.queue_errors++;
+        fail(native, fn, xasprintf("queue %u: hardware has given it up "
+                                   "(error %u)", i, queue_error));
+    }
+}
+
+static void
+step_rescan(struct mlx5_native *native, struct fn *fn)
+{
+    struct mlx5_native_event *event;
+    struct mlx5_emu_function *vfs = NULL;
+    char *err = NULL;
+    size_t n = 0;
+
+    if (fn->regs.num_vfs
+        && mlx5_emu_list(native->devx, &native->caps, fn->vhca_id,
+                         fn->regs.num_vfs, &vfs, &n, &err)) {
+        retry(fn, err);
+        return;
+    }
+    fn->rescan = false;
+    event = new_event(fn, MLX5_NATIVE_VFS);
+    event->vfs = vfs;
+    event->n_vfs = n;
+    tell(native, event);
+}
+
+/* Is there anything to do for 'fn' now?  Otherwise stores in '*at', if that is
+ * later, when. */
+static bool
+is_due(const struct fn *fn, long long int now, long long int *at)
+{
+    bool stats = fn->stats_wanted || fn->next_info < fn->regs.n_queues;
+
+    if (fn->dirty || fn->rescan || !fn->emu
+        || fn->state == MLX5_NATIVE_STARTING
+        || fn->state == MLX5_NATIVE_STOPPING
+        || (fn->state == MLX5_NATIVE_RUNNING && stats)) {
+        if (now >= fn->retry_at) {
+            return true;
+        }
+        *at = MIN(*at, fn->retry_at);
+    }
+    if (fn->ctrlq) {
+        if (now >= fn->ctrl_at) {
+            return true;
+        }
+        *at = MIN(*at, fn->ctrl_at);
+    }
+    return false;
+}
+
+/* Does one step for 'fn'. */
+static void
+step_fn(struct mlx5_native *native, struct fn *fn)
+    OVS_REQUIRES(native->mutex)
+{
+    long long int now = time_msec();
+
+    COVERAGE_INC(mlx5_native_step);
+    if (fn->release) {
+        start_stopping(fn);
+        step_stop(native, fn);
+    } else if (now < fn->retry_at) {
+        if (fn->ctrlq) {
+            step_ctrl(native, fn);
+        }
+    } else if (fn->dirty && fn->emu) {
+        update(native, fn);
+    } else if (fn->state == MLX5_NATIVE_STOPPING) {
+        step_stop(native, fn);
+    } else if (fn->rescan) {
+        step_rescan(native, fn);
+    } else if (fn->state == MLX5_NATIVE_STARTING) {
+        step_start(native, fn);
+    } else if (fn->ctrlq && now >= fn->ctrl_at) {
+        step_ctrl(native, fn);
+    } else if (fn->state == MLX5_NATIVE_RUNNING) {
+        step_stats(native, fn);
+    } else {
+        fn->next_info = fn->regs.n_queues;
+        fn->stats_wanted = false;
+    }
+}
+
+/* Takes note of what 'events' has to say. */
+static void
+read_channel(struct mlx5_native *native, struct mlx5_devx_events *events)
+    OVS_REQUIRES(native->mutex)
+{
+    uint64_t cookie;
+    int error;
+
+    while ((error = native->devx->class->get_event(events, &cookie))
+           != -EAGAIN) {
+        struct fn *fn;
+
+        if (error) {
+            /* Some have been lost. */
+            HMAP_FOR_EACH (fn, node, &native->fns) {
+                fn->dirty = fn->event = true;
+            }
+            if (error != -EOVERFLOW) {
+                break;
+            }
+        } else {
+            fn = find_fn(native, cookie);
+            if (fn) {
+                fn->dirty = fn->event = true;
+                fn->stats_wanted |= fn->state == MLX5_NATIVE_RUNNING;
+            }
+        }
+    }
+}
+
+static void
+read_events(struct mlx5_native *native)
+    OVS_REQUIRES(native->mutex)
+{
+    struct fn *fn;
+
+    read_channel(native, native->events);
+    HMAP_FOR_EACH (fn, node, &native->fns) {
+        if (fn->queue_events) {
+            read_channel(native, fn->queue_events);
+        }
+    }
+}
+
+/* Only the thread closes channels, but when it has ended. */
+static void
+wait_events(struct mlx5_native *native)
+{
+    const struct mlx5_devx_class *class = native->devx->class;
+    struct fn *fn;
+
+    poll_fd_wait(class->events_fd(native->events), POLLIN);
+    ovs_mutex_lock(&native->mutex);
+    HMAP_FOR_EACH (fn, node, &native->fns) {
+        if (fn->queue_events) {
+            poll_fd_wait(class->events_fd(fn->queue_events), POLLIN);
+        }
+    }
+    ovs_mutex_unlock(&native->mutex);
+}
+
+static bool
+is_stopped(struct mlx5_native *native)
+{
+    bool stop;
+
+    atomic_read_explicit(&native->stop, &stop, memory_order_acquire);
+    return stop;
+}
+
+static void *
+native_main(void *native_)
+{
+    struct mlx5_native *native = native_;
+
+    while (!is_stopped(native)) {
+        uint64_t work = seq_read(native->work);
+        long long int at = LLONG_MAX;
+        uint16_t *due = NULL;
+        size_t n = 0, allocated = 0;
+        struct fn *fn;
+
+        give_way(native);
+        ovs_mutex_lock(&native->mutex);
+        read_events(native);
+        if (time_msec() >= native->reap_at) {
+            native->reap_at = (mlx5_devx_reap(native->devx)
+                               ? time_msec() + RETRY_MS : LLONG_MAX);
+        }
+        if (!ovs_list_is_empty(&native->devx->refused)) {
+            native->reap_at = MIN(native->reap_at, time_msec() + RETRY_MS);
+        }
+        at = native->reap_at;
+        HMAP_FOR_EACH (fn, node, &native->fns) {
+            if (fn->release || is_due(fn, time_msec(), &at)) {
+                if (n >= allocated) {
+                    due = x2nrealloc(due, &allocated, sizeof *due);
+                }
+                due[n++] = fn->vhca_id;
+            }
+        }
+        ovs_mutex_unlock(&native->mutex);
+
+        /* One step for each. */
+        for (size_t i = 0; i < n && !is_stopped(native); i++) {
+            give_way(native);
+            ovs_mutex_lock(&native->mutex);
+            fn = find_fn(native, due[i]);
+            if (fn) {
+                step_fn(native, fn);
+            }
+            ovs_mutex_unlock(&native->mutex);
+            ovsrcu_quiesce();
+        }
+        free(due);
+        if (!n) {
+            wait_events(native);
+            seq_wait(native->work, work);
+            if (at != LLONG_MAX) {
+                poll_timer_wait_until(at);
+            }
+            poll_block();
+        }
+    }
+    return NULL;
+}
+
+/* For the main thread. */
+
+int
+mlx5_native_open(const struct mlx5_devx_class *class,
+                 const char *const names[], size_t n_names,
+                 struct mlx5_native **nativep, char **errp)
+{
+    struct mlx5_native *native = xzalloc(sizeof *native);
+    int error;
+
+    *nativep = NULL;
+    error = mlx5_emu_discover(class, names, n_names, &native->devx,
+                              &native->caps, errp);
+    if (!error) {
+        error = mlx5_emu_list(native->devx, &native->caps, 0,
+                              native->caps.max_devices
+                              + native->caps.max_hotplug,
+                              &native->pfs, &native->n_pfs, errp);
+    }
+    if (!error) {
+        error = class->events_open(native->devx, &native->events);
+        if (error) {
+            mlx5_devx_fail(error, errp, "%s: no events: %s",
+                           native->devx->name, ovs_strerror(-error));
+        }
+    }
+    if (error) {
+        mlx5_devx_close(native->devx);
+        free(native->pfs);
+        free(native);
+        return error;
+    }
+    ovs_mutex_init(&native->mutex);
+    atomic_count_init(&native->n_waiting, 0);
+    hmap_init(&native->fns);
+    native->reap_at = LLONG_MAX;
+    native->work = seq_create();
+    atomic_init(&native->stop, false);
+    ovs_mutex_init(&native->news_mutex);
+    ovs_list_init(&native->news);
+    native->news_seq = seq_create();
+    native->thread = ovs_thread_create("mlx5_native", native_main, native);
+    *nativep = native;
+    return 0;
+}
+
+void
+mlx5_native_close(struct mlx5_native *native, bool keep)
+{
+    struct mlx5_native_event *event;
+    struct fn *fn;
+
+    if (!native) {
+        return;
+    }
+    atomic_store_explicit(&native->stop, true, memory_order_release);
+    seq_change(native->work);
+    xpthread_join(native->thread, NULL);
+
+    ovs_mutex_lock(&native->mutex);
+    HMAP_FOR_EACH_SAFE (fn, node, &native->fns) {
+        if (!keep && fn->emu && fn->state == MLX5_NATIVE_RUNNING) {
+            char *err = NULL;
+
+            if (mlx5_emu_needs_reset(fn->emu, fn->regs.status, &err)) {
+                VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, err);
+                free(err);
+            }
+        }
+        destroy_fn(native, fn);
+    }
+    ovs_mutex_unlock(&native->mutex);
+    native->devx->class->events_close(native->events);
+    mlx5_devx_close(native->devx);
+    while ((event = mlx5_native_poll(native)) != NULL) {
+        mlx5_native_event_free(event);
+    }
+    hmap_destroy(&native->fns);
+    seq_destroy(native->work);
+    seq_destroy(native->news_seq);
+    ovs_mutex_destroy(&native->mutex);
+    ovs_mutex_destroy(&native->news_mutex);
+    free(native->pfs);
+    free(native);
+}
+
+const struct mlx5_emu_caps *
+mlx5_native_get_caps(const struct mlx5_native *native)
+{
+    return &native->caps;
+}
+
+const char *
+mlx5_native_get_name(const struct mlx5_native *native)
+{
+    return native->devx->name;
+}
+
+const struct mlx5_emu_function *
+mlx5_native_get_pfs(const struct mlx5_native *native, size_t *n)
+{
+    *n = native->n_pfs;
+    return native->pfs;
+}
+
+int
+mlx5_native_plug(struct mlx5_native *native,
+                 const struct mlx5_emu_config *config,
+                 struct mlx5_emu_function *function, char **errp)
+{
+    uint16_t vhca_id;
+    int error;
+
+    enter(native);
+    error = mlx5_emu_plug(native->devx, config, &vhca_id, errp);
+    if (!error) {
+        error = mlx5_emu_find(native->devx, &native->caps, vhca_id, function,
+                              errp);
+        if (error) {
+            /* Whole or gone. */
+            for (int i = 0; i < 2; i++) {
+                char *err = NULL;
+
+                if (!mlx5_emu_unplug(native->devx, vhca_id, &err)) {
+                    break;
+                }
+                VLOG_ERR("function %u is left plugged: %s", vhca_id, err);
+                free(err);
+            }
+        }
+    }
+    leave(native);
+    return error;
+}
+
+/* Gap: hotplug_state. */
+int
+mlx5_native_unplug(struct mlx5_native *native, uint16_t vhca_id, char **errp)
+{
+    int error;
+
+    enter(native);
+    if (find_fn(native, vhca_id)) {
+        error = mlx5_devx_fail(-EBUSY, errp, "function %u is managed",
+                               vhca_id);
+    } else {
+        mlx5_devx_reap(native->devx);
+        error = mlx5_emu_unplug(native->devx, vhca_id, errp);
+    }
+    leave(native);
+    return error;
+}
+
+int
+mlx5_native_manage(struct mlx5_native *native, uint16_t vhca_id,
+                   const char *sf_name, char **errp)
+{
+    struct fn *fn;
+    int error;
+
+    enter(native);
+    if (find_fn(native, vhca_id)) {
+        error = mlx5_devx_fail(-EEXIST, errp, "function %u is managed already",
+                               vhca_id);
+    } else {
+        fn = xzalloc(sizeof *fn);
+        fn->vhca_id = vhca_id;
+        ovs_strlcpy(fn->sf_name, sf_name, sizeof fn->sf_name);
+        error = manage(native, fn, errp);
+        if (error) {
+            free(fn);
+        } else {
+            hmap_insert(&native->fns, &fn->node, hash_int(vhca_id, 0));
+        }
+    }
+    leave(native);
+    seq_change(native->work);
+    return error;
+}
+
+void
+mlx5_native_release(struct mlx5_native *native, uint16_t vhca_id)
+{
+    struct fn *fn;
+
+    enter(native);
+    fn = find_fn(native, vhca_id);
+    if (fn) {
+        fn->release = true;
+    }
+    leave(native);
+    seq_change(native->work);
+}
+
+bool
+mlx5_native_is_managed(struct mlx5_native *native, uint16_t vhca_id)
+{
+    bool managed;
+
+    enter(native);
+    managed = find_fn(native, vhca_id) != NULL;
+    leave(native);
+    return managed;
+}
+
+int
+mlx5_native_configure(struct mlx5_native *native, uint16_t vhca_id,
+                      const struct mlx5_emu_config *config, bool common,
+                      bool dev_cfg, bool link, char **errp)
+{
+    struct mlx5_emu_state s;
+    struct fn *fn;
+    int error;
+
+    enter(native);
+    fn = find_fn(native, vhca_id);
+    if (!fn || !fn->emu) {
+        error = mlx5_devx_fail(-EBUSY, errp, "function %u is being reset",
+                               vhca_id);
+    } else {
+        error = mlx5_emu_query(fn->emu, 0, &s, errp);
+        if (!error) {
+            error = mlx5_emu_configure(fn->emu, s.modifiable, config, common,
+                                       dev_cfg, errp);
+        }
+        if (!error && link) {
+            error = mlx5_emu_set_link(fn->emu, config->link_up, errp);
+            if (error && (common || dev_cfg)) {
+                struct mlx5_emu_config old = {
+                    .features = s.device_features, .mac = s.mac, .mtu = s.mtu,
+                    .max_pairs = s.max_pairs, .link_up = s.link_up,
+                    .max_queue_size = s.max_queue_size,
+                };
+                char *err = NULL;
+
+                if (mlx5_emu_configure(fn->emu, s.modifiable, &old, common,
+                                       dev_cfg, &err)) {
+                    VLOG_ERR("function %u: %s", vhca_id, err);
+                    free(err);
+                }
+            }
+        }
+        fn->dirty = true;
+    }
+    leave(native);
+    seq_change(native->work);
+    return error;
+}
+
+int
+mlx5_native_set_msix(struct mlx5_native *native, uint16_t vhca_id,
+                     uint16_t num_msix, char **errp)
+{
+    struct fn *fn;
+    int error;
+
+    enter(native);
+    fn = find_fn(native, vhca_id);
+    error = (fn && fn->emu ? mlx5_emu_set_msix(fn->emu, num_msix, errp)
+             : mlx5_devx_fail(-EBUSY, errp, "function %u is being reset",
+                              vhca_id));
+    leave(native);
+    return error;
+}
+
+bool
+mlx5_native_get_queue(struct mlx5_native *native, uint16_t vhca_id,
+                      unsigned int index, struct virtnet_queue_info *info)
+{
+    bool wake = false;
+    struct fn *fn;
+
+    memset(info, 0, sizeof *info);
+    info->index = index;
+    info->notify_offset = index;
+    info->msix_vector = VIRTNET_NO_MSIX_VECTOR;
+
+    enter(native);
+    fn = find_fn(native, vhca_id);
+    if (fn && fn->infos && index < fn->regs.n_queues) {
+        const struct mlx5_emu_queue *q = &fn->regs.queues[index];
+
+        *info = fn->infos[index];
+        info->index = index;
+        info->size = q->size;
+        info->msix_vector = q->msix_vector;
+        info->enabled = fn->state == MLX5_NATIVE_RUNNING && q->enabled;
+        info->notify_offset = q->notify_off;
+        info->desc_addr = q->desc;
+        info->driver_addr = q->driver;
+        info->device_addr = q->device;
+        wake = time_msec() >= fn->stats_at + STATS_MS;
+        if (wake && fn->next_info >= fn->regs.n_queues) {
+            fn->stats_wanted = true;
+        }
+    }
+    leave(native);
+    if (wake) {
+        seq_change(native->work);
+    }
+    return fn != NULL;
+}
+
+void
+mlx5_native_get_stats(struct mlx5_native *native, uint16_t vhca_id,
+                      struct mlx5_native_stats *stats)
+{
+    const struct fn *fn;
+
+    enter(native);
+    fn = find_fn(native, vhca_id);
+    if (fn) {
+        *stats = fn->stats;
+    } else {
+        memset(stats, 0, sizeof *stats);
+    }
+    leave(native);
+}
+
+struct mlx5_native_event *
+mlx5_native_poll(struct mlx5_native *native)
+{
+    struct mlx5_native_event *event = NULL;
+
+    ovs_mutex_lock(&native->news_mutex);
+    if (!ovs_list_is_empty(&native->news)) {
+        event = CONTAINER_OF(ovs_list_pop_front(&native->news),
+                             struct mlx5_native_event, node);
+    }
+    ovs_mutex_unlock(&native->news_mutex);
+    return event;
+}
+
+void
+mlx5_native_event_free(struct mlx5_native_event *event)
+{
+    if (event) {
+        free(event->vfs);
+        free(event->text);
+        free(event);
+    }
+}
+
+void
+mlx5_native_wait(struct mlx5_native *native)
+{
+    uint64_t seq = seq_read(native->news_seq);
+
+    ovs_mutex_lock(&native->news_mutex);
+    if (!ovs_list_is_empty(&native->news)) {
+        poll_immediate_wake();
+    }
+    ovs_mutex_unlock(&native->news_mutex);
+    seq_wait(native->news_seq, seq);
+}

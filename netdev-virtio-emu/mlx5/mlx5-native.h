@@ -1,0 +1,183 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MLX5_NATIVE_H
+#define MLX5_NATIVE_H 1
+
+/* The emulation manager at work: follows what hosts and drivers do to emulated
+ * functions, and gives drivers what they ask for.
+ *
+ * A function that is managed goes through:
+ *
+ *             driver sets DRIVER_OK        all queues run
+ *   STOPPED ----------------------> STARTING ----------> RUNNING
+ *      ^                               |                    |
+ *      |                               | error              | driver resets,
+ *      |  reset or FLR acknowledged    v                    | FLR, release
+ *      +---------- STOPPING <------- FAILED                 |
+ *                     ^                 (DEVICE_NEEDS_RESET)|
+ *                     +-------------------------------------+
+ *
+ * Threads
+ * =======
+ *
+ * All of this happens in a thread, in steps of a few firmware commands each.
+ * The functions below, for the main thread, are as short: a mutex serializes
+ * them with the steps, and the thread lets the main thread go first.  So none
+ * of them takes longer than a step and its own commands, whatever else is
+ * going on.  What the thread has to tell is fetched with mlx5_native_poll().
+ *
+ * Errors
+ * ======
+ *
+ * A command that fails in the thread is tried again, as long as that makes
+ * sense: what is to be stopped is stopped, what the host waits for is
+ * acknowledged.  If the queues of a driver cannot be started it is asked to
+ * reset the device.
+ *
+ * What public sources do not tell
+ * ===============================
+ *
+ * MLX5_NATIVE_GAPS lists it.  Each is in one place, and what happens there is
+ * the most careful thing that could be thought of. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mlx5-emu.h"
+#include "openvswitch/list.h"
+#include "virtnet-device.h"
+
+#define MLX5_NATIVE_GAPS                                                    \
+    MLX5_NATIVE_GAP(reset_handshake,                                        \
+        "reset by the driver: 0 is written to device_status when the "      \
+        "queues are gone (finish_stop)")                                    \
+    MLX5_NATIVE_GAP(flr_handshake,                                          \
+        "FLR: the emulation object is destroyed and created again "         \
+        "(finish_stop)")                                                    \
+    MLX5_NATIVE_GAP(hotplug_state,                                          \
+        "whether the host has let go of a function that is unplugged: "     \
+        "refused while a driver is ready, else unplugged at once "          \
+        "(mlx5_native_unplug)")                                             \
+    MLX5_NATIVE_GAP(ctrl_doorbell,                                          \
+        "doorbell of the control queue: it is polled (CTRL_POLL_MS)")       \
+    MLX5_NATIVE_GAP(ctrl_interrupt,                                         \
+        "interrupt of the control queue: none; drivers that poll it need "  \
+        "none (mlx5-ctrl.c)")                                               \
+    MLX5_NATIVE_GAP(ctrl_packed,                                            \
+        "packed control queues: VIRTIO_F_RING_PACKED is not offered")       \
+    MLX5_NATIVE_GAP(manager_tis,                                            \
+        "which TIS leads to the SF if virtqueues are on the manager: one "  \
+        "of the manager (mlx5-datapath.c)")                                 \
+    MLX5_NATIVE_GAP(speed_rss_fields,                                       \
+        "speed, duplex and RSS in the configuration space: features that "  \
+        "need them are not offered")
+
+enum mlx5_native_state {
+    MLX5_NATIVE_STOPPED,
+    MLX5_NATIVE_STARTING,
+    MLX5_NATIVE_RUNNING,
+    MLX5_NATIVE_STOPPING,
+    MLX5_NATIVE_FAILED,
+};
+
+enum mlx5_native_event_type {
+    MLX5_NATIVE_DRIVER,         /* 'info'. */
+    MLX5_NATIVE_VFS,            /* 'vfs', 'n_vfs': those that the PF has. */
+    MLX5_NATIVE_RELEASED,       /* Nothing of it is left. */
+    MLX5_NATIVE_PROBLEM,        /* 'text'. */
+};
+
+struct mlx5_native_event {
+    struct ovs_list node;
+    enum mlx5_native_event_type type;
+    uint16_t vhca_id;
+    struct virtnet_driver_info info;
+    bool flr;                   /* 'info' is after an FLR. */
+    struct mlx5_emu_function *vfs;
+    size_t n_vfs;
+    char *text;
+};
+
+/* Of a function, since it is managed. */
+struct mlx5_native_stats {
+    uint64_t resets, flrs;
+    uint64_t start_errors;      /* Queues or steering not set up. */
+    uint64_t queue_errors;      /* Given up by the hardware. */
+    uint64_t ctrl_commands, ctrl_errors, missing_interrupts;
+    uint64_t retries;           /* Commands that had to be repeated. */
+};
+
+struct mlx5_native;
+
+/* Finds the emulation manager among 'names', and starts. */
+int mlx5_native_open(const struct mlx5_devx_class *,
+                     const char *const names[], size_t n_names,
+                     struct mlx5_native **, char **errp);
+
+/* Ends.  Functions that are managed are told to reset, unless 'keep', and let
+ * go; those that are plugged stay so. */
+void mlx5_native_close(struct mlx5_native *, bool keep);
+
+const struct mlx5_emu_caps *mlx5_native_get_caps(const struct mlx5_native *);
+const char *mlx5_native_get_name(const struct mlx5_native *);
+
+/* PFs that there were at the start, static and plugged. */
+const struct mlx5_emu_function *mlx5_native_get_pfs(const struct mlx5_native *,
+                                                    size_t *n);
+
+/* Makes a function, and tells what firmware says of it. */
+int mlx5_native_plug(struct mlx5_native *, const struct mlx5_emu_config *,
+                     struct mlx5_emu_function *, char **errp);
+
+/* Takes a function away that is not managed (any more). */
+int mlx5_native_unplug(struct mlx5_native *, uint16_t vhca_id, char **errp);
+
+/* Manages the function 'vhca_id', whose packets go through the SF with RDMA
+ * device 'sf_name', from now on. */
+int mlx5_native_manage(struct mlx5_native *, uint16_t vhca_id,
+                       const char *sf_name, char **errp);
+
+/* Stops, and lets go.  MLX5_NATIVE_RELEASED tells when that is done; nothing
+ * else comes after it. */
+void mlx5_native_release(struct mlx5_native *, uint16_t vhca_id);
+
+/* Is it managed, or not yet released? */
+bool mlx5_native_is_managed(struct mlx5_native *, uint16_t vhca_id);
+
+/* Changes a function that has no driver: what is in 'common' (features, queue
+ * size) and 'dev_cfg' (the rest but for the link), or the link of any. */
+int mlx5_native_configure(struct mlx5_native *, uint16_t vhca_id,
+                          const struct mlx5_emu_config *, bool common,
+                          bool dev_cfg, bool link, char **errp);
+int mlx5_native_set_msix(struct mlx5_native *, uint16_t vhca_id,
+                         uint16_t num_msix, char **errp);
+
+/* Copies what is known of queue 'index', which is some tenths of a second old
+ * at first asking, and asks the thread for news.  Returns false if the
+ * function has no such queue. */
+bool mlx5_native_get_queue(struct mlx5_native *, uint16_t vhca_id,
+                           unsigned int index, struct virtnet_queue_info *);
+void mlx5_native_get_stats(struct mlx5_native *, uint16_t vhca_id,
+                           struct mlx5_native_stats *);
+
+/* The next event, which the caller frees with mlx5_native_event_free(), or
+ * NULL; and wakes the main loop when there is one. */
+struct mlx5_native_event *mlx5_native_poll(struct mlx5_native *);
+void mlx5_native_event_free(struct mlx5_native_event *);
+void mlx5_native_wait(struct mlx5_native *);
+
+#endif /* mlx5-native.h */

@@ -1,0 +1,542 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Tests the emulation manager at work on the model of the firmware: drivers
+ * come and go, reset, FLR, hotplug, VFs, and every error. */
+
+#include <config.h>
+
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fw-model.h"
+#include "mlx5-native.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+
+static const char *const names[] = { FW_MANAGER };
+
+static const struct fw_config small = {
+    .n_static_pfs = 1, .max_vfs = 4, .max_hotplug = 2, .n_sfs = 6,
+    .max_queues = 5,
+};
+
+static const struct mlx5_emu_config plain = {
+    .features = UINT64_C(0x100c70020), .mtu = 1500, .max_pairs = 2,
+    .max_queue_size = 256, .num_msix = 6, .link_up = true,
+    .mac = ETH_ADDR_C(02,11,22,33,44,55),
+};
+
+static struct mlx5_native *native;
+static unsigned int failing;    /* Number of the call that fails. */
+
+/* What the thread has told: of PF 0 or whatever function is looked at. */
+static struct {
+    struct virtnet_driver_info info;
+    unsigned int n_driver, n_flrs, n_problems, n_released, n_vfs_events;
+    struct mlx5_emu_function *vfs;
+    size_t n_vfs;
+} heard;
+
+static void
+run(void)
+{
+    struct mlx5_native_event *event;
+
+    while ((event = mlx5_native_poll(native)) != NULL) {
+        switch (event->type) {
+        case MLX5_NATIVE_DRIVER:
+            heard.info = event->info;
+            heard.n_driver++;
+            heard.n_flrs += event->flr;
+            break;
+        case MLX5_NATIVE_VFS:
+            heard.n_vfs_events++;
+            free(heard.vfs);
+            heard.vfs = event->vfs;
+            heard.n_vfs = event->n_vfs;
+            event->vfs = NULL;
+            break;
+        case MLX5_NATIVE_RELEASED:
+            heard.n_released++;
+            break;
+        case MLX5_NATIVE_PROBLEM:
+            assert(event->text && !strchr(event->text, '\n'));
+            heard.n_problems++;
+            break;
+        }
+        mlx5_native_event_free(event);
+    }
+}
+
+/* Runs the main loop until COND. */
+#define WAIT_UNTIL(COND)                                                    \
+    do {                                                                    \
+        long long int deadline = time_msec() + 20000;                       \
+        for (;;) {                                                          \
+            run();                                                          \
+            if (COND) {                                                     \
+                break;                                                      \
+            }                                                               \
+            if (time_msec() > deadline) {                                   \
+                ovs_fatal(0, "line %d: no %s (%s; call %u fails)",          \
+                          __LINE__, #COND, fw_last_refusal(), failing);     \
+            }                                                               \
+            mlx5_native_wait(native);                                       \
+            poll_timer_wait(1);                                             \
+            poll_block();                                                   \
+        }                                                                   \
+    } while (0)
+
+static void
+start(const struct fw_config *config)
+{
+    char *err = NULL;
+
+    free(heard.vfs);
+    memset(&heard, 0, sizeof heard);
+    fw_model_create(config);
+    if (mlx5_native_open(&fw_model_class, names, 1, &native, &err)) {
+        ovs_fatal(0, "%s", err);
+    }
+}
+
+static void
+stop(void)
+{
+    mlx5_native_close(native, false);
+    fw_model_destroy();
+}
+
+static bool
+is_ready(void)
+{
+    return heard.info.status & VIRTNET_STATUS_DRIVER_OK;
+}
+
+static void
+test_driver(bool on_manager)
+{
+    struct fw_config config = small;
+    struct virtnet_queue_info info;
+    struct mlx5_native_stats stats;
+    struct fw_fn *fn;
+    char *err = NULL;
+    uint8_t ack;
+
+    config.on_manager = on_manager;
+    start(&config);
+    fn = fw_host_find(FW_STATIC_PF(0));
+    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
+    assert(mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err)
+           == -EEXIST);
+    free(err);
+    err = NULL;
+    WAIT_UNTIL(heard.n_driver == 1);
+    assert(!heard.info.status && heard.info.attached);
+
+    /* A driver, twice: by reset, and by FLR. */
+    for (int round = 0; round < 2; round++) {
+        assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
+        WAIT_UNTIL(is_ready());
+        for (int i = 0; i < 4; i++) {
+            assert(fw_queue_is_running(fn, i));
+        }
+        assert(heard.info.enabled_pairs == 1);
+        assert(heard.info.features == fw_host_features(fn));
+        assert(eth_addr_is_zero(heard.info.ctrl_mac));
+
+        /* Control queue. */
+        fw_host_ctrl_post(fn, 4, 0, "\2", 2);
+        WAIT_UNTIL(fw_host_ctrl_done(fn, &ack));
+        assert(!ack);
+        WAIT_UNTIL(heard.info.enabled_pairs == 2);
+        fw_host_ctrl_post(fn, 1, 1, "\2\1\1\1\1\1", 6);
+        WAIT_UNTIL(heard.info.ctrl_mac.ea[1] == 1);
+
+        /* Counters. */
+        assert(mlx5_native_get_queue(native, FW_STATIC_PF(0), 3, &info));
+        assert(info.enabled && info.size == 64 && info.msix_vector == 4);
+        fw_queue_count(fn, 3, 77);
+        WAIT_UNTIL(mlx5_native_get_queue(native, FW_STATIC_PF(0), 3, &info)
+                   && info.received_desc == 77);
+
+        if (!round) {
+            fw_host_write_status(fn, 0);
+            WAIT_UNTIL(!fw_host_status(fn));
+        } else {
+            fw_host_flr(fn);
+            WAIT_UNTIL(fw_host_flr_done(fn));
+            WAIT_UNTIL(heard.n_flrs == 1);
+        }
+        WAIT_UNTIL(!heard.info.status);
+        assert(!fw_queue_is_running(fn, 0));
+        assert(fw_n_objects() == 1);
+        assert(!fw_n_objects_of(0xd));
+    }
+    mlx5_native_get_stats(native, FW_STATIC_PF(0), &stats);
+    assert(stats.resets == 1 && stats.flrs == 1 && stats.ctrl_commands == 4);
+    assert(!stats.retries && !stats.start_errors && !stats.queue_errors);
+    assert(!heard.n_problems);
+
+    /* Let go while the driver is there. */
+    assert(fw_host_probe(fn, UINT64_MAX, 1, 64));
+    WAIT_UNTIL(is_ready());
+    mlx5_native_release(native, FW_STATIC_PF(0));
+    WAIT_UNTIL(heard.n_released == 1);
+    assert(!mlx5_native_is_managed(native, FW_STATIC_PF(0)));
+    assert(!fw_n_objects());
+
+    /* Taken over while it is there. */
+    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
+    heard.info.status = 0;
+    WAIT_UNTIL(is_ready());
+    mlx5_native_close(native, false);
+    assert(fw_host_needs_reset(fn));
+    fw_model_destroy();
+}
+
+/* What goes wrong at the driver's side. */
+static void
+test_trouble(bool on_manager)
+{
+    struct fw_config config = small;
+    uint64_t desc, avail, used;
+    struct fw_fn *fn;
+    char *err = NULL;
+
+    config.on_manager = on_manager;
+    start(&config);
+    fn = fw_host_find(FW_STATIC_PF(0));
+    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
+
+    for (int i = 0; i < 3; i++) {
+        assert(fw_host_probe(fn, UINT64_MAX, 2, i == 2 ? 63 : 64));
+        if (i == 0) {
+            WAIT_UNTIL(is_ready());
+            fw_queue_error(fn, 1);
+        } else if (i == 1) {
+            WAIT_UNTIL(is_ready());
+            fw_host_ctrl_areas(fn, &desc, &avail, &used);
+            fw_host_memory(fn)[avail + 3] = 0xff;
+        }
+        WAIT_UNTIL(heard.n_problems == i + 1u);
+        WAIT_UNTIL(fw_host_needs_reset(fn));
+        WAIT_UNTIL(!is_ready());
+        fw_host_write_status(fn, 0);
+        WAIT_UNTIL(!fw_host_status(fn));
+    }
+
+    /* Reset in the middle of starting. */
+    for (int i = 0; i < 20; i++) {
+        assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
+        if (i % 2) {
+            fw_host_write_status(fn, 0);
+            WAIT_UNTIL(!fw_host_status(fn));
+        } else {
+            fw_host_flr(fn);
+            WAIT_UNTIL(fw_host_flr_done(fn));
+        }
+    }
+    assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
+    WAIT_UNTIL(is_ready());
+    assert(heard.n_problems == 3);
+    stop();
+}
+
+static void
+test_hotplug(void)
+{
+    struct mlx5_emu_function f, g;
+    struct mlx5_emu_config config = plain;
+    uint16_t mtu, pairs, status;
+    struct fw_fn *fn;
+    char *err = NULL;
+    uint8_t mac[6];
+    size_t n;
+
+    start(&small);
+    assert(mlx5_native_get_pfs(native, &n)[0].vhca_id == FW_STATIC_PF(0));
+    assert(n == 1);
+    assert(!strcmp(mlx5_native_get_name(native), FW_MANAGER));
+    assert(mlx5_native_get_caps(native)->max_hotplug == 2);
+
+    assert(!mlx5_native_plug(native, &plain, &f, &err));
+    assert(f.vhca_id == FW_HOTPLUG_PF(0) && f.hotplug && f.bdf == 0x4000);
+    assert(!strcmp(f.vuid, "MT2306XZ0001VNETH0D0F0"));
+    assert(!mlx5_native_manage(native, f.vhca_id, "mlx5_11", &err));
+
+    /* Configuration. */
+    fn = fw_host_find(f.vhca_id);
+    config.mac.ea[0] = 0x12;
+    config.mtu = 9000;
+    config.link_up = false;
+    assert(!mlx5_native_configure(native, f.vhca_id, &config, true, true,
+                                  true, &err));
+    fw_host_get_config(fn, mac, &mtu, &pairs, &status);
+    assert(mac[0] == 0x12 && mtu == 9000 && pairs == 2 && !(status & 1));
+
+    /* All or nothing. */
+    fw_fail_at(3, 0);
+    assert(mlx5_native_configure(native, f.vhca_id, &plain, true, true, true,
+                                 &err) < 0 && err);
+    free(err);
+    err = NULL;
+    fw_fail_at(0, 0);
+    fw_host_get_config(fn, mac, &mtu, &pairs, &status);
+    assert(mac[0] == 0x12 && mtu == 9000 && !(status & 1));
+
+    /* With a driver only the link. */
+    assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
+    WAIT_UNTIL(is_ready());
+    assert(mlx5_native_configure(native, f.vhca_id, &plain, false, true,
+                                 false, &err) == -EBUSY);
+    free(err);
+    err = NULL;
+    assert(!mlx5_native_configure(native, f.vhca_id, &plain, false, false,
+                                  true, &err));
+    fw_host_get_config(fn, mac, &mtu, &pairs, &status);
+    assert(mac[0] == 0x12 && status & 1);
+
+    /* Unplugging. */
+    assert(mlx5_native_unplug(native, f.vhca_id, &err) == -EBUSY);
+    free(err);
+    err = NULL;
+    mlx5_native_release(native, f.vhca_id);
+    WAIT_UNTIL(heard.n_released == 1);
+    assert(!mlx5_native_unplug(native, f.vhca_id, &err));
+    assert(!fw_n_hotplugged());
+
+    /* Whole or gone, whatever fails. */
+    for (unsigned int i = 1; i <= 3; i++) {
+        fw_fail_at(i, 0);
+        assert(mlx5_native_plug(native, &plain, &g, &err) < 0 && err);
+        assert(fw_failed() && !fw_n_hotplugged());
+        free(err);
+        err = NULL;
+    }
+    fw_fail_at(0, 0);
+
+    /* What is plugged is found by the next process. */
+    assert(!mlx5_native_plug(native, &plain, &g, &err));
+    mlx5_native_close(native, true);
+    assert(!mlx5_native_open(&fw_model_class, names, 1, &native, &err));
+    assert(mlx5_native_get_pfs(native, &n)[1].vhca_id == g.vhca_id);
+    assert(n == 2);
+    stop();
+}
+
+#define MLX5_TABLE 50           /* Addresses of a driver. */
+
+/* As many VFs as a card has, with firmware that takes a millisecond for each
+ * command: the main thread is never away for long. */
+static void
+test_vfs(unsigned int n, unsigned int latency_us)
+{
+    const struct fw_config config = {
+        .n_static_pfs = 1, .max_vfs = n, .n_sfs = n, .max_queues = 5,
+        .latency_us = latency_us,
+    };
+    uint8_t table[4 + 6 * MLX5_TABLE + 4] = { 0 };
+    long long int begin, worst = 0;
+    char *err = NULL;
+    struct fw_fn *vf;
+    uint8_t ack;
+
+    start(&config);
+    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
+    WAIT_UNTIL(heard.n_driver == 1);
+    begin = time_msec();
+    fw_host_enable_vfs(fw_host_find(FW_STATIC_PF(0)), n);
+    WAIT_UNTIL(heard.n_vfs == n);
+    for (unsigned int i = 0; i < n; i++) {
+        char *sf = xasprintf("mlx5_%u", FW_FIRST_SF + i);
+        long long int t = time_msec();
+
+        assert(heard.vfs[i].vhca_id == 300 + i);
+        assert(heard.vfs[i].bdf == 0x8000 + i);
+        assert(!mlx5_native_manage(native, 300 + i, sf, &err));
+        worst = MAX(worst, time_msec() - t);
+        free(sf);
+    }
+    WAIT_UNTIL(heard.n_driver == 1 + n);
+    assert(fw_n_objects_of(0x15) == 1 + n);
+    printf("%u VFs in %lld ms, longest call %lld ms\n", n,
+           time_msec() - begin, worst);
+
+    /* A driver, while the main thread goes on asking. */
+    vf = fw_host_find(300 + n - 1);
+    assert(fw_host_probe(vf, UINT64_MAX, 2, 64));
+    while (!is_ready()) {
+        struct virtnet_queue_info info;
+        long long int t = time_msec();
+
+        mlx5_native_get_queue(native, 300, 0, &info);
+        worst = MAX(worst, time_msec() - t);
+        run();
+        mlx5_native_wait(native);
+        poll_timer_wait(1);
+        poll_block();
+    }
+    assert(fw_queue_is_running(vf, 3));
+
+    /* It sets a large table, of which each entry takes several rules. */
+    table[0] = MLX5_TABLE;
+    for (int i = 0; i < MLX5_TABLE; i++) {
+        table[4 + 6 * i] = 2;
+        table[9 + 6 * i] = i;
+    }
+    fw_host_ctrl_post(vf, 0, 0, "", 1);
+    WAIT_UNTIL(fw_host_ctrl_done(vf, &ack));
+    fw_host_ctrl_post(vf, 1, 0, table, sizeof table);
+    while (!fw_host_ctrl_done(vf, &ack)) {
+        struct virtnet_queue_info info;
+        long long int t = time_msec();
+
+        mlx5_native_get_queue(native, 300, 0, &info);
+        worst = MAX(worst, time_msec() - t);
+        run();
+        poll_timer_wait(1);
+        poll_block();
+    }
+    assert(!ack);
+    assert(fw_rx_queue(vf, &table[4 + 6 * 9], 0, 0) == 0);
+
+    /* They go, at once, with whatever they have. */
+    fw_host_enable_vfs(fw_host_find(FW_STATIC_PF(0)), 0);
+    WAIT_UNTIL(heard.n_vfs_events == 2 && !heard.n_vfs);
+    for (unsigned int i = 0; i < n; i++) {
+        long long int t = time_msec();
+
+        mlx5_native_release(native, 300 + i);
+        worst = MAX(worst, time_msec() - t);
+    }
+    WAIT_UNTIL(heard.n_released == n);
+    assert(fw_n_objects() == 1);
+    printf("longest call %lld ms\n", worst);
+    stop();
+}
+
+/* A life in which one call fails.  In the end all is well or the host has been
+ * told, and nothing is left. */
+static void
+one_life(unsigned int fail_at, int error, unsigned int *n_calls)
+{
+    struct mlx5_emu_function f = { .vhca_id = 0 };
+    struct fw_fn *fn;
+    char *err = NULL;
+    uint8_t ack;
+
+    free(heard.vfs);
+    memset(&heard, 0, sizeof heard);
+    fw_model_create(&small);
+    failing = fail_at;
+    fw_fail_at(fail_at, error);
+    while (mlx5_native_open(&fw_model_class, names, 1, &native, &err)) {
+        assert(fw_failed() && err && !fw_n_open());
+        free(err);
+        err = NULL;
+    }
+    while (mlx5_native_plug(native, &plain, &f, &err)) {
+        assert(fw_failed() && err && !fw_n_hotplugged());
+        free(err);
+        err = NULL;
+    }
+    while (mlx5_native_manage(native, f.vhca_id, "mlx5_11", &err)) {
+        assert(fw_failed() && err);
+        free(err);
+        err = NULL;
+    }
+    WAIT_UNTIL(heard.n_driver);
+    fn = fw_host_find(f.vhca_id);
+
+    for (int round = 0; round < 2; round++) {
+        assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
+        WAIT_UNTIL(is_ready() || fw_host_needs_reset(fn)
+                   || heard.n_problems);
+        if (is_ready() && !heard.n_problems) {
+            fw_host_ctrl_post(fn, 0, 0, "", 1);
+            WAIT_UNTIL(fw_host_ctrl_done(fn, &ack) || heard.n_problems);
+        }
+        if (round) {
+            fw_host_flr(fn);
+            WAIT_UNTIL(fw_host_flr_done(fn));
+        } else {
+            fw_host_write_status(fn, 0);
+            WAIT_UNTIL(!fw_host_status(fn));
+        }
+        heard.n_problems = 0;
+        WAIT_UNTIL(!heard.info.status);
+    }
+
+    /* After all that it works. */
+    if (!fail_at || fw_failed()) {
+        assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
+        WAIT_UNTIL(is_ready());
+        assert(fw_queue_is_running(fn, 3));
+    }
+
+    *n_calls = fw_n_calls();
+    mlx5_native_release(native, f.vhca_id);
+    WAIT_UNTIL(heard.n_released == 1);
+    while (mlx5_native_unplug(native, f.vhca_id, &err)) {
+        assert(fw_failed() && err);
+        free(err);
+        err = NULL;
+    }
+    WAIT_UNTIL(!fw_n_objects());
+    assert(!fw_n_hotplugged());
+    mlx5_native_close(native, false);
+    assert(!fw_n_open());
+    fw_model_destroy();
+}
+
+static void
+test_errors(unsigned int stride)
+{
+    unsigned int n_calls, ignored;
+
+    one_life(0, 0, &n_calls);
+    assert(n_calls > 100);
+    for (unsigned int i = 1; i <= n_calls + 20; i += stride) {
+        one_life(i, i / stride % 2 ? ENOMEM : 0, &ignored);
+    }
+}
+
+int
+main(int argc, char *argv[])
+{
+    set_program_name(argv[0]);
+    if (!getenv("VERBOSE")) {
+        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+    }
+    for (int on_manager = 0; on_manager < 2; on_manager++) {
+        test_driver(on_manager);
+        test_trouble(on_manager);
+    }
+    test_hotplug();
+    test_vfs(4, 0);
+    test_vfs(504, 1000);
+    test_errors(argc > 1 ? atoi(argv[1]) : 1);
+    free(heard.vfs);
+    return 0;
+}
