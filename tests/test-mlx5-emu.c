@@ -76,8 +76,8 @@ test_discovery(void)
     static const char *const nothing[] = { "mlx5_bond_0" };
     struct fw_config c = card;
     struct mlx5_emu_caps caps;
+    char *err = NULL, *text;
     struct mlx5_devx *devx;
-    char *err = NULL;
 
     fw_model_create(&c);
     devx = discover(&caps);
@@ -94,6 +94,14 @@ test_discovery(void)
     assert(caps.tso_ipv4 && caps.tso_ipv6 && caps.tx_csum && caps.rx_csum);
     mlx5_devx_close(devx);
 
+    assert(!mlx5_emu_probe(&fw_model_class, names, 2, &text, &err) && !err);
+    assert(!strcmp(text, "mlx5_0 manages emulation: 2 PFs of up to 5, of "
+                   "which up to 3 are hotplugged; up to 8 VFs each; up to 9 "
+                   "split queues each"));
+    free(text);
+    expect(mlx5_emu_probe(&fw_model_class, nothing, 1, &text, &err), -ENODEV,
+           &err, "no RDMA device mlx5_bond_0; without a card");
+    assert(!text);
     expect(mlx5_emu_discover(&fw_model_class, nothing, 1, &devx, &caps, &err),
            -ENODEV, &err, "no RDMA device mlx5_bond_0; without a card");
     assert(!devx);

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mlx5-emu.h"
 #include "mlx5-vendor.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
@@ -64,14 +65,33 @@ service_runs(void)
     return found;
 }
 
-/* The other way in: the switch is the emulation manager.  A build with it opens
- * the backend of that class here. */
+/* The other way in: the switch is the emulation manager.  What there is is
+ * said, but mlx5-native.h is not a backend yet, since the steps of making a
+ * device cannot wait for an SF. */
 static int
-native_open(const struct virtnet_settings *settings OVS_UNUSED,
+native_open(const struct virtnet_settings *s,
             struct virtnet_backend **backendp OVS_UNUSED, char **errp)
 {
-    *errp = xstrdup("other_config:virtnet-mlx5-mode=native is not in this "
-                    "build; with NVIDIA's service, set it to \"vendor\"");
+    const char *names[2];
+    char *text, *reason;
+    size_t n = 0;
+    int error;
+
+    names[n++] = s->is_lag ? s->ib_dev_lag : s->ib_dev_p0;
+    if (!s->is_lag && !s->single_port) {
+        names[n++] = s->ib_dev_p1;
+    }
+    error = mlx5_emu_probe(&mlx5_devx_rdma_core, names, n, &text, &reason);
+    if (error) {
+        *errp = xasprintf("other_config:virtnet-mlx5-mode=native: %s",
+                          reason);
+        free(reason);
+        return error == -EAGAIN ? -EBUSY : error;
+    }
+    *errp = xasprintf("other_config:virtnet-mlx5-mode=native: %s; this build "
+                      "does not make devices of them, but with NVIDIA's "
+                      "service and mode \"vendor\"", text);
+    free(text);
     return -EOPNOTSUPP;
 }
 

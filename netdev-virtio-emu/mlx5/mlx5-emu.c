@@ -371,6 +371,37 @@ mlx5_emu_find(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
     return caps->query_vuid ? query_vuids(devx, 0, function, 1, errp) : 0;
 }
 
+int
+mlx5_emu_probe(const struct mlx5_devx_class *class,
+               const char *const names[], size_t n_names, char **textp,
+               char **errp)
+{
+    struct mlx5_emu_function *functions;
+    struct mlx5_emu_caps caps;
+    struct mlx5_devx *devx;
+    size_t n;
+    int error;
+
+    *textp = NULL;
+    error = mlx5_emu_discover(class, names, n_names, &devx, &caps, errp);
+    if (error) {
+        return error;
+    }
+    error = list_functions(devx, 0, caps.max_devices + caps.max_hotplug,
+                           &functions, &n, errp);
+    if (!error) {
+        *textp = xasprintf("%s manages emulation: %"PRIuSIZE" PFs of up to "
+                           "%u, of which up to %u are hotplugged; up to %u "
+                           "VFs each; up to %u %s queues each",
+                           devx->name, n, caps.max_devices, caps.max_hotplug,
+                           caps.max_vfs, caps.max_queues,
+                           caps.packed ? "split or packed" : "split");
+        free(functions);
+    }
+    mlx5_devx_close(devx);
+    return error;
+}
+
 static void
 put_net_config(uint8_t *net, const struct mlx5_emu_config *config)
 {

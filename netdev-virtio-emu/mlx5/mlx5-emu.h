@@ -64,6 +64,13 @@ int mlx5_emu_discover(const struct mlx5_devx_class *class,
                       struct mlx5_devx **, struct mlx5_emu_caps *,
                       char **errp);
 
+/* Discovers, and closes again.  Stores in '*textp' one line for the operator,
+ * owned by the caller, that says what the manager can do and how many
+ * functions there are. */
+int mlx5_emu_probe(const struct mlx5_devx_class *class,
+                   const char *const names[], size_t n_names, char **textp,
+                   char **errp);
+
 /* Queries the number of an open device among the functions of the card. */
 int mlx5_emu_vhca_id(struct mlx5_devx *, uint16_t *vhca_id, char **errp);
 

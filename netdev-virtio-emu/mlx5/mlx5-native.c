@@ -881,6 +881,9 @@ mlx5_native_open(const struct mlx5_devx_class *class,
     ovs_mutex_init(&native->news_mutex);
     ovs_list_init(&native->news);
     native->news_seq = seq_create();
+#define MLX5_NATIVE_GAP(NAME, TEXT) VLOG_DBG("gap " #NAME ": " TEXT);
+    MLX5_NATIVE_GAPS
+#undef MLX5_NATIVE_GAP
     native->thread = ovs_thread_create("mlx5_native", native_main, native);
     *nativep = native;
     return 0;
