@@ -97,6 +97,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-eswitch.h \
 	netdev-virtio-emu/soft/soft-forward.c \
 	netdev-virtio-emu/soft/soft-forward.h \
+	netdev-virtio-emu/soft/soft-idle.c \
+	netdev-virtio-emu/soft/soft-idle.h \
 	netdev-virtio-emu/soft/soft-mempool.c \
 	netdev-virtio-emu/soft/soft-mempool.h \
 	netdev-virtio-emu/soft/soft-moderation.c \

@@ -384,10 +384,12 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
         /* Buffers that were no frames may have gone back. */
         if (OVS_LIKELY(rxq->ring.ready)) {
             soft_ring_notify(&rxq->ring);
+            soft_ring_rest(&rxq->ring, &rep->pairs[qid].tx.ring.dim);
         }
         rte_spinlock_unlock(&rxq->ring.lock);
         return EAGAIN;
     }
+    soft_ring_busy(&rxq->ring);
     if (qfill) {
         *qfill = 0;
     }
@@ -521,6 +523,7 @@ tx_notify(struct tx *tx, size_t sent, size_t n)
     if (sent == n && OVS_LIKELY(polled)
         && soft_moderation_delays(&tx->rep->moderation, &ring->dim, sent,
                                   rte_rdtsc())) {
+        soft_idle_wake(&tx->pair->rx.ring.sleeper);
         return;
     }
     soft_dim_reset(&ring->dim);
@@ -810,6 +813,7 @@ soft_rep_get_health(const struct virtnet_device *dev,
 
         rte_spinlock_lock(&ring->lock);
         health->sq_stall += ring->n_stalls;
+        health->spurious_db_invoke += ring->n_spurious;
         health->dma_q_errors += ring->n_errors;
         health->host_read_errors += ring->q.errors[VIRTQ_BAD_ADDRESS];
         health->recover_counter += ring->n_recoveries;

@@ -39,6 +39,9 @@
 #include "util.h"
 
 COVERAGE_DEFINE(virtnet_guest_notified);
+COVERAGE_DEFINE(virtnet_rxq_kick); /* That woke a queue that had work. */
+COVERAGE_DEFINE(virtnet_rxq_spurious_kick); /* ... that had none. */
+COVERAGE_DEFINE(virtnet_rxq_missed_kick); /* Work, and no kick. */
 
 /* Checks in a row, a second apart, before a ring without progress is a
  * stall. */
@@ -62,6 +65,7 @@ soft_ring_init(struct soft_ring *ring)
     memset(ring, 0, sizeof *ring);
     rte_spinlock_init(&ring->lock);
     ring->callfd = -1;
+    ring->kickfd = -1;
 }
 
 /* Makes a table of the memory of 'vid'. */
@@ -142,6 +146,7 @@ soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
     spec->mergeable = features & F_MRG_RXBUF;
     spec->requests = features & (F_CSUM | F_HOST_TSO4 | F_HOST_TSO6);
     spec->callfd = vr.callfd;
+    spec->kickfd = soft_idle_is_kick(vr.kickfd) ? vr.kickfd : -1;
     if (!is_guest_memory(mem, c->desc, virtq_area_size(c, 0))
         || !is_guest_memory(mem, c->driver, virtq_area_size(c, 1))
         || !is_guest_memory(mem, c->device, virtq_area_size(c, 2))) {
@@ -201,6 +206,7 @@ soft_ring_publish(struct soft_ring *ring, struct soft_ring_spec *spec)
     ring->seen_desc = UINT64_MAX;
     ring->n_stuck = 0;
     ring->error_seen = false;
+    ring->kickfd = spec->kickfd;
     virtq_disable_notify(&ring->q); /* It is polled. */
     ring->ready = true;
 
@@ -230,6 +236,8 @@ soft_ring_withdraw(struct soft_ring *ring, uint16_t *avail, uint16_t *used)
         ring->ready = false;
         ring->mem = NULL;
         ring->callfd = -1;
+        soft_idle_forget(&ring->sleeper, ring->kickfd);
+        ring->kickfd = -1;
         if (avail) {
             *avail = virtq_avail_base(&ring->q);
             *used = ring->q.packed ? *avail : ring->q.used.index;
@@ -295,6 +303,64 @@ soft_ring_check(struct soft_ring *ring, bool must_be_served)
 
 out:
     rte_spinlock_unlock(&ring->lock);
+}
+
+/* The packet thread has found work in 'ring', which it polls with the lock
+ * held.  It will be polled for some time without being asked again. */
+void
+soft_ring_busy(struct soft_ring *ring)
+{
+    if (OVS_UNLIKELY(soft_idle_is_asked(&ring->sleeper))) {
+        virtq_disable_notify(&ring->q);
+        switch (soft_idle_woken(&ring->sleeper)) {
+        case SOFT_WAKE_KICK:
+        case SOFT_WAKE_FIRST_KICK:
+            COVERAGE_INC(virtnet_rxq_kick);
+            break;
+        case SOFT_WAKE_PROBE:
+            COVERAGE_INC(virtnet_rxq_missed_kick);
+            break;
+        case SOFT_WAKE_OTHER:
+            break;
+        }
+    }
+    soft_idle_busy(&ring->sleeper);
+}
+
+/* The packet thread has found no work in 'ring', which it polls with the lock
+ * held.  If that has been so for long enough, asks the driver to kick, and
+ * leaves the ring out of the thread's loop until it does.
+ *
+ * Whoever polls the ring also sends the notifications that wait in 'dim', that
+ * of the other ring of the pair.  So the ring stays awake as long as one waits
+ * there, and whoever leaves one there calls soft_idle_wake(). */
+void
+soft_ring_rest(struct soft_ring *ring, const struct soft_dim *dim)
+{
+    struct soft_sleeper *sl = &ring->sleeper;
+
+    if (ring->kickfd < 0 || OVS_LIKELY(!soft_idle_is_time(sl))) {
+        return;
+    }
+    if (soft_idle_is_asked(sl)) {
+        if (soft_idle_woken(sl) == SOFT_WAKE_KICK) {
+            COVERAGE_INC(virtnet_rxq_spurious_kick);
+            ring->n_spurious++;
+        }
+    } else if (!soft_idle_arm(sl, ring->kickfd)) {
+        soft_idle_busy(sl);
+        return;
+    }
+
+    /* Even if the driver has been asked before: buffers that were no frames
+     * may have moved the place where it would kick.  There is a barrier in
+     * this, before 'dim' is looked at. */
+    if (virtq_enable_notify(&ring->q) || soft_dim_is_due(dim, UINT64_MAX)) {
+        virtq_disable_notify(&ring->q);
+        soft_idle_busy(sl);
+    } else {
+        soft_idle_sleep();
+    }
 }
 
 /* Fills in the counters that the ring itself has. */

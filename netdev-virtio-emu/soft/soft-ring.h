@@ -39,6 +39,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "soft-idle.h"
 #include "soft-moderation.h"
 #include "virtnet-device.h"
 #include "virtq.h"
@@ -50,6 +51,9 @@ struct soft_ring {
     bool requests;              /* May the driver ask for offloads? */
     int callfd;                 /* To notify the driver; -1 to poll. Not
                                  * ours. */
+    int kickfd;                 /* The driver notifies us, if it is asked to;
+                                 * -1 if it cannot.  Not ours. */
+    struct soft_sleeper sleeper;
     struct virtq_mem *mem;      /* The guest's memory.  Owned. */
     struct virtq q;
     struct soft_dim dim;        /* Notifications that wait. */
@@ -62,6 +66,7 @@ struct soft_ring {
                                  * what was in it. */
     uint64_t n_recoveries;      /* Times that it went on afterwards. */
     uint64_t n_stalls;          /* Times that nobody served it. */
+    uint64_t n_spurious;        /* Kicks without anything to serve. */
 };
 
 /* A ring that has not been published yet. */
@@ -70,6 +75,7 @@ struct soft_ring_spec {
     bool mergeable;
     bool requests;
     int callfd;
+    int kickfd;
     uint8_t *log;               /* Dirty log, or NULL. */
     uint64_t log_size;
     uint64_t log_used;
@@ -83,6 +89,8 @@ int soft_ring_publish(struct soft_ring *, struct soft_ring_spec *);
 bool soft_ring_withdraw(struct soft_ring *, uint16_t *avail, uint16_t *used);
 void soft_ring_notify(struct soft_ring *);
 void soft_ring_check(struct soft_ring *, bool must_be_served);
+void soft_ring_busy(struct soft_ring *);
+void soft_ring_rest(struct soft_ring *, const struct soft_dim *);
 void soft_ring_get_counters(const struct soft_ring *,
                             struct virtnet_queue_info *);
 
