@@ -447,21 +447,43 @@ finish_start(struct mlx5_native *native, struct fn *fn, char **errp)
     return 0;
 }
 
-/* 'fn' cannot go on, for the reason 'err', which it takes over. */
-static void
+/* Has the host reset 'fn' meanwhile? */
+static bool
+has_been_reset(const struct fn *fn)
+{
+    struct mlx5_emu_state s;
+    char *err = NULL;
+
+    if (mlx5_emu_query(fn->emu, 0, &s, &err)) {
+        free(err);
+        return false;
+    }
+    return !s.enabled || !(s.status & VIRTNET_STATUS_DRIVER_OK);
+}
+
+/* 'fn' cannot go on, for the reason 'err', which it takes over.  Returns false
+ * if the reason is just that the host has reset it. */
+static bool
 fail(struct mlx5_native *native, struct fn *fn, char *err)
 {
     char *reason = NULL;
 
-    tell_problem(native, fn, err);
     mlx5_ctrlq_close(fn->ctrlq);
     fn->ctrlq = NULL;
     fn->state = MLX5_NATIVE_FAILED;
+    fn->dirty = true;
+    if (has_been_reset(fn)) {
+        VLOG_DBG("function %u: reset, hence %s", fn->vhca_id, err);
+        free(err);
+        fn->event = true;
+        return false;
+    }
+    tell_problem(native, fn, err);
     if (mlx5_emu_needs_reset(fn->emu, fn->regs.status, &reason)) {
         VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, reason);
         free(reason);
     }
-    fn->dirty = true;
+    return true;
 }
 
 static void
@@ -480,8 +502,7 @@ step_start(struct mlx5_native *native, struct fn *fn)
         error = finish_start(native, fn, &err);
     }
     if (error < 0) {
-        fn->stats.start_errors++;
-        fail(native, fn, err);
+        fn->stats.start_errors += fail(native, fn, err);
     }
 }
 
@@ -590,10 +611,8 @@ step_ctrl(struct mlx5_native *native, struct fn *fn)
     int n = mlx5_ctrlq_poll(fn->ctrlq, serve_command, fn, &err);
 
     if (n < 0) {
-        /* Memory that cannot be reached may be what the beginning of a reset
-         * looks like, too: then the registers say so. */
-        fn->stats.ctrl_errors++;
-        fail(native, fn, err);
+        /* Memory that cannot be reached may be what a reset looks like. */
+        fn->stats.ctrl_errors += fail(native, fn, err);
     } else if (n) {
         fn->stats.missing_interrupts
             = mlx5_ctrlq_get_stats(fn->ctrlq)->missing_interrupts;
@@ -628,9 +647,9 @@ step_stats(struct mlx5_native *native, struct fn *fn)
         fn->stats_at = time_msec();
     }
     if (queue_error) {
-        fn->stats.queue_errors++;
-        fail(native, fn, xasprintf("queue %u: hardware has given it up "
-                                   "(error %u)", i, queue_error));
+        fn->stats.queue_errors += fail(
+            native, fn, xasprintf("queue %u: hardware has given it up "
+                                  "(error %u)", i, queue_error));
     }
 }
 
