@@ -65,7 +65,7 @@ service_runs(void)
     return found;
 }
 
-/* The other way in: the switch is the emulation manager.  What there is is
+/* The switch is the emulation manager.  What there is is
  * said, but mlx5-native.h is not a backend yet, since the steps of making a
  * device cannot wait for an SF. */
 static int

@@ -61,8 +61,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
 /* A run of the program may take as long as this (ms): 504 VFs are slow. */
 #define CLI_TIMEOUT_MS 60000
 
-/* A device has gone when it is missing from so many lists in a row: ordinarily,
- * and after the service has failed, since it may be about to start. */
+/* A device has gone when it is missing from so many lists in a row:
+ * ordinarily, and after the service has failed, since it may be about to
+ * start. */
 #define MISSING_LISTS 2
 #define MISSING_LISTS_AFTER_FAILURE 10
 
