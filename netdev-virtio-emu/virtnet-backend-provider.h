@@ -373,6 +373,11 @@ struct virtnet_backend_class {
      * no checksum or segmentation left for others? */
     bool rep_complete;
 
+    /* Are representors network interfaces of the kernel called 'rep_name'?
+     * Then they can be ports of bridges of the kernel datapath, too, where
+     * none of these functions is called. */
+    bool rep_is_netdev;
+
     /* Is there any use in polling rx queue 'qid' now?  Mandatory. */
     bool (*rep_rxq_enabled)(const struct virtnet_device *dev, int qid);
 

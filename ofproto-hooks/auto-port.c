@@ -218,11 +218,20 @@ bridge_exists(const struct ovsrec_open_vswitch *ovs, const struct uuid *uuid)
     return false;
 }
 
-/* Can ports of devices be in 'br'? */
+/* Has 'br' the kernel datapath?  See kernel-port.c. */
 static bool
-bridge_is_usable(const struct ovsrec_bridge *br)
+bridge_is_kernel(const struct ovsrec_bridge *br)
 {
-    return !strcmp(br->datapath_type, "netdev");
+    return (!*br->datapath_type || !strcmp(br->datapath_type, "system"));
+}
+
+/* Can the port of 'dev' be in 'br'? */
+static bool
+bridge_is_usable(const struct ovsrec_bridge *br,
+                 const struct virtnet_device *dev)
+{
+    return (!strcmp(br->datapath_type, "netdev")
+            || (bridge_is_kernel(br) && dev->backend->class->rep_is_netdev));
 }
 
 /* Returns the bridge that 'dev' is to be a port of, or NULL with the reason in
@@ -270,7 +279,7 @@ choose_bridge(const struct reconciliation *r, const struct virtnet_device *dev,
             return NULL;
         }
     }
-    if (!bridge_is_usable(br)) {
+    if (!bridge_is_usable(br, dev)) {
         *why = xasprintf("bridge %s does not have datapath_type=netdev",
                          br->name);
         return NULL;
@@ -409,7 +418,6 @@ static void
 insert_row(struct reconciliation *r, const struct ovsrec_bridge *br,
            const struct virtnet_device *dev)
 {
-    const struct smap options = SMAP_CONST1(&options, "vuid", dev->vuid);
     const char *iface_id = wanted_iface_id(r, dev);
     struct smap ids = SMAP_INITIALIZER(&ids);
     struct ovsrec_interface *iface;
@@ -430,7 +438,11 @@ insert_row(struct reconciliation *r, const struct ovsrec_bridge *br,
     iface = ovsrec_interface_insert(get_txn());
     ovsrec_interface_set_name(iface, dev->rep_name);
     ovsrec_interface_set_type(iface, PORT_TYPE);
-    ovsrec_interface_set_options(iface, &options);
+    if (!bridge_is_kernel(br)) {
+        const struct smap options = SMAP_CONST1(&options, "vuid", dev->vuid);
+
+        ovsrec_interface_set_options(iface, &options);
+    }
     ovsrec_interface_set_external_ids(iface, &ids);
 
     ovsrec_port_set_interfaces(port, &iface, 1);
@@ -439,23 +451,30 @@ insert_row(struct reconciliation *r, const struct ovsrec_bridge *br,
     r->n_changes++;
 }
 
-/* Sets in 'iface' what makes it a port of 'dev', as far as it is not set.
- * Returns true if that was a change. */
+/* Sets in 'iface' of 'br' what makes it a port of 'dev', as far as it is not
+ * set: in the kernel datapath its name does, and an interface of the kernel
+ * takes no options.  Returns true if that was a change. */
 static bool
-bind_iface(struct reconciliation *r, const struct ovsrec_interface *iface,
+bind_iface(struct reconciliation *r, const struct ovsrec_bridge *br,
+           const struct ovsrec_interface *iface,
            const struct virtnet_device *dev)
 {
     const char *vuid = smap_get(&iface->options, "vuid");
+    const char *wanted = bridge_is_kernel(br) ? NULL : dev->vuid;
     bool typed = !strcmp(iface->type, PORT_TYPE);
 
-    if (typed && vuid && !strcmp(vuid, dev->vuid)) {
+    if (typed && nullable_string_is_equal(vuid, wanted)) {
         return false;
     }
     get_txn();
     if (!typed) {
         ovsrec_interface_set_type(iface, PORT_TYPE);
     }
-    ovsrec_interface_update_options_setkey(iface, "vuid", dev->vuid);
+    if (wanted) {
+        ovsrec_interface_update_options_setkey(iface, "vuid", wanted);
+    } else {
+        ovsrec_interface_update_options_delkey(iface, "vuid");
+    }
     r->n_changes++;
     return true;
 }
@@ -468,7 +487,7 @@ repair_row(struct reconciliation *r, const struct port_row *row,
     const char *iface_id = wanted_iface_id(r, dev);
     const char *now = smap_get(&row->iface->external_ids, "iface-id");
 
-    if (bind_iface(r, row->iface, dev)) {
+    if (bind_iface(r, row->bridge, row->iface, dev)) {
         COVERAGE_INC(auto_port_repair);
         VLOG_INFO_RL(&rl, "port %s: is a port of %s again", row->iface->name,
                      dev->vuid);
@@ -488,7 +507,7 @@ adopt_row(struct reconciliation *r, const struct port_row *row,
     COVERAGE_INC(auto_port_adopt);
     VLOG_INFO_RL(&rl, "port %s: made by an operator, without a type; becomes "
                  "a port of %s", row->iface->name, dev->vuid);
-    bind_iface(r, row->iface, dev);
+    bind_iface(r, row->bridge, row->iface, dev);
 }
 
 /* What is to be done to them. */
@@ -510,7 +529,7 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
     } else if (ps->row) {
         dev->port_detached = false;
         br = choose_bridge(r, dev, &why);
-        if (!br && bridge_is_usable(ps->row->bridge)) {
+        if (!br && bridge_is_usable(ps->row->bridge, ps->dev)) {
             /* Do not cut the guest off for a bridge that is not there, or
              * because the uplink is being replaced. */
             char *reason = why;

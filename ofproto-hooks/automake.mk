@@ -17,6 +17,7 @@ sbin_PROGRAMS += vswitchd/ovs-vswitchd
 vswitchd_ovs_vswitchd_SOURCES = \
 	ofproto-hooks/auto-port.c \
 	ofproto-hooks/auto-port.h \
+	ofproto-hooks/kernel-port.c \
 	ofproto-hooks/offload-close.c \
 	ofproto-hooks/offload-close.h \
 	ofproto-hooks/offload-dpif.c \
@@ -37,6 +38,10 @@ vswitchd_ovs_vswitchd_LDADD = \
 	netdev-virtio-emu/libvirtnet.la \
 	$(OVS_LIBS) \
 	$(DPDK_LIBS)
+# See kernel-port.c.
+vswitchd_ovs_vswitchd_LDFLAGS = \
+	$(AM_LDFLAGS) \
+	-Wl,--wrap=dpif_port_open_type
 vswitchd_ovs_vswitchd_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la

@@ -293,6 +293,7 @@ tests_guest_virtnet_guest_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_guest_LDADD = $(DPDK_LIBS)
 EXTRA_DIST += \
 	tests/guest/build-image \
+	tests/guest/build-switch-image \
 	tests/guest/compare-counters \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \

@@ -230,8 +230,22 @@ error:
     return error;
 }
 
-int
-mlx5_rep_attach(struct mlx5_rep *rep, uint32_t ifindex, char **errp)
+/* Sets the state of the interface. */
+static void
+set_link(uint32_t ifindex, bool up)
+{
+    struct ifreq ifr;
+
+    if (!name_ioctl(ifindex, SIOCGIFFLAGS, &ifr)
+        && !(ifr.ifr_flags & IFF_UP) == up) {
+        ifr.ifr_flags = (ifr.ifr_flags & ~IFF_UP) | (up ? IFF_UP : 0);
+        name_ioctl(ifindex, SIOCSIFFLAGS, &ifr);
+    }
+}
+
+/* Opens the socket of the interface, which it has, if it is used. */
+static int
+begin_use(struct mlx5_rep *rep, char **errp)
 {
     struct mlx5_rep_socket *s;
     const char *what;
@@ -239,28 +253,73 @@ mlx5_rep_attach(struct mlx5_rep *rep, uint32_t ifindex, char **errp)
     bool up;
     int fd;
 
-    ovs_assert(!rep->ifindex);
-    fd = open_socket(ifindex, &what);
+    if (!rep->used || !rep->ifindex) {
+        return 0;
+    }
+    fd = open_socket(rep->ifindex, &what);
     if (fd < 0) {
-        *errp = xasprintf("interface %"PRIu32": %s: %s", ifindex, what,
+        *errp = xasprintf("interface %"PRIu32": %s: %s", rep->ifindex, what,
                           ovs_strerror(-fd));
         return fd;
     }
     COVERAGE_INC(mlx5_rep_attach);
-    switch_gro_off(ifindex);
+    switch_gro_off(rep->ifindex);
+    atomic_read_relaxed(&rep->mtu, &mtu);
+    mlx5_rep_set_mtu(rep, mtu);
+    atomic_read_relaxed(&rep->up, &up);
+    set_link(rep->ifindex, up);
+
+    s = xzalloc(sizeof *s);
+    s->fd = fd;
+    s->ifindex = rep->ifindex;
+    ovsrcu_set(&rep->socket, s);
+    return 0;
+}
+
+static void
+end_use(struct mlx5_rep *rep)
+{
+    struct mlx5_rep_socket *s = ovsrcu_get_protected(
+        struct mlx5_rep_socket *, &rep->socket);
+
+    if (s) {
+        ovsrcu_set(&rep->socket, NULL);
+        ovsrcu_postpone(socket_destroy, s);
+    }
+}
+
+int
+mlx5_rep_attach(struct mlx5_rep *rep, uint32_t ifindex, char **errp)
+{
+    int error;
+
+    ovs_assert(!rep->ifindex);
     rep->ifindex = ifindex;
     memset(&rep->base, 0, sizeof rep->base);
     read_totals(ifindex, &rep->base);
     rep->last = rep->base;
-    atomic_read_relaxed(&rep->mtu, &mtu);
-    mlx5_rep_set_mtu(rep, mtu);
-    atomic_read_relaxed(&rep->up, &up);
-    mlx5_rep_set_up(rep, up);
+    error = begin_use(rep, errp);
+    if (error) {
+        rep->ifindex = 0;
+    } else if (!rep->used) {
+        /* A port of the kernel datapath is as it comes.  Nobody else would
+         * set it up. */
+        set_link(ifindex, true);
+    }
+    return error;
+}
 
-    s = xzalloc(sizeof *s);
-    s->fd = fd;
-    s->ifindex = ifindex;
-    ovsrcu_set(&rep->socket, s);
+int
+mlx5_rep_set_used(struct mlx5_rep *rep, bool used, char **errp)
+{
+    if (used == rep->used) {
+        return 0;
+    }
+    rep->used = used;
+    if (used) {
+        return begin_use(rep, errp);
+    }
+    end_use(rep);
     return 0;
 }
 
@@ -271,9 +330,6 @@ mlx5_rep_attach(struct mlx5_rep *rep, uint32_t ifindex, char **errp)
 void
 mlx5_rep_detach(struct mlx5_rep *rep)
 {
-    struct mlx5_rep_socket *s = ovsrcu_get_protected(
-        struct mlx5_rep_socket *, &rep->socket);
-
     if (!rep->ifindex) {
         return;
     }
@@ -285,8 +341,7 @@ mlx5_rep_detach(struct mlx5_rep *rep)
     memset(&rep->base, 0, sizeof rep->base);
     memset(&rep->last, 0, sizeof rep->last);
     rep->ifindex = 0;
-    ovsrcu_set(&rep->socket, NULL);
-    ovsrcu_postpone(socket_destroy, s);
+    end_use(rep);
 }
 
 int
@@ -295,7 +350,7 @@ mlx5_rep_set_mtu(struct mlx5_rep *rep, int mtu)
     struct ifreq ifr = { .ifr_mtu = mtu };
     int error = 0;
 
-    if (rep->ifindex) {
+    if (rep->ifindex && rep->used) {
         error = name_ioctl(rep->ifindex, SIOCSIFMTU, &ifr);
     }
     if (!error) {
@@ -307,13 +362,9 @@ mlx5_rep_set_mtu(struct mlx5_rep *rep, int mtu)
 void
 mlx5_rep_set_up(struct mlx5_rep *rep, bool up)
 {
-    struct ifreq ifr;
-
     atomic_store_relaxed(&rep->up, up);
-    if (rep->ifindex && !name_ioctl(rep->ifindex, SIOCGIFFLAGS, &ifr)
-        && !(ifr.ifr_flags & IFF_UP) == up) {
-        ifr.ifr_flags = (ifr.ifr_flags & ~IFF_UP) | (up ? IFF_UP : 0);
-        name_ioctl(rep->ifindex, SIOCSIFFLAGS, &ifr);
+    if (rep->ifindex && rep->used) {
+        set_link(rep->ifindex, up);
     }
 }
 

@@ -76,6 +76,7 @@ struct mlx5_rep {
 
     /* Main thread only. */
     uint32_t ifindex;           /* 0 if detached. */
+    bool used;                  /* By a netdev of the userspace datapath? */
     bool gone;                  /* Has the kernel said so? */
     struct mlx5_rep_totals {    /* Of the kernel. */
         uint64_t rx_packets, rx_bytes, rx_errors, rx_dropped;
@@ -89,10 +90,15 @@ void mlx5_rep_init(struct mlx5_rep *, int mtu);
 /* Frees what 'rep' has.  Any thread, a grace period after its last use. */
 void mlx5_rep_uninit(struct mlx5_rep *);
 
-/* Has packets go through the interface 'ifindex' from now on.  Returns 0, or a
- * negative errno with one line in '*errp', owned by the caller. */
+/* Has packets go through the interface 'ifindex' from now on, or as soon as
+ * it is used.  Returns 0, or a negative errno with one line in '*errp', owned
+ * by the caller. */
 int mlx5_rep_attach(struct mlx5_rep *, uint32_t ifindex, char **errp);
 void mlx5_rep_detach(struct mlx5_rep *);
+
+/* Does the userspace datapath use it?  If not, the interface may be a port of
+ * the kernel datapath, and is left alone. */
+int mlx5_rep_set_used(struct mlx5_rep *, bool used, char **errp);
 
 /* Of the interface: MTU, which is the device's plus nothing, state. */
 int mlx5_rep_set_mtu(struct mlx5_rep *, int mtu);

@@ -155,12 +155,12 @@ find_rep(const struct vendor *v, const struct vendor_device *vd)
     char name[IF_NAMESIZE];
     const char *reason;
 
-    if (mlx5_devlink_is_ready(v->devlink, &reason)) {
+    /* Where devlink knows the card, nothing else counts. */
+    if (mlx5_devlink_is_ready(v->devlink, &reason)
+        && vd->handle[0] && mlx5_devlink_find_uplink(v->devlink, vd->handle)) {
         const struct mlx5_dl_port *port;
 
-        port = mlx5_devlink_find_sf(v->devlink,
-                                    vd->handle[0] ? vd->handle : NULL,
-                                    vd->up.sf_num);
+        port = mlx5_devlink_find_sf(v->devlink, vd->handle, vd->up.sf_num);
         return port ? port->ifindex : 0;
     }
     return (vd->told_ifindex && if_indextoname(vd->told_ifindex, name)
@@ -958,7 +958,15 @@ vendor_rep_set_mtu(struct virtnet_device *dev, int mtu)
 static void
 vendor_rep_set_up(struct virtnet_device *dev, bool up)
 {
-    mlx5_rep_set_up(&vendor_device_cast(dev)->rep, up);
+    struct mlx5_rep *rep = &vendor_device_cast(dev)->rep;
+    char *err = NULL;
+
+    /* While a port is made and unmade there is no netdev, and it is down. */
+    if (mlx5_rep_set_used(rep, up || dev->netdev, &err)) {
+        VLOG_WARN_RL(&rl, "%s: %s", dev->rep_name, err);
+        free(err);
+    }
+    mlx5_rep_set_up(rep, up);
 }
 
 static void
@@ -1021,6 +1029,7 @@ const struct virtnet_backend_class virtnet_mlx5_vendor_class = {
     .get_queue_info = vendor_get_queue_info,
 
     .rep_complete = true,
+    .rep_is_netdev = true,
     .rep_set_mtu = vendor_rep_set_mtu,
     .rep_set_up = vendor_rep_set_up,
     .rep_get_stats = vendor_rep_get_stats,

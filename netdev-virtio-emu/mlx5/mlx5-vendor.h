@@ -25,8 +25,8 @@
  * loop, one process at a time (see mlx5-child.h): "list" and "query -a -b"
  * about once a second, less often when they take long or fail, and commands of
  * operators at once.  What has changed is put into the registry of the
- * controller.  Representors are found through devlink, by SF number, or if the
- * kernel has no devlink by the ifindex that the service tells.
+ * controller.  Representors are found through devlink, by SF number, or if
+ * devlink has no port of the card by the ifindex that the service tells.
  *
  * A device that is missing from one list need not be gone: the service may be
  * about to start.  See MISSING_LISTS.
