@@ -208,6 +208,7 @@ TESTSUITE_AT = \
 	tests/units.at \
 	tests/devlink.at \
 	tests/vendor.at \
+	tests/kernel-datapath.at \
 	tests/commands.at \
 	tests/modify.at \
 	tests/validate.at \
