@@ -468,6 +468,20 @@ fw_rx_queue(struct fw_fn *fn, const uint8_t mac[6], uint16_t vid,
 }
 
 void
+fw_queue_get_period(struct fw_fn *fn, unsigned int index, uint32_t *usecs,
+                    uint32_t *max_count)
+{
+    const struct fw_obj *q;
+
+    ovs_mutex_lock(&fw_mutex);
+    q = fw_find_virtq(fn, index);
+    assert(q);
+    *usecs = q->period;
+    *max_count = q->max_count;
+    ovs_mutex_unlock(&fw_mutex);
+}
+
+void
 fw_queue_count(struct fw_fn *fn, unsigned int index, uint64_t n)
 {
     struct fw_obj *q;

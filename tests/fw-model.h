@@ -137,6 +137,10 @@ bool fw_queue_is_running(struct fw_fn *, unsigned int index);
 int fw_rx_queue(struct fw_fn *, const uint8_t mac[6], uint16_t vid,
                 uint32_t hash);
 
+/* Interrupt moderation of queue 'index'. */
+void fw_queue_get_period(struct fw_fn *, unsigned int index, uint32_t *usecs,
+                         uint32_t *max_count);
+
 /* Packets have been received: counters of the queue move. */
 void fw_queue_count(struct fw_fn *, unsigned int index, uint64_t n);
 

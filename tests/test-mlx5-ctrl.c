@@ -76,6 +76,13 @@ test_execute(void)
         { { 4, 0, 0, 0 }, 4, F(22), -EINVAL, 0 },
         { { 4, 0, 4, 0 }, 4, F(22), -EINVAL, 0 },
         { { 4, 1, 3, 0 }, 4, F(22), -EINVAL, 0 },
+        { { 6, 0, 8, 0, 0, 0, 50 }, 10, F(53), 0, MLX5_CTRL_PERIOD },
+        { { 6, 1, 8, 0, 0, 0, 50 }, 10, F(53), 0, MLX5_CTRL_PERIOD },
+        { { 6, 1, 8, 0, 0, 0, 50 }, 9, F(53), -EINVAL, 0 },
+        { { 6, 2, 5, 0, 0, 0, 8, 0, 0, 0, 50 }, 14, F(52), 0,
+          MLX5_CTRL_PERIOD },
+        { { 6, 2, 6, 0, 0, 0, 8, 0, 0, 0, 50 }, 14, F(52), -EINVAL, 0 },
+        { { 6, 3, 5, 0, 0, 0, 8, 0, 0, 0, 50 }, 14, F(52), -EINVAL, 0 },
         { { 9, 0, 3, 0 }, 4, UINT64_MAX, -EINVAL, 0 },
         { { 0 }, 1, UINT64_MAX, -EINVAL, 0 },
         { { 0 }, 0, UINT64_MAX, -EINVAL, 0 },
@@ -170,6 +177,9 @@ serve(const uint8_t *command, size_t len, void *s_)
         error = mlx5_datapath_set_filter(s->dp, &new.filter, &err);
     } else if (!error && change == MLX5_CTRL_PAIRS) {
         error = mlx5_datapath_set_pairs(s->dp, new.n_pairs, &err);
+    } else if (!error && change == MLX5_CTRL_PERIOD) {
+        error = mlx5_datapath_set_period(s->dp, new.period_index,
+                                         &new.period, &err);
     }
     free(err);
     mlx5_ctrl_state_uninit(error ? &new : &s->state);

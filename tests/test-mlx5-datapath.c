@@ -179,9 +179,56 @@ test_queues(bool on_manager)
     fw_queue_error(s.fn, 2);
     assert(!mlx5_datapath_query(s.dp, 2, &info, &queue_error, &err));
     assert(queue_error == 2);
-    assert(!mlx5_datapath_set_period(s.dp, UINT_MAX, 1, 50, 16, &err));
-    assert(!mlx5_datapath_set_period(s.dp, 1, 2, 0xffff, 16, &err));
+    teardown(&s);
+    fw_model_destroy();
+}
 
+static void
+expect_periods(const struct setup *s, uint32_t q0, uint32_t q1, uint32_t q2,
+               uint32_t q3)
+{
+    const uint32_t expected[] = { q0, q1, q2, q3 };
+
+    for (unsigned int i = 0; i < 4; i++) {
+        uint32_t usecs, max_count;
+
+        fw_queue_get_period(s->fn, i, &usecs, &max_count);
+        assert(usecs == expected[i]);
+        assert(max_count == (usecs ? usecs + 1 : 0));
+    }
+}
+
+static void
+test_period(void)
+{
+    struct mlx5_period period = { .usecs = 50, .max_count = 51 };
+    char *err = NULL;
+    struct setup s;
+
+    create_model(false, 2);
+    assert(!setup(&s, &err));
+    assert(!mlx5_datapath_set_period(s.dp, MLX5_RX_QUEUES, &period, &err));
+    expect_periods(&s, 50, 0, 50, 0);
+    period.usecs = 60;
+    period.max_count = 61;
+    assert(!mlx5_datapath_set_period(s.dp, MLX5_TX_QUEUES, &period, &err));
+    expect_periods(&s, 50, 60, 50, 60);
+    assert(!mlx5_datapath_set_period(s.dp, 2, &period, &err));
+    expect_periods(&s, 50, 60, 60, 60);
+
+    /* All or nothing. */
+    period.usecs = 70;
+    period.max_count = 71;
+    fw_fail_at(2, 0);
+    assert(mlx5_datapath_set_period(s.dp, MLX5_RX_QUEUES, &period, &err) < 0);
+    assert(fw_failed() && err);
+    free(err);
+    err = NULL;
+    expect_periods(&s, 50, 60, 60, 60);
+    period.usecs = MLX5_PERIOD_MAX_USECS + 1;
+    assert(mlx5_datapath_set_period(s.dp, 1, &period, &err) == -EINVAL);
+    free(err);
+    expect_periods(&s, 50, 60, 60, 60);
     teardown(&s);
     fw_model_destroy();
 }
@@ -369,5 +416,6 @@ main(int argc OVS_UNUSED, char *argv[])
         test_errors(on_manager);
     }
     test_bad_layout();
+    test_period();
     return 0;
 }

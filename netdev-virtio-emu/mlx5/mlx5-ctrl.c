@@ -36,6 +36,8 @@
 #define F_GUEST_ANNOUNCE (UINT64_C(1) << 21)
 #define F_MQ (UINT64_C(1) << 22)
 #define F_CTRL_MAC_ADDR (UINT64_C(1) << 23)
+#define F_VQ_NOTF_COAL (UINT64_C(1) << 52)
+#define F_NOTF_COAL (UINT64_C(1) << 53)
 
 /* Classes and commands: VIRTIO 1.2, section 5.1.6.5. */
 enum {
@@ -44,6 +46,7 @@ enum {
     CLASS_VLAN = 2,
     CLASS_ANNOUNCE = 3,
     CLASS_MQ = 4,
+    CLASS_NOTF_COAL = 6,
 };
 
 /* Descriptors: VIRTIO 1.2, section 2.7.5. */
@@ -159,6 +162,33 @@ execute_mac_table(struct mlx5_rx_filter *f, const uint8_t *data, size_t len)
     return 0;
 }
 
+/* Interrupt moderation of all send queues, all receive queues, or one.  What
+ * is too long for the hardware becomes as long as it can be. */
+static int
+execute_notf_coal(struct mlx5_ctrl_state *state, uint64_t features,
+                  unsigned int max_pairs, uint8_t cmd, const uint8_t *data,
+                  size_t len)
+{
+    uint64_t feature = cmd < 2 ? F_NOTF_COAL : F_VQ_NOTF_COAL;
+    size_t head = cmd < 2 ? 0 : 4; /* Number of the queue, reserved. */
+
+    if (cmd > 2 || !(features & feature) || len != head + 8) {
+        return -EINVAL;
+    }
+    if (cmd == 2) {
+        state->period_index = le16(data);
+        if (state->period_index >= 2 * max_pairs) {
+            return -EINVAL;
+        }
+    } else {
+        state->period_index = cmd == 0 ? MLX5_TX_QUEUES : MLX5_RX_QUEUES;
+    }
+    state->period.mode = 0;
+    state->period.max_count = MIN(le32(data + head), UINT16_MAX);
+    state->period.usecs = MIN(le32(data + head + 4), MLX5_PERIOD_MAX_USECS);
+    return 0;
+}
+
 int
 mlx5_ctrl_execute(struct mlx5_ctrl_state *state, uint64_t features,
                   unsigned int max_pairs, const uint8_t *command, size_t len,
@@ -211,6 +241,11 @@ mlx5_ctrl_execute(struct mlx5_ctrl_state *state, uint64_t features,
         }
         state->n_pairs = n;
         return 0;
+
+    case CLASS_NOTF_COAL:
+        *change = MLX5_CTRL_PERIOD;
+        return execute_notf_coal(state, features, max_pairs, command[1], data,
+                                 len);
     }
     return -EINVAL;
 }

@@ -40,12 +40,15 @@ struct mlx5_ctrlq;
 struct mlx5_ctrl_state {
     struct mlx5_rx_filter filter; /* 'vlans' is owned. */
     unsigned int n_pairs;
+    struct mlx5_period period;  /* That has been set last, */
+    unsigned int period_index;  /* for this queue, or MLX5_RX_QUEUES... */
 };
 
 enum mlx5_ctrl_change {
     MLX5_CTRL_NOTHING,
     MLX5_CTRL_FILTER,
     MLX5_CTRL_PAIRS,
+    MLX5_CTRL_PERIOD,
 };
 
 /* The state after a reset: VIRTIO 1.2, section 5.1.6.5. */

@@ -47,7 +47,7 @@
 #define MAX_RQT 512
 
 /* More flows than this are not made: filters are then less exact, which
- * VIRTIO 1.2, section 5.1.6.5.2, allows. */
+ * VIRTIO 1.2, section 5.1.6.5.1, allows. */
 #define MAX_FLOWS 512
 
 /* The protocols that have a hash of their own. */
@@ -71,6 +71,7 @@ struct queue {
     struct mlx5_emu_queue layout;
     struct mlx5_devx_obj *obj, *counters, *umem[3];
     bool ready;
+    struct mlx5_period period;
 };
 
 struct flow {
@@ -785,31 +786,53 @@ mlx5_datapath_destroy(struct mlx5_datapath *dp)
 
 /* Queries. */
 
+static int
+set_period(struct queue *q, const struct mlx5_period *period, char **errp)
+{
+    uint8_t in[LEN_HDR + MLX5_LEN_virtio_net_q] = { 0 };
+    uint8_t *ctx = MLX5_SUB(virtio_net_q, in + LEN_HDR, virtio_q_context);
+
+    MLX5_SET(virtio_q, ctx, queue_period_mode, period->mode);
+    MLX5_SET(virtio_q, ctx, queue_period_us, period->usecs);
+    MLX5_SET(virtio_q, ctx, queue_max_count, period->max_count);
+    return modify_virtq(q, in, MLX5_VIRTQ_MODIFY_PERIOD, errp);
+}
+
 int
 mlx5_datapath_set_period(struct mlx5_datapath *dp, unsigned int index,
-                         uint8_t mode, uint16_t usecs, uint16_t max_count,
-                         char **errp)
+                         const struct mlx5_period *period, char **errp)
 {
-    bool all = index == UINT_MAX;
-    int error = 0;
+    unsigned int first = (index == MLX5_RX_QUEUES ? 0
+                          : index == MLX5_TX_QUEUES ? 1 : index);
+    unsigned int end = first == index ? index + 1 : dp->n_queues;
 
-    for (unsigned int i = all ? 0 : index; i < dp->n_queues && !error;
-         i += 2) {
-        uint8_t in[LEN_HDR + MLX5_LEN_virtio_net_q] = { 0 };
-        uint8_t *ctx = MLX5_SUB(virtio_net_q, in + LEN_HDR, virtio_q_context);
-
-        if (dp->queues[i].obj) {
-            MLX5_SET(virtio_q, ctx, queue_period_mode, mode & 3);
-            MLX5_SET(virtio_q, ctx, queue_period_us, MIN(usecs, 0xfff));
-            MLX5_SET(virtio_q, ctx, queue_max_count, max_count);
-            error = modify_virtq(&dp->queues[i], in, MLX5_VIRTQ_MODIFY_PERIOD,
-                                 errp);
-        }
-        if (!all) {
-            break;
-        }
+    if (period->mode > 2 || period->usecs > MLX5_PERIOD_MAX_USECS
+        || first >= dp->n_queues) {
+        return mlx5_devx_fail(-EINVAL, errp, "bad interrupt moderation");
     }
-    return error;
+    for (unsigned int i = first; i < end; i += 2) {
+        struct queue *q = &dp->queues[i];
+        int error = q->obj ? set_period(q, period, errp) : 0;
+
+        if (error) {
+            /* Back to what it was. */
+            while (i > first) {
+                char *err = NULL;
+
+                i -= 2;
+                q = &dp->queues[i];
+                if (q->obj && set_period(q, &q->period, &err)) {
+                    free(err);
+                }
+            }
+            return error;
+        }
+        take_pause(dp);
+    }
+    for (unsigned int i = first; i < end; i += 2) {
+        dp->queues[i].period = *period;
+    }
+    return 0;
 }
 
 int

@@ -90,11 +90,20 @@ int mlx5_datapath_set_pairs(struct mlx5_datapath *, unsigned int n,
 int mlx5_datapath_set_filter(struct mlx5_datapath *,
                              const struct mlx5_rx_filter *, char **errp);
 
-/* Interrupt moderation of the queue 'index', or all receive queues for
- * UINT_MAX. */
+/* Interrupt moderation: none until 'usecs' have passed or 'max_count' packets
+ * have come.  'mode': 0 default, 1 upon event, 2 upon completion. */
+struct mlx5_period {
+    uint8_t mode;
+    uint16_t usecs;             /* At most MLX5_PERIOD_MAX_USECS. */
+    uint16_t max_count;
+};
+#define MLX5_PERIOD_MAX_USECS 0xfff
+
+/* Sets that of queue 'index', or of all receive queues, or all send queues. */
+#define MLX5_RX_QUEUES (UINT_MAX - 1)
+#define MLX5_TX_QUEUES UINT_MAX
 int mlx5_datapath_set_period(struct mlx5_datapath *, unsigned int index,
-                             uint8_t mode, uint16_t usecs, uint16_t max_count,
-                             char **errp);
+                             const struct mlx5_period *, char **errp);
 
 /* Counters and state of queue 'index', which may not exist: then nothing is
  * filled in.  '*error' is nonzero if the hardware has given it up. */

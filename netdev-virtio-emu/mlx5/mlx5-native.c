@@ -589,6 +589,9 @@ serve_command(const uint8_t *command, size_t len, void *fn_)
         error = mlx5_datapath_set_filter(fn->dp, &new.filter, &err);
     } else if (!error && change == MLX5_CTRL_PAIRS) {
         error = mlx5_datapath_set_pairs(fn->dp, new.n_pairs, &err);
+    } else if (!error && change == MLX5_CTRL_PERIOD) {
+        error = mlx5_datapath_set_period(fn->dp, new.period_index,
+                                         &new.period, &err);
     }
     if (err) {
         VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, err);
