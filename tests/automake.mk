@@ -221,6 +221,7 @@ TESTSUITE_AT = \
 	tests/vhost-user.at \
 	tests/auto-port.at \
 	tests/guests.at \
+	tests/idle.at \
 	tests/offload.at \
 	tests/vm.at
 TESTSUITE = $(srcdir)/tests/testsuite

@@ -342,12 +342,16 @@ soft_ring_rest(struct soft_ring *ring, const struct soft_dim *dim)
     if (ring->kickfd < 0 || OVS_LIKELY(!soft_idle_is_time(sl))) {
         return;
     }
-    if (soft_idle_is_asked(sl)) {
-        if (soft_idle_woken(sl) == SOFT_WAKE_KICK) {
-            COVERAGE_INC(virtnet_rxq_spurious_kick);
-            ring->n_spurious++;
-        }
-    } else if (!soft_idle_arm(sl, ring->kickfd)) {
+    if (soft_idle_is_asked(sl)
+        && soft_idle_woken(sl) == SOFT_WAKE_KICK) {
+        COVERAGE_INC(virtnet_rxq_spurious_kick);
+        ring->n_spurious++;
+    }
+
+    /* Even if the ring has slept already: another thread may have taken over
+     * since, or this one has another list of queues. */
+    if (!soft_idle_arm(sl, ring->kickfd)) {
+        virtq_disable_notify(&ring->q);
         soft_idle_busy(sl);
         return;
     }
