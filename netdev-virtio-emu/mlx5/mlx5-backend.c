@@ -65,9 +65,9 @@ service_runs(void)
     return found;
 }
 
-/* The switch is the emulation manager.  What there is is
- * said, but mlx5-native.h is not a backend yet, since the steps of making a
- * device cannot wait for an SF. */
+/* The switch is the emulation manager.  What there is is said, but
+ * mlx5-native.h is not a backend yet, since the steps of making a device cannot
+ * wait for an SF. */
 static int
 native_open(const struct virtnet_settings *s,
             struct virtnet_backend **backendp OVS_UNUSED, char **errp)
