@@ -247,7 +247,7 @@ def plan(opts):
         cases.append((Setup(ring, 1, tso=True), [("64K", 1)]))
         cases.append((Setup(ring, 0, queues=2), [(64, 8)]))
     cases += [(Setup("split", 0, idle=idle), [(64, 1)])
-              for idle in (100, 998)] # There are 1000 SF numbers.
+              for idle in (100, 998)]  # There are 1000 SF numbers.
     return cases
 
 
