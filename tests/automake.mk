@@ -300,6 +300,7 @@ EXTRA_DIST += \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \
 	tests/guest/front-end-script \
+	tests/guest/count-notifications \
 	tests/guest/hostile-front-end \
 	tests/guest/vhost_front_end.py \
 	tests/guest/run-qemu \

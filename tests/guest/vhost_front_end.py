@@ -107,6 +107,7 @@ class FrontEnd:
         fd = os.memfd_create("guest")
         os.ftruncate(fd, MEMORY)
         self.memory = mmap.mmap(fd, MEMORY)
+        self.words = memoryview(self.memory).cast("H")
         self.send(SET_MEM_TABLE,
                   struct.pack("<IIQQQQ", 1, 0, GPA, MEMORY, VA, 0), [fd])
         os.close(fd)
@@ -148,14 +149,16 @@ class FrontEnd:
         self.set_index(ring, self.index[ring] + n)
 
     def set_index(self, ring, index):
+        # Both bytes at once: struct.pack_into() clears them first.
         self.index[ring] = index & 0xffff
-        self.put(ring * RING + AVAIL + 2, "<H", self.index[ring])
+        self.words[(ring * RING + AVAIL) // 2 + 1] = self.index[ring]
+
+    def used(self, ring):
+        return self.words[(ring * RING + USED) // 2 + 1]
 
     def wait_used(self, ring):
         deadline = time.time() + 30
-        while struct.unpack_from("<H", self.memory,
-                                 ring * RING + USED + 2)[0] \
-                != self.index[ring]:
+        while self.used(ring) != self.index[ring]:
             if time.time() > deadline:
                 raise TimeoutError("ring %d is not served" % ring)
             time.sleep(0.001)
