@@ -487,6 +487,14 @@ virtio_emu_forget_selector(struct netdev_virtio_emu *nd)
     }
 }
 
+/* Has the port of 'nd' been deleted, and is it only there because somebody
+ * still holds a reference?  Then its device is free for another port. */
+static bool
+virtio_emu_is_removed(const struct netdev_virtio_emu *nd)
+{
+    return !nd->up.node;        /* See netdev_remove(). */
+}
+
 static void
 virtio_emu_destruct(struct netdev *netdev)
 {
@@ -630,6 +638,11 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
         }
     } else {
         other = shash_find_data(&netdevs, key);
+        if (other && virtio_emu_is_removed(other)) {
+            virtio_emu_unbind(other);
+            virtio_emu_forget_selector(other);
+            other = NULL;
+        }
         if (other) {
             local_err = xasprintf("port %s has the same device",
                                   netdev_get_name(&other->up));
@@ -670,6 +683,10 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
         goto error;
     }
     if (dev->netdev != &nd->up) {
+        if (dev->netdev
+            && virtio_emu_is_removed(netdev_virtio_emu_cast(dev->netdev))) {
+            virtio_emu_unbind(netdev_virtio_emu_cast(dev->netdev));
+        }
         if (dev->netdev) {
             local_err = xasprintf("device %s is port %s already", dev->vuid,
                                   netdev_get_name(dev->netdev));

@@ -40,9 +40,12 @@ static struct ovs_list gone_netdevs OVS_GUARDED_BY(mutex)
 static struct seq *gone_seq;    /* Changes with 'gone_netdevs'. */
 static uint64_t gone_seqno;     /* When last looked at.  Main thread. */
 
-static void
-netdev_is_gone(struct gone *gone)
+void
+offload_close_soon(struct netdev *netdev)
 {
+    struct gone *gone = xmalloc(sizeof *gone);
+
+    gone->netdev = netdev;
     ovs_mutex_lock(&mutex);
     ovs_list_push_back(&gone_netdevs, &gone->list_node);
     ovs_mutex_unlock(&mutex);
@@ -52,10 +55,7 @@ netdev_is_gone(struct gone *gone)
 void
 offload_close_later(struct netdev *netdev)
 {
-    struct gone *gone = xmalloc(sizeof *gone);
-
-    gone->netdev = netdev;
-    ovsrcu_postpone(netdev_is_gone, gone);
+    ovsrcu_postpone(offload_close_soon, netdev);
 }
 
 void

@@ -31,4 +31,7 @@ struct netdev;
  * in one of its next turns after a grace period.  Any thread. */
 void offload_close_later(struct netdev *netdev);
 
+/* The same, when the grace period is over. */
+void offload_close_soon(struct netdev *netdev);
+
 #endif /* offload-close.h */

@@ -178,7 +178,7 @@ static void
 port_is_gone(struct offload_port *port)
 {
     offload_share_flush(port->up.netdev, release_flow, port->offload);
-    offload_close_later(port->up.netdev);
+    offload_close_soon(port->up.netdev);
     free(port);
 }
 
