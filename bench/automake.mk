@@ -18,6 +18,7 @@ bench_memcpy_rate_CPPFLAGS =
 bench_memcpy_rate_CFLAGS = $(WARNING_CFLAGS)
 
 EXTRA_DIST += \
+	bench/commands.py \
 	bench/dim.py \
 	bench/first-packet.py \
 	bench/idle-guests.py \
