@@ -25,7 +25,7 @@
 #include "openvswitch/netdev.h"
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
-#include "netdev.h"
+#include "netdev-provider.h"
 #include "seq.h"
 #include "util.h"
 
