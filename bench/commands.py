@@ -45,7 +45,8 @@ def main():
     args = p.parse_args()
 
     config = ("virtnet-bridge=br0", "virtnet-num-pf=1",
-              "virtnet-num-vf=%d" % args.vfs, "virtnet-num-msix=4")
+              "virtnet-num-vf=%d" % args.vfs, "virtnet-num-msix=4",
+              "virtnet-max-functions=8192")
     with Sandbox(args.ovs, args.vswitchd, args.virtnet,
                  other_config=config) as sb:
         sb.start_vswitchd()
@@ -58,9 +59,11 @@ def main():
             probe.start()
             ctl = Unixctl(sb.ctl_path())
             start = time.monotonic()
-            ctl.call("virtnet/" + command[0], *command[1:])
+            reply = ctl.call("virtnet/" + command[0], *command[1:])
             seconds = time.monotonic() - start
             ctl.close()
+            if '"errno": -' in reply:
+                raise RuntimeError(reply)
             if command[0] == "sriov":
                 sb.wait_ports(1 + int(command[2]))
             elif command[0] == "restart":
