@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	bench/dim.py \
 	bench/first-packet.py \
 	bench/idle-guests.py \
+	bench/native.py \
 	bench/rates.py \
 	bench/sandbox.py \
 	bench/scale.py

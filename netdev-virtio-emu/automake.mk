@@ -138,6 +138,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink.h \
+	netdev-virtio-emu/mlx5/mlx5-port.c \
+	netdev-virtio-emu/mlx5/mlx5-port.h \
 	netdev-virtio-emu/mlx5/mlx5-rep.c \
 	netdev-virtio-emu/mlx5/mlx5-rep.h \
 	netdev-virtio-emu/mlx5/mlx5-vendor-cli.c \
@@ -158,6 +160,12 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-devx-rdma.c \
 	netdev-virtio-emu/mlx5/mlx5-emu.c \
 	netdev-virtio-emu/mlx5/mlx5-emu.h \
+	netdev-virtio-emu/mlx5/mlx5-native-backend.c \
+	netdev-virtio-emu/mlx5/mlx5-native-backend.h \
+	netdev-virtio-emu/mlx5/mlx5-native-device.h \
+	netdev-virtio-emu/mlx5/mlx5-native-open.c \
+	netdev-virtio-emu/mlx5/mlx5-native-open.h \
+	netdev-virtio-emu/mlx5/mlx5-native-sf.c \
 	netdev-virtio-emu/mlx5/mlx5-native.c \
 	netdev-virtio-emu/mlx5/mlx5-native.h \
 	netdev-virtio-emu/mlx5/mlx5-prm-emulation.h \

@@ -44,6 +44,7 @@
 #include "util.h"
 #include "virtnet-compat.h"
 #include "virtnet-controller.h"
+#include "virtnet-life.h"
 #include "virtnet-row.h"
 #include "virtnet-sriov.h"
 #include "virtnet-flow-provider.h"
@@ -534,6 +535,32 @@ option_number(const struct smap *args, const char *key, int base,
     return 0;
 }
 
+/* A device that took its time, for Interface 'name_', is there, or not. */
+static void
+virtio_emu_hotplugged(struct virtnet_device *dev OVS_UNUSED, int error,
+                      const char *reason, void *name_)
+{
+    char *name = name_;
+
+    if (error) {
+        char *key = xasprintf("hotplug:%s", name);
+        struct netdev_virtio_emu *nd = shash_find_data(&netdevs, key);
+        char *text = xasprintf("%s (%d)%s%s", virtnet_strerror(error), error,
+                               reason ? ": " : "", reason ? reason : "");
+
+        VLOG_WARN("%s: no device: %s", name, text);
+        if (nd) {
+            free(nd->config_warning);
+            nd->config_warning = text;
+            netdev_change_seq_changed(&nd->up);
+        } else {
+            free(text);
+        }
+        free(key);
+    }
+    free(name);
+}
+
 /* Creates the device that 'args', the options of Interface 'name', describe.
  * The keys are those of "virtnet hotplug", with the same rules. */
 static int
@@ -554,6 +581,7 @@ virtio_emu_hotplug(const char *name, const struct smap *args,
     };
     unsigned long long features = 0;
     char *detail = NULL;
+    char *owned_name;
     int error;
 
     if (!req.ib_device) {
@@ -584,7 +612,12 @@ virtio_emu_hotplug(const char *name, const struct smap *args,
     }
     req.features = features;
 
-    error = virtnet_controller_hotplug(&req, devp, &detail);
+    owned_name = xstrdup(name);
+    error = virtnet_controller_start_hotplug(&req, virtio_emu_hotplugged,
+                                             owned_name, devp, &detail);
+    if (error != -EINPROGRESS) {
+        free(owned_name);
+    }
     if (error) {
         *errp = xasprintf("%s (%d)%s%s", virtnet_strerror(error), error,
                           detail ? ": " : "", detail ? detail : "");
@@ -668,8 +701,13 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
 
     dev = selector_find(kind, name, args, pf, vf);
     if (!dev && kind == SELECT_HOTPLUG) {
-        error = virtio_emu_hotplug(name, args, &dev, &local_err);
-        if (error) {
+        error = (virtnet_making_by_owner(name) ? EINPROGRESS
+                 : virtio_emu_hotplug(name, args, &dev, &local_err));
+        if (error == EINPROGRESS) {
+            free(local_err);
+            free(key);
+            return 0;           /* Wait for it. */
+        } else if (error) {
             goto error;
         }
     }
@@ -694,6 +732,8 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
             goto error;
         }
         virtio_emu_bind(nd, dev);
+        /* Somebody may wait for its port. */
+        virtnet_controller_device_changed(dev);
     }
     free(key);
     return 0;

@@ -57,7 +57,8 @@
  *      'ib_device', 'sf_num', 'config'.
  *
  *   3. "device_construct": the function comes into being, invisible to the
- *      host.  The backend fills in 'vuid', 'bdf', 'vhca_id'.
+ *      host.  The backend fills in 'vuid', 'bdf', 'vhca_id'; if only plugging
+ *      gives the function a name, in "device_plug".
  *
  *   4. "sf_create": the scalable function and its representor come into being.
  *      The backend fills in 'rep_name', 'rep_mac', 'rep_ifindex'.
@@ -76,6 +77,14 @@
  *
  * If one of the steps 3 to 5 fails the controller undoes those before it, in
  * reverse order, and nothing remains.
+ *
+ * A step that takes longer than the main loop may be away returns -EINPROGRESS
+ * and goes on beside it.  When it is over, the backend calls, from "run",
+ * virtnet_device_step_done() with what the step would have returned.  Until
+ * then the controller leaves the device alone.  That holds for
+ * "device_construct", "sf_create", "device_plug", and "device_unplug" without
+ * 'force'.  What undoes a step never waits: what has to be done for it later,
+ * the backend does with data of its own, and the device may be gone by then.
  *
  * The reason for so many steps is the hardware: firmware, devlink and the host
  * are three parties that may each refuse, and a device that is half made must
@@ -137,6 +146,7 @@ struct virtnet_backend_caps {
     unsigned int max_hotplug_devices;
     unsigned int max_devices;       /* Of all kinds. */
     unsigned int max_vfs_per_pf;
+    unsigned int max_vf_msix;       /* MSI-X vectors of a VF; 0: any. */
     unsigned int max_virt_queues;   /* Per device, with the control queue. */
     unsigned int max_tunnel_descriptors;
     uint64_t supported_features;    /* Bits that a device may offer. */
@@ -153,6 +163,12 @@ struct virtnet_backend_caps {
      * and go by virtnet_adopt() and virtnet_vanish() of virtnet-life.h, and
      * "command" carries out what operators ask for. */
     bool external;
+
+    /* Is there a card, whose firmware says what static PFs ('num_pfs') and VFs
+     * ('max_vfs_per_pf') there can be, and a host, which resets functions and
+     * has VFs made?  Otherwise settings and commands stand for them. */
+    bool card;
+    unsigned int num_pfs;
 };
 
 /* An RDMA device that functions can have as parent. */
@@ -266,9 +282,7 @@ struct virtnet_backend_class {
 
     /* Takes the function away from the host.  Without 'force', refuses with
      * VIRTNET_E_UNPLUG_NOT_READY while a driver holds it.  With 'force', the
-     * driver sees a surprise removal.  -EINPROGRESS means that the host has
-     * been asked; the backend then calls virtnet_device_driver_changed() when
-     * it has answered, and the controller calls this again.  While
+     * driver sees a surprise removal, at once or soon.  While
      * virtnet_controller_restarting(), the device is about to come back:
      * whatever belongs to its front end stays. */
     int (*device_unplug)(struct virtnet_device *dev, bool force, char **errp);

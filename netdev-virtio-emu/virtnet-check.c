@@ -45,10 +45,14 @@ virtnet_check_mac(const char *text, const struct virtnet_device *dev,
     }
     /* Nothing changes for a VF that shares its address and keeps it. */
     other = virtnet_device_by_mac(*mac);
+    if (!other) {
+        other = virtnet_making_by_mac(*mac);
+    }
     if (other && !(dev && eth_addr_equals(dev->config.mac, *mac))) {
         return virtnet_refuse(VIRTNET_E_MAC_INVALID, errp,
                               "%s has the MAC address %s already",
-                              other->vuid, text);
+                              other->vuid ? other->vuid : "another device",
+                              text);
     }
     return 0;
 }

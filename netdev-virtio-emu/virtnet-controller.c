@@ -145,31 +145,19 @@ static_pf_record(unsigned int pf_id)
     return NULL;
 }
 
-/* Brings back the device of 'record'. */
+/* The device of 'record' has come back, or not. */
 static void
-restore_device(const struct virtnet_record *record)
+restored(struct virtnet_device *dev, int error, const char *reason,
+         void *record_)
 {
-    struct virtnet_device *dev;
-    char *detail = NULL;
-    int error;
-
-    if (record->type == VIRTNET_STATIC_PF) {
-        /* Was made already, unless the card does not have it any more. */
-        ctl.n_restored++;
-        if (record->pf_id < virtnet_firmware_num_pfs()) {
-            return;
-        }
-        error = -ENODEV;
-    } else if (record->type == VIRTNET_VF) {
-        error = virtnet_sriov_bring_back(record, &detail);
-    } else {
-        error = virtnet_bring_back(record, &dev, &detail);
-        if (!error) {
-            virtnet_notify(VIRTNET_EVENT_ADDED, dev);
-        }
-    }
+    const struct virtnet_record *record = record_;
 
     if (!error) {
+        if (dev->type == VIRTNET_VF) {
+            virtnet_sriov_came_back(dev);
+        } else {
+            virtnet_notify(VIRTNET_EVENT_ADDED, dev);
+        }
         COVERAGE_INC(virtnet_restored);
         ctl.n_restored++;
     } else if (error == -ENODEV) {
@@ -180,8 +168,34 @@ restore_device(const struct virtnet_record *record)
         /* The record is kept: whatever is in the way may go. */
         COVERAGE_INC(virtnet_restore_failed);
         VLOG_ERR("%s: not restored: %s (%d)%s%s", record->vuid,
-                 virtnet_strerror(error), error, detail ? ": " : "",
-                 detail ? detail : "");
+                 virtnet_strerror(error), error, reason ? ": " : "",
+                 reason ? reason : "");
+    }
+}
+
+/* Brings back the device of 'record'. */
+static void
+restore_device(struct virtnet_record *record)
+{
+    struct virtnet_device *dev = NULL;
+    char *detail = NULL;
+    int error;
+
+    if (record->type == VIRTNET_STATIC_PF) {
+        /* Was made already, unless the card does not have it any more. */
+        if (record->pf_id < virtnet_firmware_num_pfs()) {
+            ctl.n_restored++;
+            return;
+        }
+        error = -ENODEV;
+    } else if (record->type == VIRTNET_VF) {
+        error = virtnet_sriov_bring_back(record, restored, record, &dev,
+                                         &detail);
+    } else {
+        error = virtnet_bring_back(record, restored, record, &dev, &detail);
+    }
+    if (error != -EINPROGRESS) {
+        restored(dev, error, detail, record);
     }
     free(detail);
 }
@@ -205,11 +219,18 @@ restore_some(void)
             return false;
         }
     }
+    /* VFs need their PF. */
+    if (!ctl.next_record && virtnet_life_is_busy()) {
+        return false;
+    }
     while (ctl.next_record < ctl.n_records) {
         restore_device(ctl.records[ctl.next_record++]);
         if (time_msec() >= deadline) {
             return false;
         }
+    }
+    if (virtnet_life_is_busy()) {
+        return false;
     }
     if (ctl.n_records) {
         VLOG_INFO("%"PRIuSIZE" of %"PRIuSIZE" devices restored from %s",
@@ -397,6 +418,9 @@ virtnet_controller_restart(virtnet_restart_cb *cb, void *aux, char **errp)
     if (virtnet_sriov_is_busy()) {
         return virtnet_refuse(-EBUSY, errp,
                               "VFs are being made or removed");
+    } else if (virtnet_life_is_busy()) {
+        return virtnet_refuse(-EBUSY, errp, "devices are being plugged or "
+                              "unplugged");
     } else if (ctl.state == CONTROLLER_FAILED) {
         ctl.again = true;
         ctl.next_try = 0;
@@ -532,6 +556,19 @@ virtnet_controller_wait(void)
         break;
     case CONTROLLER_RESTORING:
     case CONTROLLER_RESUMING:
+        /* While devices take their time the backend's "run" goes on. */
+        if (!virtnet_life_is_busy()) {
+            poll_immediate_wake();
+        }
+        virtnet_sriov_wait();
+        if (ctl.next_pf < virtnet_firmware_num_pfs()
+            || (ctl.next_record && ctl.next_record < ctl.n_records)) {
+            poll_immediate_wake();
+        }
+        if (ctl.backend->class->wait) {
+            ctl.backend->class->wait(ctl.backend);
+        }
+        break;
     case CONTROLLER_STOPPING:
         poll_immediate_wake();
         break;

@@ -146,15 +146,34 @@ struct virtnet_hotplug_request {
     const char *vhost_mode;     /* NULL: by the settings. */
 };
 
+/* How a hotplug or an unplug that took its time has come out: 'error' is 0, or
+ * the number that the operator shall see, with one line in 'reason' or NULL.
+ * 'dev' is NULL if there is no device, for one reason or the other. */
+typedef void virtnet_hotplug_cb(struct virtnet_device *dev, int error,
+                                const char *reason, void *aux);
+
 /* Creates and plugs a hotplug PF.  On success stores it in '*devp' and returns
  * 0.  On failure returns the number that the operator shall see, stores one
  * line of explanation in '*errp' (owned by the caller, possibly NULL), and
- * everything is as it was. */
+ * everything is as it was.
+ *
+ * Returns -EINPROGRESS if the backend needs time, and calls 'cb', unless that
+ * is NULL, from the main loop when the device is there or has failed. */
+int virtnet_controller_start_hotplug(const struct virtnet_hotplug_request *,
+                                     virtnet_hotplug_cb *cb, void *aux,
+                                     struct virtnet_device **devp,
+                                     char **errp);
+
+/* The same for those who do not wait. */
 int virtnet_controller_hotplug(const struct virtnet_hotplug_request *,
                                struct virtnet_device **devp, char **errp);
 
 /* Unplugs 'dev' and forgets it.  Without 'force', refuses while a driver holds
- * it.  Invalidates the caller's pointer on success. */
+ * it.  Invalidates the caller's pointer on success.  Returns -EINPROGRESS, as
+ * above, only without 'force'. */
+int virtnet_controller_start_unplug(struct virtnet_device *dev, bool force,
+                                    virtnet_hotplug_cb *cb, void *aux,
+                                    char **errp);
 int virtnet_controller_unplug(struct virtnet_device *dev, bool force,
                               char **errp);
 

@@ -75,6 +75,7 @@
 struct netdev;
 struct virtnet_backend;
 struct virtnet_backend_class;
+struct virtnet_life;
 struct virtnet_pool;
 
 /* Bounds.  Sources: VIRTIO 1.2, sections 2.7 and 5.1 (queue size, number of
@@ -271,6 +272,8 @@ struct virtnet_device {
                                 * that outlives its backend. */
     enum virtnet_function_type type;
     struct ovs_refcount refcount;
+    struct virtnet_life *life;  /* Of virtnet-life.c: while a step takes its
+                                 * time. */
 
     /* Registry of the controller. */
     struct hmap_node vuid_node; /* By VUID. */
@@ -347,6 +350,13 @@ void virtnet_device_uninit(struct virtnet_device *);
  * a backend's "run". */
 void virtnet_device_driver_changed(struct virtnet_device *,
                                    const struct virtnet_driver_info *);
+
+/* A step of the life of 'dev' that was answered with -EINPROGRESS has come out
+ * as 'error', with one line in 'reason' or NULL.  May take the next steps, and
+ * on failure the device is gone when this returns.  Main thread, from a
+ * backend's "run". */
+void virtnet_device_step_done(struct virtnet_device *, int error,
+                              const char *reason);
 
 /* For everybody. */
 

@@ -172,6 +172,18 @@ observe(enum virtnet_event event, struct virtnet_device *dev,
     }
 }
 
+void
+virtnet_events_step(const struct virtnet_device *dev, const char *step)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s, ", \"pf_id\": %u, \"function_type\": \"%s\", "
+                  "\"sf_num\": %"PRIu32", \"step\": \"%s\"", dev->pf_id,
+                  virtnet_function_type_name(dev->type), dev->sf_num, step);
+    add_event("step", ds_cstr(&s));
+    ds_destroy(&s);
+}
+
 uint64_t
 virtnet_events_last(void)
 {

@@ -53,6 +53,10 @@ void virtnet_events_init(void);
 void virtnet_events_reply(struct unixctl_conn *conn, uint64_t since,
                           unsigned int timeout);
 
+/* 'dev', which need not be in the registry, has begun a 'step' of its life
+ * that takes its time. */
+void virtnet_events_step(const struct virtnet_device *dev, const char *step);
+
 /* Number of the last event. */
 uint64_t virtnet_events_last(void);
 

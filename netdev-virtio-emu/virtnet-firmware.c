@@ -167,7 +167,10 @@ virtnet_firmware_fingerprint(void)
 unsigned int
 virtnet_firmware_num_pfs(void)
 {
-    return (get_caps()->external ? 0
+    const struct virtnet_backend_caps *caps = get_caps();
+
+    return (caps->external ? 0
+            : caps->card ? caps->num_pfs
             : virtnet_controller_settings()->num_pf);
 }
 
@@ -214,8 +217,11 @@ init_sriov(struct virtnet_device *pf, unsigned int max_vfs, unsigned int msix)
     pf->max_vfs = MIN(max_vfs, caps->max_vfs_per_pf);
     if (pf->max_vfs) {
         pf->pool = xmalloc(sizeof *pf->pool);
-        virtnet_pool_init(pf->pool, s->num_vf_msix ? s->num_vf_msix : msix,
-                          s->vf_max_queue_pairs,
+        msix = s->num_vf_msix ? s->num_vf_msix : msix;
+        if (caps->max_vf_msix) {
+            msix = MIN(msix, caps->max_vf_msix);
+        }
+        virtnet_pool_init(pf->pool, msix, s->vf_max_queue_pairs,
                           virtnet_max_queue_pairs(caps));
     }
 }
@@ -268,38 +274,14 @@ virtnet_firmware_reset_pf(struct virtnet_device *pf, char **errp)
     return virtnet_controller_apply_config(pf, &config, errp);
 }
 
-void
-virtnet_firmware_make_pf(unsigned int pf_id,
-                         const struct virtnet_record *record)
+/* The static PF 'dev' is there. */
+static void
+pf_made(struct virtnet_device *dev)
 {
-    struct virtnet_device *dev = NULL;
-    char *err = NULL;
-    int error;
+    const struct virtnet_settings *s = virtnet_controller_settings();
 
-    if (record) {
-        error = virtnet_bring_back(record, &dev, &err);
-        if (error) {
-            VLOG_ERR("%s: not restored, and made anew: %s (%d)%s%s",
-                     record->vuid, virtnet_strerror(error), error,
-                     err ? ": " : "", err ? err : "");
-            free(err);
-            err = NULL;
-        }
-    }
-    if (!dev) {
-        dev = new_pf(pf_id);
-        error = virtnet_bring_up(dev, true, &err);
-        if (error) {
-            VLOG_ERR("static PF[%u]: not made: %s (%d)%s%s", pf_id,
-                     virtnet_strerror(error), error, err ? ": " : "",
-                     err ? err : "");
-            free(err);
-            return;
-        }
-        virtnet_save(dev);
-    }
-    init_sriov(dev, virtnet_controller_settings()->num_vf,
-               virtnet_controller_settings()->num_msix);
+    init_sriov(dev, get_caps()->card ? get_caps()->max_vfs_per_pf : s->num_vf,
+               s->num_msix);
     if (dev->num_vfs > dev->max_vfs) {
         VLOG_WARN("%s: %u VFs are recorded, and there can be %u", dev->vuid,
                   dev->num_vfs, dev->max_vfs);
@@ -311,6 +293,71 @@ virtnet_firmware_make_pf(unsigned int pf_id,
               dev->rep_name, dev->attachment ? dev->attachment : "",
               dev->attachment_path ? dev->attachment_path : "");
     virtnet_notify(VIRTNET_EVENT_ADDED, dev);
+}
+
+/* A static PF without a record has come out. */
+static void
+new_pf_done(struct virtnet_device *dev, int error, const char *reason,
+            void *pf_id)
+{
+    if (error) {
+        VLOG_ERR("static PF[%u]: not made: %s (%d)%s%s",
+                 (unsigned int) (uintptr_t) pf_id, virtnet_strerror(error),
+                 error, reason ? ": " : "", reason ? reason : "");
+        return;
+    }
+    virtnet_save(dev);
+    pf_made(dev);
+}
+
+static void
+make_new_pf(unsigned int pf_id)
+{
+    struct virtnet_device *dev = new_pf(pf_id);
+    void *aux = (void *) (uintptr_t) pf_id;
+    char *err = NULL;
+    int error;
+
+    error = virtnet_bring_up(dev, true, new_pf_done, aux, &err);
+    if (error != -EINPROGRESS) {
+        new_pf_done(dev, error, err, aux);
+    }
+    free(err);
+}
+
+/* A static PF with a record has come out. */
+static void
+recorded_pf_done(struct virtnet_device *dev, int error, const char *reason,
+                 void *pf_id)
+{
+    if (error) {
+        VLOG_ERR("static PF[%u]: not restored, and made anew: %s (%d)%s%s",
+                 (unsigned int) (uintptr_t) pf_id, virtnet_strerror(error),
+                 error, reason ? ": " : "", reason ? reason : "");
+        make_new_pf((uintptr_t) pf_id);
+        return;
+    }
+    pf_made(dev);
+}
+
+void
+virtnet_firmware_make_pf(unsigned int pf_id,
+                         const struct virtnet_record *record)
+{
+    void *aux = (void *) (uintptr_t) pf_id;
+    struct virtnet_device *dev = NULL;
+    char *err = NULL;
+    int error;
+
+    if (!record) {
+        make_new_pf(pf_id);
+        return;
+    }
+    error = virtnet_bring_back(record, recorded_pf_done, aux, &dev, &err);
+    if (error != -EINPROGRESS) {
+        recorded_pf_done(dev, error, err, aux);
+    }
+    free(err);
 }
 
 void
@@ -366,6 +413,7 @@ check_functions(unsigned int n, char **errp)
 {
     unsigned int used = (virtnet_registry_count(VIRTNET_STATIC_PF)
                          + virtnet_registry_count(VIRTNET_HOTPLUG_PF)
+                         + virtnet_n_making(VIRTNET_HOTPLUG_PF)
                          + virtnet_n_wanted_vfs);
 
     return (used + n <= max_functions() ? 0
@@ -379,7 +427,8 @@ int
 virtnet_check_hotplug_limit(char **errp)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
-    unsigned int n = virtnet_registry_count(VIRTNET_HOTPLUG_PF);
+    unsigned int n = (virtnet_registry_count(VIRTNET_HOTPLUG_PF)
+                      + virtnet_n_making(VIRTNET_HOTPLUG_PF));
     unsigned int max = get_caps()->max_hotplug_devices;
 
     if (n >= max) {

@@ -27,6 +27,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-feature.h"
 #include "virtnet-json.h"
+#include "virtnet-life.h"
 #include "virtnet-settings.h"
 
 enum health_group { CP, DP };
@@ -102,8 +103,11 @@ virtnet_json_controller_health(struct virtnet_json *j)
 {
     const char *reason;
     bool running = virtnet_controller_is_running(&reason);
+    unsigned int n_coming, n_going;
 
-    if (running && !virtnet_settings_problems(NULL, NULL)) {
+    virtnet_life_count(&n_coming, &n_going);
+    if (running && !virtnet_settings_problems(NULL, NULL) && !n_coming
+        && !n_going) {
         return;
     }
     virtnet_json_begin_object(j, NULL);
@@ -114,5 +118,11 @@ virtnet_json_controller_health(struct virtnet_json *j)
                             reason ? reason : "the controller is starting");
     }
     virtnet_settings_problems(j, "config_errors");
+    if (n_coming || n_going) {
+        virtnet_json_begin_object(j, "in_progress");
+        virtnet_json_number(j, "devices_being_plugged", n_coming);
+        virtnet_json_number(j, "devices_being_unplugged", n_going);
+        virtnet_json_end_object(j);
+    }
     virtnet_json_end_object(j);
 }

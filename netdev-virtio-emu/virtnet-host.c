@@ -202,6 +202,7 @@ cmd_sriov(struct unixctl_conn *conn, int argc, const char *argv[],
 static int
 check_idle(char **detail)
 {
+    struct virtnet_backend *backend = virtnet_controller_backend();
     const char *reason;
 
     if (!virtnet_controller_is_running(&reason)) {
@@ -210,6 +211,9 @@ check_idle(char **detail)
     } else if (virtnet_sriov_is_busy()) {
         *detail = xstrdup("VFs are being made or removed");
         return -EBUSY;
+    } else if (backend->class->get_caps(backend)->card) {
+        *detail = xstrdup("the host of a card does that itself");
+        return VIRTNET_E_NOT_SUPPORTED;
     }
     return 0;
 }

@@ -149,13 +149,89 @@ check_request(const struct virtnet_hotplug_request *req,
     return 0;
 }
 
+/* 'dev' is there: it is recorded and made known, or goes again. */
 static int
-hotplug(const struct virtnet_hotplug_request *req,
-        struct virtnet_device **devp, char **errp)
+finish_hotplug(struct virtnet_device *dev, char **errp)
+{
+    int error = virtnet_save(dev);
+
+    if (error) {
+        char *ignored = NULL;
+
+        *errp = xasprintf("no record can be kept in %s",
+                          virtnet_controller_settings()->recovery_dir);
+        dev->backend->class->device_unplug(dev, true, &ignored);
+        free(ignored);
+        virtnet_bring_down(dev, false);
+        return error;
+    }
+
+    VLOG_INFO("hotplug PF[%u] %s: plugged, "VIRTNET_BDF_FMT", representor %s, "
+              "%s %s", dev->pf_id, dev->vuid, VIRTNET_BDF_ARGS(dev->bdf),
+              dev->rep_name, dev->attachment ? dev->attachment : "",
+              dev->attachment_path ? dev->attachment_path : "");
+    virtnet_notify(VIRTNET_EVENT_ADDED, dev);
+    return 0;
+}
+
+/* Whoever waits for a device that comes or goes. */
+struct waiter {
+    virtnet_hotplug_cb *cb;     /* May be NULL. */
+    void *aux;
+};
+
+static struct waiter *
+waiter_create(virtnet_hotplug_cb *cb, void *aux)
+{
+    struct waiter *w = xmalloc(sizeof *w);
+
+    *w = (struct waiter) { cb, aux };
+    return w;
+}
+
+/* Tells 'w', and frees it. */
+static void
+waiter_tell(struct waiter *w, struct virtnet_device *dev, int error,
+            const char *reason)
+{
+    if (w->cb) {
+        w->cb(dev, error, reason, w->aux);
+    }
+    free(w);
+}
+
+static void
+count_hotplug(int error)
+{
+    if (error) {
+        COVERAGE_INC(virtnet_hotplug_failed);
+    } else {
+        COVERAGE_INC(virtnet_hotplug);
+    }
+}
+
+/* A device that took its time is there, or not. */
+static void
+hotplugged(struct virtnet_device *dev, int error, const char *reason, void *w)
+{
+    char *err = nullable_xstrdup(reason);
+
+    if (!error) {
+        error = finish_hotplug(dev, &err);
+    }
+    count_hotplug(error);
+    waiter_tell(w, error ? NULL : dev, error, err);
+    free(err);
+}
+
+static int
+hotplug(const struct virtnet_hotplug_request *req, virtnet_hotplug_cb *cb,
+        void *aux, struct virtnet_device **devp, char **errp)
 {
     struct virtnet_backend *backend = virtnet_controller_backend();
     struct virtnet_device_config config = { .mtu = 0 };
     struct virtnet_device *dev;
+    struct waiter *waiter;
     unsigned int pf_id = 0;
     uint32_t sf_num = 0;
     int error;
@@ -176,34 +252,25 @@ hotplug(const struct virtnet_hotplug_request *req,
     dev->attachment_mode = (!req->vhost_mode ? NULL
                             : !strcmp(req->vhost_mode, "server") ? "server"
                             : "client");
-    error = virtnet_bring_up(dev, false, errp);
-    if (error) {
+    waiter = waiter_create(cb, aux);
+    error = virtnet_bring_up(dev, false, hotplugged, waiter, errp);
+    if (error == -EINPROGRESS) {
         return error;
     }
-    error = virtnet_save(dev);
-    if (error) {
-        char *ignored = NULL;
-
-        *errp = xasprintf("no record can be kept in %s",
-                          virtnet_controller_settings()->recovery_dir);
-        backend->class->device_unplug(dev, true, &ignored);
-        free(ignored);
-        virtnet_bring_down(dev, false);
-        return error;
+    free(waiter);
+    if (!error) {
+        error = finish_hotplug(dev, errp);
     }
-
-    VLOG_INFO("hotplug PF[%u] %s: plugged, "VIRTNET_BDF_FMT", representor %s, "
-              "%s %s", dev->pf_id, dev->vuid, VIRTNET_BDF_ARGS(dev->bdf),
-              dev->rep_name, dev->attachment ? dev->attachment : "",
-              dev->attachment_path ? dev->attachment_path : "");
-    virtnet_notify(VIRTNET_EVENT_ADDED, dev);
-    *devp = dev;
-    return 0;
+    if (!error) {
+        *devp = dev;
+    }
+    return error;
 }
 
 int
-virtnet_controller_hotplug(const struct virtnet_hotplug_request *req,
-                           struct virtnet_device **devp, char **errp)
+virtnet_controller_start_hotplug(const struct virtnet_hotplug_request *req,
+                                 virtnet_hotplug_cb *cb, void *aux,
+                                 struct virtnet_device **devp, char **errp)
 {
     const char *reason;
     int error;
@@ -214,11 +281,60 @@ virtnet_controller_hotplug(const struct virtnet_hotplug_request *req,
         return virtnet_refuse(-ENODEV, errp, "%s",
                               reason ? reason : "the controller is starting");
     }
-    error = hotplug(req, devp, errp);
-    if (error) {
-        COVERAGE_INC(virtnet_hotplug_failed);
-    } else {
-        COVERAGE_INC(virtnet_hotplug);
+    error = hotplug(req, cb, aux, devp, errp);
+    if (error != -EINPROGRESS) {
+        count_hotplug(error);
+    }
+    return error;
+}
+
+int
+virtnet_controller_hotplug(const struct virtnet_hotplug_request *req,
+                           struct virtnet_device **devp, char **errp)
+{
+    return virtnet_controller_start_hotplug(req, NULL, NULL, devp, errp);
+}
+
+static void
+finish_unplug(struct virtnet_device *dev)
+{
+    COVERAGE_INC(virtnet_unplug);
+    VLOG_INFO("hotplug PF[%u] %s: unplugged", dev->pf_id, dev->vuid);
+    virtnet_forget(dev);
+    virtnet_bring_down(dev, false);
+}
+
+/* A device that took its time is unplugged, or not. */
+static void
+unplugged(struct virtnet_device *dev, int error, const char *reason, void *w)
+{
+    if (!error) {
+        finish_unplug(dev);
+        dev = NULL;
+    }
+    waiter_tell(w, dev, error, reason);
+}
+
+int
+virtnet_controller_start_unplug(struct virtnet_device *dev, bool force,
+                                virtnet_hotplug_cb *cb, void *aux,
+                                char **errp)
+{
+    struct waiter *waiter;
+    int error;
+
+    *errp = NULL;
+    if (dev->type != VIRTNET_HOTPLUG_PF) {
+        return VIRTNET_E_DEV_NOT_HOTPLUGGED;
+    }
+    waiter = waiter_create(cb, aux);
+    error = virtnet_take_away(dev, force, unplugged, waiter, errp);
+    if (error == -EINPROGRESS) {
+        return error;
+    }
+    free(waiter);
+    if (!error) {
+        finish_unplug(dev);
     }
     return error;
 }
@@ -226,20 +342,5 @@ virtnet_controller_hotplug(const struct virtnet_hotplug_request *req,
 int
 virtnet_controller_unplug(struct virtnet_device *dev, bool force, char **errp)
 {
-    int error;
-
-    *errp = NULL;
-    if (dev->type != VIRTNET_HOTPLUG_PF) {
-        return VIRTNET_E_DEV_NOT_HOTPLUGGED;
-    }
-    error = dev->backend->class->device_unplug(dev, force, errp);
-    if (error) {
-        return error;
-    }
-
-    COVERAGE_INC(virtnet_unplug);
-    VLOG_INFO("hotplug PF[%u] %s: unplugged", dev->pf_id, dev->vuid);
-    virtnet_forget(dev);
-    virtnet_bring_down(dev, false);
-    return 0;
+    return virtnet_controller_start_unplug(dev, force, NULL, NULL, errp);
 }

@@ -25,6 +25,7 @@
 #include "packets.h"
 #include "util.h"
 #include "virtnet-check.h"
+#include "virtnet-events.h"
 #include "virtnet-recovery.h"
 #include "virtnet-registry.h"
 #include "virtnet-sriov.h"
@@ -82,47 +83,220 @@ is_external(void)
     return backend && backend->class->get_caps(backend)->external;
 }
 
-/* Makes the function and its representor, up to the last step. */
+/* Steps. */
+
+enum step {
+    STEP_CONSTRUCT,
+    STEP_SF,
+    STEP_PLUG,
+    N_STEPS,                    /* There is nothing more to be made. */
+    STEP_UNPLUG = N_STEPS,
+};
+
+static const char *const step_names[] = {
+    [STEP_CONSTRUCT] = "construct",
+    [STEP_SF] = "SF",
+    [STEP_PLUG] = "plug",
+    [STEP_UNPLUG] = "unplug",
+};
+
+/* A device that is on its way: into the registry, or out of it. */
+struct virtnet_life {
+    struct ovs_list node;       /* In 'lives'. */
+    struct virtnet_device *dev;
+    enum step step;             /* That is being taken. */
+    virtnet_life_cb *cb;        /* May be NULL. */
+    void *aux;
+};
+
+static struct ovs_list lives = OVS_LIST_INITIALIZER(&lives);
+
+static struct virtnet_life *
+life_create(struct virtnet_device *dev, enum step step, virtnet_life_cb *cb,
+            void *aux)
+{
+    struct virtnet_life *life = xmalloc(sizeof *life);
+
+    ovs_assert(!dev->life);
+    *life = (struct virtnet_life) {
+        .dev = dev, .step = step, .cb = cb, .aux = aux,
+    };
+    ovs_list_push_back(&lives, &life->node);
+    dev->life = life;
+    return life;
+}
+
+/* The current step goes on beside the main loop.  VFs come in numbers: each of
+ * them is an event when it is there. */
+static void
+life_goes_on(const struct virtnet_life *life)
+{
+    if (life->dev->type != VIRTNET_VF) {
+        virtnet_events_step(life->dev, step_names[life->step]);
+    }
+}
+
+static void
+life_destroy(struct virtnet_life *life)
+{
+    ovs_list_remove(&life->node);
+    life->dev->life = NULL;
+    free(life);
+}
+
+bool
+virtnet_life_is_busy(void)
+{
+    return !ovs_list_is_empty(&lives);
+}
+
+void
+virtnet_life_count(unsigned int *n_coming, unsigned int *n_going)
+{
+    const struct virtnet_life *life;
+
+    *n_coming = *n_going = 0;
+    LIST_FOR_EACH (life, node, &lives) {
+        ++*(life->step < N_STEPS ? n_coming : n_going);
+    }
+}
+
+unsigned int
+virtnet_n_making(enum virtnet_function_type type)
+{
+    const struct virtnet_life *life;
+    unsigned int n = 0;
+
+    LIST_FOR_EACH (life, node, &lives) {
+        n += life->step < N_STEPS && life->dev->type == type;
+    }
+    return n;
+}
+
+const struct virtnet_device *
+virtnet_making_by_mac(const struct eth_addr mac)
+{
+    const struct virtnet_life *life;
+
+    LIST_FOR_EACH (life, node, &lives) {
+        if (life->step < N_STEPS
+            && eth_addr_equals(life->dev->config.mac, mac)) {
+            return life->dev;
+        }
+    }
+    return NULL;
+}
+
+const struct virtnet_device *
+virtnet_making_by_owner(const char *port_name)
+{
+    const struct virtnet_life *life;
+
+    LIST_FOR_EACH (life, node, &lives) {
+        if (life->step < N_STEPS && life->dev->owner_port
+            && !strcmp(life->dev->owner_port, port_name)) {
+            return life->dev;
+        }
+    }
+    return NULL;
+}
+
 static int
-construct(struct virtnet_device *dev, char **errp)
+take_step(struct virtnet_device *dev, enum step step, char **errp)
 {
     const struct virtnet_backend_class *class = dev->backend->class;
-    int error;
 
-    error = class->device_construct(dev, errp);
-    if (error) {
-        return error;
+    switch (step) {
+    case STEP_CONSTRUCT:
+        return class->device_construct(dev, errp);
+    case STEP_SF:
+        return (fault_strikes(VIRTNET_FAULT_SF, errp) ? VIRTNET_E_SF_CREATE
+                : class->sf_create(dev, errp));
+    case STEP_PLUG:
+        return (fault_strikes(VIRTNET_FAULT_HOTPLUG, errp)
+                ? VIRTNET_E_BACKEND_HOTPLUG : class->device_plug(dev, errp));
+    case STEP_UNPLUG:
+        break;
     }
-    if (virtnet_device_by_vuid(dev->vuid)) {
-        error = virtnet_refuse(-EEXIST, errp, "%s exists already", dev->vuid);
-        goto error;
+    OVS_NOT_REACHED();
+}
+
+/* Is what the backend has filled in another device's already? */
+static int
+check_identity(const struct virtnet_device *dev, char **errp)
+{
+    if (dev->vuid && virtnet_device_by_vuid(dev->vuid)) {
+        return virtnet_refuse(-EEXIST, errp, "%s exists already", dev->vuid);
+    } else if (dev->life->step >= STEP_SF
+               && virtnet_device_by_rep(dev->rep_name)) {
+        return virtnet_refuse(VIRTNET_E_SF_NUM_IN_USE, errp,
+                              "representor %s exists already", dev->rep_name);
     }
-    error = (fault_strikes(VIRTNET_FAULT_SF, errp) ? VIRTNET_E_SF_CREATE
-             : class->sf_create(dev, errp));
-    if (error) {
-        goto error;
+    return 0;
+}
+
+/* Undoes the first 'n' steps. */
+static void
+undo_steps(struct virtnet_device *dev, int n)
+{
+    const struct virtnet_backend_class *class = dev->backend->class;
+    char *ignored = NULL;
+
+    if (n > STEP_PLUG) {
+        class->device_unplug(dev, true, &ignored);
+        free(ignored);
     }
-    if (virtnet_device_by_rep(dev->rep_name)) {
-        error = virtnet_refuse(VIRTNET_E_SF_NUM_IN_USE, errp,
-                               "representor %s exists already",
-                               dev->rep_name);
-        goto error_sf;
+    if (n > STEP_SF) {
+        class->sf_destroy(dev);
     }
-    error = (fault_strikes(VIRTNET_FAULT_HOTPLUG, errp)
-             ? VIRTNET_E_BACKEND_HOTPLUG : class->device_plug(dev, errp));
-    if (!error) {
-        return 0;
+    if (n > STEP_CONSTRUCT) {
+        class->device_destruct(dev);
+    }
+}
+
+/* Goes on making 'dev'.  With 'taken', its current step has come out as
+ * 'error'; without, it is to be taken now.  Returns -EINPROGRESS if a step
+ * takes its time.  Otherwise 'dev' is in the registry, or gone. */
+static int
+go_on(struct virtnet_device *dev, bool taken, int error, char **errp)
+{
+    struct virtnet_life *life = dev->life;
+    int n_done = life->step;
+
+    for (;;) {
+        if (!taken) {
+            error = take_step(dev, life->step, errp);
+            if (error == -EINPROGRESS) {
+                life_goes_on(life);
+                return error;
+            }
+        }
+        taken = false;
+        if (!error) {
+            n_done++;
+            error = check_identity(dev, errp);
+        }
+        if (error || n_done == N_STEPS) {
+            break;
+        }
+        life->step = n_done;
     }
 
-error_sf:
-    class->sf_destroy(dev);
-error:
-    class->device_destruct(dev);
+    life_destroy(life);
+    if (error) {
+        undo_steps(dev, n_done);
+        virtnet_registry_release_numbers(dev);
+        virtnet_sf_pool_give(&virtnet_sfs, true);
+        virtnet_device_unref(dev);
+    } else {
+        virtnet_registry_insert(dev);
+    }
     return error;
 }
 
 int
-virtnet_bring_up(struct virtnet_device *dev, bool back, char **errp)
+virtnet_bring_up(struct virtnet_device *dev, bool back, virtnet_life_cb *cb,
+                 void *aux, char **errp)
 {
     int error;
 
@@ -136,15 +310,51 @@ virtnet_bring_up(struct virtnet_device *dev, bool back, char **errp)
         return error;
     }
     virtnet_registry_claim_numbers(dev);
-    error = construct(dev, errp);
-    if (error) {
-        virtnet_registry_release_numbers(dev);
-        virtnet_sf_pool_give(&virtnet_sfs, true);
-        virtnet_device_unref(dev);
-        return error;
+    life_create(dev, STEP_CONSTRUCT, cb, aux);
+    return go_on(dev, false, 0, errp);
+}
+
+int
+virtnet_take_away(struct virtnet_device *dev, bool force, virtnet_life_cb *cb,
+                  void *aux, char **errp)
+{
+    int error;
+
+    if (dev->life) {
+        return virtnet_refuse(-EBUSY, errp, "%s is being unplugged",
+                              dev->vuid);
     }
-    virtnet_registry_insert(dev);
-    return 0;
+    error = dev->backend->class->device_unplug(dev, force, errp);
+    if (error == -EINPROGRESS) {
+        life_goes_on(life_create(dev, STEP_UNPLUG, cb, aux));
+    }
+    return error;
+}
+
+void
+virtnet_device_step_done(struct virtnet_device *dev, int error,
+                         const char *reason)
+{
+    struct virtnet_life *life = dev->life;
+    virtnet_life_cb *cb = life->cb;
+    void *aux = life->aux;
+    char *err = nullable_xstrdup(reason);
+
+    ovs_assert(error != -EINPROGRESS);
+    if (life->step == STEP_UNPLUG) {
+        life_destroy(life);
+    } else {
+        error = go_on(dev, true, error, &err);
+        if (error == -EINPROGRESS) {
+            cb = NULL;
+        } else if (error) {
+            dev = NULL;
+        }
+    }
+    if (cb) {
+        cb(dev, error, err, aux);
+    }
+    free(err);
 }
 
 void
@@ -180,8 +390,8 @@ virtnet_vanish(struct virtnet_device *dev)
 }
 
 int
-virtnet_bring_back(const struct virtnet_record *record,
-                   struct virtnet_device **devp, char **errp)
+virtnet_bring_back(const struct virtnet_record *record, virtnet_life_cb *cb,
+                   void *aux, struct virtnet_device **devp, char **errp)
 {
     struct virtnet_backend *backend = virtnet_controller_backend();
     const struct virtnet_backend_class *class = backend->class;
@@ -216,7 +426,7 @@ virtnet_bring_back(const struct virtnet_record *record,
             return error;
         }
     }
-    error = virtnet_bring_up(dev, true, errp);
+    error = virtnet_bring_up(dev, true, cb, aux, errp);
     if (!error) {
         *devp = dev;
     }

@@ -58,11 +58,40 @@ void virtnet_notify(enum virtnet_event, struct virtnet_device *);
 /* Returns the RDMA device of the open backend with 'name', or NULL. */
 const struct virtnet_ib_device *virtnet_ib_device_lookup(const char *name);
 
+/* How something that could not be done at once has come out: 'error' is 0, or
+ * the number that the operator shall see, with one line in 'reason' or NULL.
+ * 'dev' is NULL if it is not there (any more) for that reason. */
+typedef void virtnet_life_cb(struct virtnet_device *dev, int error,
+                             const char *reason, void *aux);
+
 /* Constructs and plugs 'dev', whose ids, SF number and configuration are
  * filled in, and adds it to the registry.  'back' if it was there when the
  * controller stopped.  On failure undoes everything and drops the caller's
- * reference.  The observers are not told. */
-int virtnet_bring_up(struct virtnet_device *dev, bool back, char **errp);
+ * reference.  The observers are not told.
+ *
+ * Returns -EINPROGRESS if the backend needs time for a step: then 'cb', unless
+ * it is NULL, is called once, from the backend's "run", with what this would
+ * have returned.  Until then the numbers of 'dev' are taken, but 'dev' is not
+ * in the registry, and the pointer belongs to virtnet-life.c. */
+int virtnet_bring_up(struct virtnet_device *dev, bool back,
+                     virtnet_life_cb *cb, void *aux, char **errp);
+
+/* Has the function of 'dev' unplugged, which the caller then takes apart by
+ * virtnet_bring_down().  Returns -EINPROGRESS if that takes time, as above:
+ * until 'cb' is called the device stays in the registry, and if that has
+ * failed nothing has changed.  A backend that is asked with 'force' never
+ * needs time. */
+int virtnet_take_away(struct virtnet_device *dev, bool force,
+                      virtnet_life_cb *cb, void *aux, char **errp);
+
+/* Is any device on its way?  How many are, into the registry and out of it?
+ * How many of 'type' are into it?  Which of those has 'mac', or is for the
+ * port 'port_name'? */
+bool virtnet_life_is_busy(void);
+void virtnet_life_count(unsigned int *n_coming, unsigned int *n_going);
+unsigned int virtnet_n_making(enum virtnet_function_type type);
+const struct virtnet_device *virtnet_making_by_mac(const struct eth_addr mac);
+const struct virtnet_device *virtnet_making_by_owner(const char *port_name);
 
 /* Takes 'dev', whose function has been unplugged, apart.  'keep_sf' if its SF
  * is to be used again. */
@@ -80,8 +109,9 @@ void virtnet_vanish(struct virtnet_device *dev);
 
 /* Like virtnet_bring_up(), for a device that was recorded, or is to be: what
  * 'record' tells of it has been checked by itself, but not beside other
- * devices and settings. */
+ * devices and settings.  Stores the device in '*devp' on success. */
 int virtnet_bring_back(const struct virtnet_record *record,
+                       virtnet_life_cb *cb, void *aux,
                        struct virtnet_device **devp, char **errp);
 
 /* Saves, or deletes, the record of 'dev', if records are kept. */

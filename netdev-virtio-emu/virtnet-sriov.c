@@ -43,12 +43,16 @@ COVERAGE_DEFINE(virtnet_vf_failed);
 #define SLICE_MS 15
 #define SLICE_VFS 128
 
+/* How many VFs of a job may be under way, where the backend needs time. */
+#define MAX_PENDING 64
+
 struct sriov_job {
     struct ovs_list list_node;  /* In 'jobs'. */
     struct virtnet_device *pf;
     bool load;                  /* Make VFs, or remove them? */
     unsigned int n_steps;       /* VFs made or removed by this job. */
     unsigned int next;          /* 'load': id of the VF to look at next. */
+    unsigned int n_pending;     /* 'load': VFs that are under way. */
     int error;                  /* If VFs are removed because one could not */
     char *detail;               /* be made. */
     virtnet_sriov_cb *cb;
@@ -141,9 +145,52 @@ vf_added(struct virtnet_device *vf, struct virtnet_device *pf)
     virtnet_notify(VIRTNET_EVENT_ADDED, vf);
 }
 
+/* 'vf' is there: it is recorded and made known, or goes again. */
 static int
-make_vf(struct virtnet_device *pf, unsigned int vf_id, char **errp)
+finish_vf(struct virtnet_device *vf, struct virtnet_device *pf, char **errp)
 {
+    int error = virtnet_save(vf);
+
+    if (error) {
+        char *ignored = NULL;
+
+        *errp = xasprintf("no record can be kept in %s",
+                          virtnet_controller_settings()->recovery_dir);
+        pf->backend->class->device_unplug(vf, true, &ignored);
+        free(ignored);
+        virtnet_bring_down(vf, true);
+        return error;
+    }
+    vf_added(vf, pf);
+    return 0;
+}
+
+static void job_failed(struct sriov_job *, int error, char *detail);
+
+/* A VF that took its time is there, or not. */
+static void
+vf_made(struct virtnet_device *vf, int error, const char *reason, void *job_)
+{
+    struct sriov_job *job = job_;
+    char *err = nullable_xstrdup(reason);
+
+    job->n_pending--;
+    if (!error) {
+        error = finish_vf(vf, job->pf, &err);
+    }
+    if (!error) {
+        job->n_steps++;
+    } else if (!job->error) {
+        job_failed(job, error, err);
+        return;
+    }
+    free(err);
+}
+
+static int
+make_vf(struct sriov_job *job, unsigned int vf_id, char **errp)
+{
+    struct virtnet_device *pf = job->pf;
     struct virtnet_backend *backend = pf->backend;
     struct virtnet_device *vf;
     uint32_t sf_num;
@@ -161,23 +208,17 @@ make_vf(struct virtnet_device *pf, unsigned int vf_id, char **errp)
     vf->ib_device = xstrdup(pf->ib_device);
     vf->bridge = nullable_xstrdup(pf->bridge);
     virtnet_firmware_init_vf(vf, pf);
-    error = virtnet_bring_up(vf, !virtnet_controller_is_running(NULL), errp);
-    if (error) {
-        return error;
+    error = virtnet_bring_up(vf, !virtnet_controller_is_running(NULL),
+                             vf_made, job, errp);
+    if (error == -EINPROGRESS) {
+        job->n_pending++;
+        return 0;
     }
-    error = virtnet_save(vf);
-    if (error) {
-        char *ignored = NULL;
-
-        *errp = xasprintf("no record can be kept in %s",
-                          virtnet_controller_settings()->recovery_dir);
-        backend->class->device_unplug(vf, true, &ignored);
-        free(ignored);
-        virtnet_bring_down(vf, true);
-        return error;
+    if (!error) {
+        error = finish_vf(vf, pf, errp);
     }
-    vf_added(vf, pf);
-    return 0;
+    job->n_steps += !error;
+    return error;
 }
 
 /* Removes 'vf'.  The host has taken it away, whether or not a driver uses
@@ -229,21 +270,23 @@ virtnet_sriov_let_go(struct virtnet_device *dev)
 }
 
 int
-virtnet_sriov_bring_back(const struct virtnet_record *record, char **errp)
+virtnet_sriov_bring_back(const struct virtnet_record *record,
+                         virtnet_life_cb *cb, void *aux,
+                         struct virtnet_device **devp, char **errp)
 {
     struct virtnet_device *pf = virtnet_device_by_pf(record->pf_id);
-    struct virtnet_device *vf;
-    int error;
 
     if (!pf || !pf->pool || record->vf_id >= pf->num_vfs) {
         return virtnet_refuse(-ENODEV, errp, "PF %u shall not have it",
                               record->pf_id);
     }
-    error = virtnet_bring_back(record, &vf, errp);
-    if (!error) {
-        vf_added(vf, pf);
-    }
-    return error;
+    return virtnet_bring_back(record, cb, aux, devp, errp);
+}
+
+void
+virtnet_sriov_came_back(struct virtnet_device *vf)
+{
+    vf_added(vf, virtnet_device_by_pf(vf->pf_id));
 }
 
 /* Jobs. */
@@ -360,6 +403,14 @@ job_failed(struct sriov_job *job, int error, char *detail)
     }
 }
 
+/* Is there a step that 'job' can take now, be it the last one? */
+static bool
+job_can_go_on(const struct sriov_job *job)
+{
+    return (job->load && job->next < job->pf->num_vfs
+            ? job->n_pending < MAX_PENDING : !job->n_pending);
+}
+
 /* Does one step of 'job'.  Returns true if it is finished. */
 static bool
 job_step(struct sriov_job *job)
@@ -374,15 +425,14 @@ job_step(struct sriov_job *job)
             return true;
         }
         if (!virtnet_device_by_vf(pf->pf_id, job->next)) {
-            error = make_vf(pf, job->next, &err);
+            error = make_vf(job, job->next, &err);
             if (error) {
                 job_failed(job, error, err);
                 return false;
             }
-            job->n_steps++;
         }
         job->next++;
-        return job->next >= pf->num_vfs;
+        return job->next >= pf->num_vfs && !job->n_pending;
     }
 
     if (!pf->n_vfs) {
@@ -401,19 +451,32 @@ job_step(struct sriov_job *job)
     return !pf->n_vfs;
 }
 
+/* Returns the job that is to be carried on next, or NULL. */
+static struct sriov_job *
+next_job(void)
+{
+    struct sriov_job *job;
+
+    LIST_FOR_EACH (job, list_node, &jobs) {
+        if (!paused && job_can_go_on(job)) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
 void
 virtnet_sriov_run(void)
 {
     long long int deadline = time_msec() + SLICE_MS;
 
     for (int i = 0; i < SLICE_VFS; i++) {
-        struct sriov_job *job;
+        struct sriov_job *job = next_job();
 
-        if (paused || ovs_list_is_empty(&jobs)) {
+        if (!job) {
             break;
         }
-        job = CONTAINER_OF(ovs_list_pop_front(&jobs), struct sriov_job,
-                           list_node);
+        ovs_list_remove(&job->list_node);
         ovs_list_push_back(&jobs, &job->list_node);
         if (job_step(job)) {
             finish_job(job);
@@ -427,7 +490,7 @@ virtnet_sriov_run(void)
 void
 virtnet_sriov_wait(void)
 {
-    if (!paused && virtnet_sriov_is_busy()) {
+    if (next_job()) {
         poll_immediate_wake();
     }
 }

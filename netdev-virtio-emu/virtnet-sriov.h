@@ -41,6 +41,7 @@
 #include <stdbool.h>
 
 #include "virtnet-device.h"
+#include "virtnet-life.h"
 
 /* What becomes of a job: 'error' is 0, or the number that the operator shall
  * see, and 'detail' one line, or NULL.  'n_vfs' is how many VFs the PF has
@@ -68,11 +69,14 @@ int virtnet_sriov_set(struct virtnet_device *pf, unsigned int n,
  * be there after a start. */
 void virtnet_sriov_resume(struct virtnet_device *pf);
 
-/* Takes a VF that was recorded back.  Returns 0 or an error as
- * virtnet_bring_back() does, and -ENODEV if its PF shall not have it. */
+/* Takes a VF that was recorded back.  Returns what virtnet_bring_back() does,
+ * and -ENODEV if its PF shall not have it.  When it is there the caller calls
+ * virtnet_sriov_came_back(), which tells the observers. */
 struct virtnet_record;
 int virtnet_sriov_bring_back(const struct virtnet_record *record,
-                             char **errp);
+                             virtnet_life_cb *cb, void *aux,
+                             struct virtnet_device **devp, char **errp);
+void virtnet_sriov_came_back(struct virtnet_device *vf);
 
 /* 'vf' is a VF that the backend has found: the host wants it. */
 void virtnet_sriov_adopt(struct virtnet_device *vf);

@@ -41,6 +41,7 @@
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
+#include "virtnet-registry.h"
 #include "virtnet-reply.h"
 #include "virtnet-show.h"
 
@@ -54,58 +55,108 @@ VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
 
 /* The commands.  'args' has been parsed. */
 
-/* Hotplugs 'n' devices, with consecutive MAC addresses, or none. */
-static int
-hotplug_many(const struct virtnet_hotplug_request *template, uint64_t n,
-             struct virtnet_json *j, char **detail)
-{
-    struct virtnet_hotplug_request req = *template;
-    struct virtnet_device **devs;
-    struct eth_addr mac;
-    char text[ETH_ADDR_STRLEN + 1];
-    uint64_t i;
-    int error = 0;
+/* A hotplug, of one device or of several with consecutive MAC addresses: all
+ * or none.  Those that take their time are made side by side. */
+struct hotplug_job {
+    struct unixctl_conn *conn;
+    bool many;                  /* Was a number given? */
+    size_t n;
+    size_t n_pending;           /* And 1 while they are being started. */
+    struct hotplug_slot {
+        struct hotplug_job *job;
+        struct virtnet_device *dev; /* With a reference, or NULL. */
+    } *slots;
+    int error;                  /* The first one. */
+    char *detail;
+};
 
+/* One part of 'job' has come out.  If it was the last one, answers and frees
+ * it. */
+static void
+hotplug_part_done(struct hotplug_job *job, int error, const char *reason)
+{
+    struct virtnet_json j;
+
+    if (error && !job->error) {
+        job->error = error;
+        job->detail = nullable_xstrdup(reason);
+    }
+    if (--job->n_pending) {
+        return;
+    }
+    for (size_t i = job->n; job->error && i-- > 0; ) {
+        struct virtnet_device *dev = job->slots[i].dev;
+        char *ignored;
+
+        if (dev && virtnet_registry_contains(dev)) {
+            virtnet_controller_unplug(dev, true, &ignored);
+            free(ignored);
+        }
+    }
+    if (job->error) {
+        VLOG_WARN("hotplug refused: %s (%d)%s%s",
+                  virtnet_strerror(job->error), job->error,
+                  job->detail ? ": " : "", job->detail ? job->detail : "");
+        virtnet_reply_errno(job->conn, job->error, job->detail);
+    } else {
+        virtnet_json_init(&j);
+        virtnet_json_begin_object(&j, NULL);
+        if (job->many) {
+            virtnet_json_begin_array(&j, "devices");
+        }
+        for (size_t i = 0; i < job->n; i++) {
+            if (job->many) {
+                virtnet_json_begin_object(&j, NULL);
+            }
+            virtnet_json_hotplug(&j, job->slots[i].dev);
+            if (job->many) {
+                virtnet_json_end_object(&j);
+            }
+        }
+        if (job->many) {
+            virtnet_json_end_array(&j);
+        }
+        virtnet_json_errno(&j, 0);
+        virtnet_json_end_object(&j);
+        virtnet_reply(job->conn, &j);
+    }
+    for (size_t i = 0; i < job->n; i++) {
+        virtnet_device_unref(job->slots[i].dev);
+    }
+    free(job->slots);
+    free(job->detail);
+    free(job);
+}
+
+static void
+hotplug_done(struct virtnet_device *dev, int error, const char *reason,
+             void *slot_)
+{
+    struct hotplug_slot *slot = slot_;
+
+    if (!error) {
+        slot->dev = virtnet_device_ref(dev);
+    }
+    hotplug_part_done(slot->job, error, reason);
+}
+
+/* Checks that 'n' devices like 'req', whose first address it stores in '*mac',
+ * can be. */
+static int
+check_count(const struct virtnet_hotplug_request *req, uint64_t n,
+            struct eth_addr *mac, char **detail)
+{
     if (!n || n > VIRTNET_SF_HOTPLUG_MAX - VIRTNET_SF_HOTPLUG_MIN + 1) {
         *detail = xstrdup("count is out of range");
         return -EINVAL;
-    } else if (!eth_addr_from_string(req.mac, &mac)) {
+    } else if (!eth_addr_from_string(req->mac, mac)) {
         return VIRTNET_E_MAC_INVALID;
-    } else if (n > 1 && (req.has_sf_num || req.vhost_path)) {
+    } else if (n > 1 && (req->has_sf_num || req->vhost_path)) {
         *detail = xstrdup("several devices cannot share an SF number or a "
                           "socket");
         return -EINVAL;
     }
-    devs = xcalloc(n, sizeof *devs);
-    for (i = 0; i < n; i++) {
-        struct eth_addr m;
-
-        eth_addr_from_uint64(eth_addr_to_uint64(mac) + i, &m);
-        snprintf(text, sizeof text, ETH_ADDR_FMT, ETH_ADDR_ARGS(m));
-        req.mac = text;
-        error = virtnet_controller_hotplug(&req, &devs[i], detail);
-        if (error) {
-            break;
-        }
-    }
-    if (error) {
-        while (i-- > 0) {
-            char *ignored;
-
-            virtnet_controller_unplug(devs[i], true, &ignored);
-            free(ignored);
-        }
-    } else {
-        virtnet_json_begin_array(j, "devices");
-        for (i = 0; i < n; i++) {
-            virtnet_json_begin_object(j, NULL);
-            virtnet_json_hotplug(j, devs[i]);
-            virtnet_json_end_object(j);
-        }
-        virtnet_json_end_array(j);
-    }
-    free(devs);
-    return error;
+    return 0;
 }
 
 static void
@@ -129,33 +180,53 @@ cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args,
         .vhost_path = virtnet_arg_text(args, "vhost-path"),
         .vhost_mode = virtnet_arg_text(args, "vhost-mode"),
     };
-    struct virtnet_device *dev = NULL;
-    struct virtnet_json j;
+    struct hotplug_job *job = xzalloc(sizeof *job);
+    struct eth_addr mac = eth_addr_zero;
+    char text[ETH_ADDR_STRLEN + 1];
     char *detail = NULL;
-    int error;
+    int error = 0;
 
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    if (virtnet_arg_given(args, "count")) {
-        error = hotplug_many(&req, virtnet_arg_number(args, "count"), &j,
-                             &detail);
-    } else {
-        error = virtnet_controller_hotplug(&req, &dev, &detail);
-        if (!error) {
-            virtnet_json_hotplug(&j, dev);
+    job->conn = conn;
+    job->many = virtnet_arg_given(args, "count");
+    job->n_pending = 1;
+    if (job->many) {
+        error = check_count(&req, virtnet_arg_number(args, "count"), &mac,
+                            &detail);
+    }
+    if (!error) {
+        job->n = job->many ? virtnet_arg_number(args, "count") : 1;
+        job->slots = xcalloc(job->n, sizeof *job->slots);
+    }
+    for (size_t i = 0; i < job->n && !error && !job->error; i++) {
+        struct hotplug_slot *slot = &job->slots[i];
+        struct virtnet_device *dev;
+
+        if (job->many) {
+            struct eth_addr m;
+
+            eth_addr_from_uint64(eth_addr_to_uint64(mac) + i, &m);
+            snprintf(text, sizeof text, ETH_ADDR_FMT, ETH_ADDR_ARGS(m));
+            req.mac = text;
+        }
+        slot->job = job;
+        error = virtnet_controller_start_hotplug(&req, hotplug_done, slot,
+                                                 &dev, &detail);
+        if (error == -EINPROGRESS) {
+            job->n_pending++;
+            error = 0;
+        } else if (!error) {
+            slot->dev = virtnet_device_ref(dev);
         }
     }
-    virtnet_json_errno(&j, error);
-    virtnet_json_end_object(&j);
-    if (error) {
-        VLOG_WARN("hotplug refused: %s (%d)%s%s", virtnet_strerror(error),
-                  error, detail ? ": " : "", detail ? detail : "");
-        ds_destroy(&j.text);
-        virtnet_reply_errno(conn, error, detail);
-    } else {
-        virtnet_reply(conn, &j);
-    }
+    hotplug_part_done(job, error, detail);
     free(detail);
+}
+
+static void
+unplug_done(struct virtnet_device *dev OVS_UNUSED, int error,
+            const char *reason, void *conn)
+{
+    virtnet_reply_errno(conn, error, error ? reason : NULL);
 }
 
 static void
@@ -173,9 +244,12 @@ cmd_unplug(struct unixctl_conn *conn, const struct virtnet_args *args,
     }
     dev = virtnet_select_device(args, false, &error);
     if (dev) {
-        error = virtnet_controller_unplug(dev, false, &detail);
+        error = virtnet_controller_start_unplug(dev, false, unplug_done, conn,
+                                                &detail);
     }
-    virtnet_reply_errno(conn, error, error ? detail : NULL);
+    if (error != -EINPROGRESS) {
+        unplug_done(NULL, error, detail, conn);
+    }
     free(detail);
 }
 
@@ -266,7 +340,8 @@ cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args,
         const struct virtnet_args *sub OVS_UNUSED)
 {
     static const char *modules[] = {
-        "auto_port", "mlx5_devlink", "netdev_virtio_emu", "virtnet_await",
+        "auto_port", "mlx5_backend", "mlx5_devlink", "mlx5_native",
+        "mlx5_port", "mlx5_sf", "netdev_virtio_emu", "virtnet_await",
         "virtnet_controller", "virtnet_debug", "virtnet_device",
         "virtnet_firmware", "virtnet_host", "virtnet_hotplug",
         "virtnet_modify", "virtnet_offload", "virtnet_packed_ring",

@@ -185,6 +185,26 @@ tests_test_mlx5_prm_LDADD = $(TEST_LIBS)
 tests_test_mlx5_prm_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
+
+# An ovs-vswitchd of a card that is a model; see fw-switch.c.  Its name is that
+# of the real one for the sake of its pidfile.  It is not installed.
+check_PROGRAMS += tests/model/ovs-vswitchd
+tests_model_ovs_vswitchd_SOURCES = \
+	tests/fw-devlink.c \
+	tests/fw-devlink.h \
+	tests/fw-switch.c \
+	$(FW_MODEL)
+tests_model_ovs_vswitchd_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_model_ovs_vswitchd_LDFLAGS = $(vswitchd_ovs_vswitchd_LDFLAGS)
+tests_model_ovs_vswitchd_LDADD = \
+	$(vswitchd_ovs_vswitchd_OBJECTS) \
+	$(vswitchd_ovs_vswitchd_LDADD) \
+	$(MNL_LIBS)
+tests_model_ovs_vswitchd_DEPENDENCIES = \
+	$(vswitchd_ovs_vswitchd_OBJECTS) \
+	$(vswitchd_ovs_vswitchd_DEPENDENCIES)
 EXTRA_DIST += \
 	build-aux/mlx5-layouts \
 	tests/mlx5-layout.dpdk \
@@ -208,6 +228,7 @@ TESTSUITE_AT = \
 	tests/units.at \
 	tests/devlink.at \
 	tests/vendor.at \
+	tests/native.at \
 	tests/kernel-datapath.at \
 	tests/commands.at \
 	tests/modify.at \

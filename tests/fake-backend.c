@@ -39,6 +39,7 @@ enum step fail_at;
 int fail_after;
 bool not_ready;
 bool sfs_not_ready;
+bool slow;
 int n_found = -1;
 atomic_count n_alive = ATOMIC_COUNT_INIT(0);
 int n_constructed;
@@ -165,10 +166,52 @@ fake_fail(enum step step, char **errp)
     return 0;
 }
 
+/* Steps that take their time. */
+static struct {
+    struct virtnet_device *dev;
+    int (*step)(struct virtnet_device *, char **errp);
+} late[2048];
+static size_t n_late;
+
+/* Is 'step' of 'dev' to be taken later? */
+static bool
+is_late(struct virtnet_device *dev,
+        int (*step)(struct virtnet_device *, char **errp))
+{
+    if (!slow) {
+        return false;
+    }
+    ovs_assert(n_late < ARRAY_SIZE(late));
+    late[n_late].dev = dev;
+    late[n_late++].step = step;
+    return true;
+}
+
+bool
+fake_go_on(void)
+{
+    size_t n = n_late;
+
+    for (size_t i = 0; i < n; i++) {
+        struct virtnet_device *dev = late[0].dev;
+        char *err = NULL;
+        int error;
+
+        slow = false;
+        error = late[0].step(dev, &err);
+        slow = true;
+        memmove(late, late + 1, --n_late * sizeof *late);
+        virtnet_device_step_done(dev, error, err);
+        free(err);
+    }
+    return n > 0;
+}
+
 static int
 fake_device_construct(struct virtnet_device *dev, char **errp)
 {
-    int error = fake_fail(STEP_CONSTRUCT, errp);
+    int error = (is_late(dev, fake_device_construct) ? -EINPROGRESS
+                 : fake_fail(STEP_CONSTRUCT, errp));
 
     if (!error) {
         n_constructed++;
@@ -194,7 +237,8 @@ fake_device_destruct(struct virtnet_device *dev OVS_UNUSED)
 static int
 fake_sf_create(struct virtnet_device *dev, char **errp)
 {
-    int error = fake_fail(STEP_SF, errp);
+    int error = (is_late(dev, fake_sf_create) ? -EINPROGRESS
+                 : fake_fail(STEP_SF, errp));
 
     if (!error) {
         n_sfs++;
@@ -213,7 +257,8 @@ fake_sf_destroy(struct virtnet_device *dev OVS_UNUSED)
 static int
 fake_device_plug(struct virtnet_device *dev, char **errp)
 {
-    int error = fake_fail(STEP_PLUG, errp);
+    int error = (is_late(dev, fake_device_plug) ? -EINPROGRESS
+                 : fake_fail(STEP_PLUG, errp));
 
     if (!error) {
         n_plugged++;
@@ -223,14 +268,23 @@ fake_device_plug(struct virtnet_device *dev, char **errp)
 }
 
 static int
-fake_device_unplug(struct virtnet_device *dev, bool force,
-                   char **errp OVS_UNUSED)
+fake_late_unplug(struct virtnet_device *dev OVS_UNUSED, char **errp)
+{
+    int error = fake_fail(STEP_UNPLUG, errp);
+
+    n_plugged -= !error;
+    return error;
+}
+
+static int
+fake_device_unplug(struct virtnet_device *dev, bool force, char **errp)
 {
     if (!force && virtnet_device_has_driver(dev)) {
         return VIRTNET_E_UNPLUG_NOT_READY;
+    } else if (!force && is_late(dev, fake_late_unplug)) {
+        return -EINPROGRESS;
     }
-    n_plugged--;
-    return 0;
+    return fake_late_unplug(dev, errp);
 }
 
 static int

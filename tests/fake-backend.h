@@ -34,12 +34,16 @@ enum step {
     STEP_PLUG,
     STEP_SET_VFS,
     STEP_APPLY,
+    STEP_UNPLUG,
 };
 
 extern enum step fail_at;       /* Devices fail here... */
 extern int fail_after;          /* ...after that many have not. */
 extern bool not_ready;          /* "open" answers -EAGAIN. */
 extern bool sfs_not_ready;      /* "sf_prepare" does. */
+extern bool slow;               /* Every step takes its time... */
+bool fake_go_on(void);          /* ...until this, which tells whether there was
+                                 * any. */
 extern int n_found;             /* VFs that "enumerate" finds, and a static PF
                                  * that they belong to; -1 for nothing. */
 extern atomic_count n_alive;    /* Allocated devices. */

@@ -55,6 +55,12 @@ static struct {
     unsigned int n_driver, n_flrs, n_problems, n_released, n_vfs_events;
     struct mlx5_emu_function *vfs;
     size_t n_vfs;
+
+    /* What was asked for without waiting. */
+    unsigned int n_cookies;
+    int error;
+    struct mlx5_emu_function function;
+    struct mlx5_emu_config config;
 } heard;
 
 static void
@@ -82,6 +88,14 @@ run(void)
         case MLX5_NATIVE_PROBLEM:
             assert(event->text && !strchr(event->text, '\n'));
             heard.n_problems++;
+            break;
+        case MLX5_NATIVE_TAKEN:
+        case MLX5_NATIVE_UNPLUGGED:
+            heard.n_cookies += event->cookie == &heard;
+            heard.error = event->error;
+            heard.function = event->function;
+            heard.config = event->config;
+            assert(!event->error == !event->text);
             break;
         }
         mlx5_native_event_free(event);
@@ -349,6 +363,88 @@ test_hotplug(void)
 
 /* As many VFs as a card has, with firmware that takes a millisecond for each
  * command: the main thread is never away for long. */
+/* Asks for 'wish', and waits.  Returns what has become of it. */
+static int
+take(const struct mlx5_native_wish *wish)
+{
+    heard.n_cookies = 0;
+    mlx5_native_take(native, wish, &heard);
+    WAIT_UNTIL(heard.n_cookies == 1);
+    return heard.error;
+}
+
+/* Functions are made and taken over beside the main thread. */
+static void
+test_take(void)
+{
+    struct mlx5_native_wish wish = {
+        .plug = true, .sf_name = "mlx5_11", .config = plain,
+    };
+    uint16_t mtu, pairs, status, vhca_id;
+    unsigned int n;
+    uint8_t mac[6];
+
+    start(&small);
+
+    /* Whole or gone, whatever fails. */
+    for (n = 1;; n++) {
+        fw_fail_at(n, n % 2 ? ENOMEM : 0);
+        if (!take(&wish)) {
+            break;
+        }
+        assert(fw_failed() && !fw_n_hotplugged() && !fw_n_objects());
+    }
+    assert(n > 5 && !fw_failed());
+    fw_fail_at(0, 0);
+    vhca_id = heard.function.vhca_id;
+    assert(vhca_id == FW_HOTPLUG_PF(0) && fw_n_objects() == 1);
+    assert(mlx5_native_is_managed(native, vhca_id));
+    wish.plug = false;
+    wish.vhca_id = vhca_id;
+    assert(take(&wish) == -EEXIST);
+
+    /* One that is managed is not unplugged. */
+    heard.n_cookies = 0;
+    mlx5_native_start_unplug(native, vhca_id, &heard);
+    WAIT_UNTIL(heard.n_cookies == 1);
+    assert(heard.error && fw_n_hotplugged() == 1);
+    mlx5_native_release(native, vhca_id);
+    WAIT_UNTIL(heard.n_released == 1);
+
+    /* Taken over again, and changed. */
+    wish.config.mac.ea[5] = 0x77;
+    wish.config.mtu = 9000;
+    wish.config.max_queue_size = 64;
+    wish.config.link_up = false;
+    for (n = 1;; n++) {
+        fw_fail_at(n, n % 2 ? ENOMEM : 0);
+        if (!take(&wish)) {
+            break;
+        }
+        assert(fw_failed() && !fw_n_objects());
+    }
+    assert(n > 4);
+    fw_fail_at(0, 0);
+    fw_host_get_config(fw_host_find(vhca_id), mac, &mtu, &pairs, &status);
+    assert(mac[5] == 0x77 && mtu == 9000 && !(status & 1));
+    assert(heard.config.mtu == 9000 && heard.config.max_queue_size == 64);
+
+    /* With a driver, what it has found stays. */
+    assert(fw_host_probe(fw_host_find(vhca_id), UINT64_MAX, 1, 64));
+    WAIT_UNTIL(is_ready());
+    mlx5_native_release(native, vhca_id);
+    WAIT_UNTIL(heard.n_released == 2);
+    wish.config.mtu = 1400;
+    assert(!take(&wish) && heard.config.mtu == 9000);
+    mlx5_native_release(native, vhca_id);
+    WAIT_UNTIL(heard.n_released == 3);
+    heard.n_cookies = 0;
+    mlx5_native_start_unplug(native, vhca_id, &heard);
+    WAIT_UNTIL(heard.n_cookies == 1);
+    assert(!heard.error && !fw_n_hotplugged());
+    stop();
+}
+
 static void
 test_vfs(unsigned int n, unsigned int latency_us)
 {
@@ -534,6 +630,7 @@ main(int argc, char *argv[])
         test_trouble(on_manager);
     }
     test_hotplug();
+    test_take();
     test_vfs(4, 0);
     test_vfs(504, 1000);
     test_errors(argc > 1 ? atoi(argv[1]) : 1);

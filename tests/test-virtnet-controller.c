@@ -38,6 +38,7 @@
 #include "smap.h"
 #include "timeval.h"
 #include "util.h"
+#include "virtnet-life.h"
 
 #define CHECK(EXPR)                                                         \
     do {                                                                    \
@@ -403,6 +404,111 @@ test_rounds(void)
     CHECK(!n_constructed && !n_sfs && !n_plugged);
 }
 
+/* A backend that needs time for each step. */
+
+static struct {
+    int n, error;
+    struct virtnet_device *dev;
+} heard;
+
+static void
+hear(struct virtnet_device *dev, int error, const char *reason, void *aux)
+{
+    CHECK(aux == &heard);
+    CHECK(!error == !reason);
+    heard.n++;
+    heard.error = error;
+    heard.dev = dev;
+}
+
+static void
+start_slow(const struct virtnet_hotplug_request *req)
+{
+    struct virtnet_device *dev;
+    char *detail;
+
+    heard.n = 0;
+    CHECK(virtnet_controller_start_hotplug(req, hear, &heard, &dev, &detail)
+          == -EINPROGRESS);
+    CHECK(!dev && !detail);
+}
+
+static void
+test_slow(void)
+{
+    static const enum step steps[] = { STEP_CONSTRUCT, STEP_SF, STEP_PLUG };
+    struct virtnet_hotplug_request req, again;
+    struct virtnet_device *dev;
+    char mac[18], other_mac[18];
+    char *detail;
+
+    slow = true;
+    req = good_request(mac, 1);
+    again = good_request(other_mac, 2);
+    start_slow(&req);
+    for (int i = 0; i < 3; i++) {
+        /* Nobody can see it, but what it is to have is taken. */
+        CHECK(!heard.n && !virtnet_controller_n_devices());
+        CHECK(virtnet_life_is_busy());
+        plug_fails(&req, VIRTNET_E_MAC_INVALID);
+        again.has_sf_num = true;
+        again.sf_num = 2000;
+        plug_fails(&again, VIRTNET_E_SF_NUM_IN_USE);
+        CHECK(virtnet_controller_restart(NULL, NULL, &detail) == -EBUSY);
+        free(detail);
+        CHECK(fake_go_on());
+    }
+    CHECK(heard.n == 1 && !heard.error && heard.dev);
+    CHECK(!fake_go_on() && !virtnet_life_is_busy());
+    CHECK(virtnet_controller_n_devices() == 1);
+    dev = heard.dev;
+
+    /* Unplugged, at the second try. */
+    for (int i = 0; i < 2; i++) {
+        heard.n = 0;
+        fail_at = i ? STEP_NONE : STEP_UNPLUG;
+        fail_after = 0;
+        CHECK(virtnet_controller_start_unplug(dev, false, hear, &heard,
+                                              &detail) == -EINPROGRESS);
+        unplug(dev, false, -EBUSY);
+        unplug(dev, true, -EBUSY);
+        CHECK(!heard.n && virtnet_controller_n_devices() == 1);
+        CHECK(fake_go_on() && heard.n == 1);
+        CHECK(heard.dev == (i ? NULL : dev));
+        CHECK(heard.error == (i ? 0 : VIRTNET_E_BACKEND_HOTPLUG));
+        CHECK(virtnet_controller_n_devices() == !i);
+    }
+    CHECK(!n_constructed && !n_sfs && !n_plugged);
+
+    /* Every step fails. */
+    for (int i = 0; i < 3; i++) {
+        fail_at = steps[i];
+        fail_after = 0;
+        start_slow(&req);
+        while (fake_go_on()) {
+            continue;
+        }
+        CHECK(heard.n == 1 && heard.error == VIRTNET_E_BACKEND_HOTPLUG);
+        CHECK(!heard.dev && !virtnet_life_is_busy());
+        CHECK(!n_constructed && !n_sfs && !n_plugged);
+    }
+    fail_at = STEP_NONE;
+
+    /* As many as there may be, and no more, while all are on their way. */
+    for (unsigned int i = 0; i < 31; i++) {
+        req = good_request(mac, i);
+        start_slow(&req);
+    }
+    req = good_request(mac, 31);
+    plug_fails(&req, VIRTNET_E_ID_RANGE);
+    while (fake_go_on()) {
+        continue;
+    }
+    CHECK(virtnet_controller_n_devices() == 31);
+    slow = false;
+    unplug_all();
+}
+
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
@@ -420,6 +526,7 @@ main(int argc OVS_UNUSED, char *argv[])
     test_limit();
     test_states();
     test_rounds();
+    test_slow();
     printf("%u checks passed\n", n_checks);
     return 0;
 }

@@ -73,6 +73,7 @@ settle(void)
 {
     while (virtnet_sriov_is_busy()) {
         virtnet_controller_run();
+        fake_go_on();
     }
 }
 
@@ -356,6 +357,7 @@ restart(void)
     CHECK(!virtnet_controller_restart(restarted, &done, &err));
     while (!done) {
         virtnet_controller_run();
+        fake_go_on();
     }
     CHECK(virtnet_controller_is_running(NULL));
 }
@@ -413,6 +415,16 @@ main(int argc OVS_UNUSED, char *argv[])
     test_jobs();
     test_pool();
     test_rounds();
+
+    /* All of it where a backend needs time for every step. */
+    slow = true;
+    test_numbers();
+    test_failures();
+    CHECK(!set_vfs(0, 10));
+    restart();
+    check_devices(0);
+    slow = false;
+
     test_restart();
     printf("%u checks passed\n", n_checks);
     return 0;

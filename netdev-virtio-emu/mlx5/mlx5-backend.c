@@ -27,7 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mlx5-emu.h"
+#include "mlx5-native-backend.h"
 #include "mlx5-vendor.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
@@ -65,36 +65,6 @@ service_runs(void)
     return found;
 }
 
-/* The switch is the emulation manager.  What there is is said, but
- * mlx5-native.h is not a backend yet, since the steps of making a device cannot
- * wait for an SF. */
-static int
-native_open(const struct virtnet_settings *s,
-            struct virtnet_backend **backendp OVS_UNUSED, char **errp)
-{
-    const char *names[2];
-    char *text, *reason;
-    size_t n = 0;
-    int error;
-
-    names[n++] = s->is_lag ? s->ib_dev_lag : s->ib_dev_p0;
-    if (!s->is_lag && !s->single_port) {
-        names[n++] = s->ib_dev_p1;
-    }
-    error = mlx5_emu_probe(&mlx5_devx_rdma_core, names, n, &text, &reason);
-    if (error) {
-        *errp = xasprintf("other_config:virtnet-mlx5-mode=native: %s",
-                          reason);
-        free(reason);
-        return error == -EAGAIN ? -EBUSY : error;
-    }
-    *errp = xasprintf("other_config:virtnet-mlx5-mode=native: %s; this build "
-                      "does not make devices of them, but with NVIDIA's "
-                      "service and mode \"vendor\"", text);
-    free(text);
-    return -EOPNOTSUPP;
-}
-
 static int
 mlx5_open(const struct virtnet_settings *settings,
           struct virtnet_backend **backendp, char **errp)
@@ -107,7 +77,7 @@ mlx5_open(const struct virtnet_settings *settings,
                         "other_config:virtnet-mlx5-mode=vendor");
         return -EBUSY;
     }
-    return native_open(settings, backendp, errp);
+    return virtnet_mlx5_native_class.open(settings, backendp, errp);
 }
 
 const struct virtnet_backend_class virtnet_mlx5_backend_class = {

@@ -327,7 +327,12 @@ mlx5_sf_create(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
     /* If the answer to the next request is lost, only that there was none
      * before tells that it is ours. */
     error = find_sf(conn, spec, &sf->port, errp);
-    if (!error) {
+    if (!error && spec->reuse) {
+        if (!sf->port.active) {
+            error = set_state(conn, spec->handle, sf->port.index, true, errp);
+        }
+        return error ? error : wait_ready(conn, spec, sf, errp);
+    } else if (!error) {
         return mlx5_dl_fail(-EEXIST, errp, "%s has an SF %"PRIu32" already",
                             spec->handle, spec->sf_num);
     } else if (error != -ENOENT) {

@@ -32,6 +32,7 @@ struct mlx5_sf_spec {
     uint32_t sf_num;
     struct eth_addr mac;        /* Of the function.  Zero: the kernel's. */
     bool rdma;                  /* Wait for its RDMA device, too? */
+    bool reuse;                 /* Take one that is there already? */
     int timeout_ms;             /* For all the waiting. */
 };
 
@@ -49,12 +50,12 @@ struct mlx5_sf {
  * negative errno with one line in '*errp', owned by the caller:
  *
  *   -EOPNOTSUPP    the eSwitch is not in switchdev mode
- *   -EEXIST        there is an SF of that number
+ *   -EEXIST        there is an SF of that number, and not 'reuse'
  *   -ETIMEDOUT     something did not happen in time
  *   other          what the kernel said
  *
- * After a failure the SF is gone again; if not even that could be done,
- * '*leftp' is true and the line says so. */
+ * After a failure the SF is gone again, unless it was there before; if not even
+ * that could be done, '*leftp' is true and the line says so. */
 int mlx5_sf_create(struct mlx5_dl_conn *, const struct mlx5_sf_spec *,
                    struct mlx5_sf *, bool *leftp, char **errp);
 

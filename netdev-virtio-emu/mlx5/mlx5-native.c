@@ -28,6 +28,7 @@
 #include "hash.h"
 #include "mlx5-ctrl.h"
 #include "mlx5-datapath.h"
+#include "mlx5-prm-emulation.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -112,7 +113,16 @@ struct mlx5_native {
 
     struct ovs_mutex news_mutex;
     struct ovs_list news OVS_GUARDED; /* struct mlx5_native_event. */
+    struct ovs_list jobs OVS_GUARDED; /* struct job. */
     struct seq *news_seq;       /* Wakes the main thread. */
+};
+
+/* Something that the main thread has asked for and does not wait for. */
+struct job {
+    struct ovs_list node;       /* In native->jobs. */
+    bool unplug;                /* wish.vhca_id; otherwise 'wish'. */
+    struct mlx5_native_wish wish;
+    void *cookie;
 };
 
 static void
@@ -677,6 +687,208 @@ step_rescan(struct mlx5_native *native, struct fn *fn)
     tell(native, event);
 }
 
+/* Taking functions over, and plugging them. */
+
+/* Makes a function.  The main thread may do something meanwhile if
+ * 'pause'. */
+static int
+plug(struct mlx5_native *native, const struct mlx5_emu_config *config,
+     bool pause, struct mlx5_emu_function *function, char **errp)
+{
+    uint16_t vhca_id;
+    int error;
+
+    error = mlx5_emu_plug(native->devx, config, &vhca_id, errp);
+    if (error) {
+        return error;
+    }
+    if (pause) {
+        pause_step(native);
+    }
+    error = mlx5_emu_find(native->devx, &native->caps, vhca_id, function,
+                          errp);
+    for (int i = 0; i < 2 && error; i++) {
+        /* Whole or gone. */
+        char *err = NULL;
+
+        if (!mlx5_emu_unplug(native->devx, vhca_id, &err)) {
+            break;
+        }
+        VLOG_ERR("function %u is left plugged: %s", vhca_id, err);
+        free(err);
+    }
+    return error;
+}
+
+/* Makes 'fn', which has just been taken over, be as '*config' says, as far as
+ * its driver allows, and stores there how it is. */
+static int
+impose(struct mlx5_native *native, struct fn *fn,
+       struct mlx5_emu_config *config, char **errp)
+{
+    struct mlx5_emu_state *s = &fn->regs;
+    bool common, dev_cfg;
+    int error;
+
+    error = mlx5_emu_query(fn->emu, 0, s, errp);
+    if (error) {
+        return error;
+    }
+    common = (s->device_features != config->features
+              || s->max_queue_size != config->max_queue_size);
+    dev_cfg = (!eth_addr_equals(s->mac, config->mac) || s->mtu != config->mtu
+               || s->max_pairs != config->max_pairs);
+    pause_step(native);
+    error = mlx5_emu_configure(fn->emu, s->modifiable, config, common,
+                               dev_cfg, errp);
+    if (!error) {
+        s->device_features = config->features;
+        s->max_queue_size = config->max_queue_size;
+        s->mac = config->mac;
+        s->mtu = config->mtu;
+        s->max_pairs = config->max_pairs;
+    } else if (error == -EBUSY && (s->status || !s->enabled)) {
+        /* It has a driver, or is being reset. */
+        free(*errp);
+        *errp = NULL;
+        error = 0;
+    }
+    if (!error && s->link_up != config->link_up) {
+        pause_step(native);
+        error = mlx5_emu_set_link(fn->emu, config->link_up, errp);
+        s->link_up = config->link_up;
+    }
+    if (!error && config->num_msix && config->num_msix != s->num_msix
+        && s->modifiable & MLX5_EMU_MODIFY_NUM_MSIX) {
+        pause_step(native);
+        error = mlx5_emu_set_msix(fn->emu, config->num_msix, errp);
+        s->num_msix = config->num_msix;
+    }
+    config->features = s->device_features;
+    config->max_queue_size = s->max_queue_size;
+    config->mac = s->mac;
+    config->mtu = s->mtu;
+    config->max_pairs = s->max_pairs;
+    config->num_msix = s->num_msix;
+
+    /* Since events are on, what changes from now on is told. */
+    fn->dirty = s->status != 0 || !s->enabled;
+    return error;
+}
+
+static void
+carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
+               struct mlx5_native_event *event)
+    OVS_REQUIRES(native->mutex)
+{
+    struct fn *fn = xzalloc(sizeof *fn);
+    bool plugged = false;
+    char *err = NULL;
+    int error = 0;
+
+    event->function.vhca_id = wish->vhca_id;
+    if (wish->plug) {
+        error = plug(native, &wish->config, true, &event->function, &err);
+        plugged = !error;
+    }
+    fn->vhca_id = event->function.vhca_id;
+    ovs_strlcpy(fn->sf_name, wish->sf_name, sizeof fn->sf_name);
+    if (!error && find_fn(native, fn->vhca_id)) {
+        error = mlx5_devx_fail(-EEXIST, &err,
+                               "function %u is managed already", fn->vhca_id);
+    }
+    if (!error) {
+        pause_step(native);
+        error = manage(native, fn, &err);
+    }
+    if (!error && !wish->plug) {
+        pause_step(native);
+        error = impose(native, fn, &wish->config, &err);
+    }
+    if (!error && fn->regs.num_vfs && !wish->is_vf) {
+        pause_step(native);
+        error = mlx5_emu_list(native->devx, &native->caps, fn->vhca_id,
+                              fn->regs.num_vfs, &event->vfs, &event->n_vfs,
+                              &err);
+    }
+
+    if (!error) {
+        event->config = wish->config;
+        hmap_insert(&native->fns, &fn->node, hash_int(fn->vhca_id, 0));
+    } else {
+        mlx5_devx_destroy(&fn->emu);
+        mlx5_devx_reap(native->devx);
+        for (int i = 0; i < 2 && plugged; i++) {
+            char *reason = NULL;
+
+            if (!mlx5_emu_unplug(native->devx, fn->vhca_id, &reason)) {
+                break;
+            }
+            VLOG_ERR("function %u is left plugged: %s", fn->vhca_id, reason);
+            free(reason);
+        }
+        mlx5_emu_state_uninit(&fn->regs);
+        free(fn);
+        fn = NULL;
+    }
+    event->error = error;
+    event->text = err;
+    tell(native, event);
+    if (fn && !fn->dirty) {
+        tell_driver(native, fn, false);
+    }
+}
+
+static void
+carry_out(struct mlx5_native *native, struct job *job)
+    OVS_REQUIRES(native->mutex)
+{
+    struct mlx5_native_event *event = xzalloc(sizeof *event);
+
+    event->vhca_id = job->wish.vhca_id;
+    event->cookie = job->cookie;
+    if (job->unplug) {
+        event->type = MLX5_NATIVE_UNPLUGGED;
+        mlx5_devx_reap(native->devx);
+        event->error = mlx5_emu_unplug(native->devx, job->wish.vhca_id,
+                                       &event->text);
+        tell(native, event);
+    } else {
+        event->type = MLX5_NATIVE_TAKEN;
+        carry_out_take(native, &job->wish, event);
+    }
+    free(job);
+}
+
+static struct job *
+pop_job(struct mlx5_native *native)
+{
+    struct job *job = NULL;
+
+    ovs_mutex_lock(&native->news_mutex);
+    if (!ovs_list_is_empty(&native->jobs)) {
+        job = CONTAINER_OF(ovs_list_pop_front(&native->jobs), struct job,
+                           node);
+    }
+    ovs_mutex_unlock(&native->news_mutex);
+    return job;
+}
+
+static void
+push_job(struct mlx5_native *native, const struct mlx5_native_wish *wish,
+         bool unplug, void *cookie)
+{
+    struct job *job = xzalloc(sizeof *job);
+
+    job->wish = *wish;
+    job->unplug = unplug;
+    job->cookie = cookie;
+    ovs_mutex_lock(&native->news_mutex);
+    ovs_list_push_back(&native->jobs, &job->node);
+    ovs_mutex_unlock(&native->news_mutex);
+    seq_change(native->work);
+}
+
 /* Is there anything to do for 'fn' now?  Otherwise stores in '*at', if that is
  * later, when. */
 static bool
@@ -812,6 +1024,8 @@ native_main(void *native_)
 
     while (!is_stopped(native)) {
         uint64_t work = seq_read(native->work);
+        struct job *job = pop_job(native);
+        bool worked = job != NULL;
         long long int at = LLONG_MAX;
         uint16_t *due = NULL;
         size_t n = 0, allocated = 0;
@@ -820,6 +1034,9 @@ native_main(void *native_)
         give_way(native);
         ovs_mutex_lock(&native->mutex);
         read_events(native);
+        if (job) {
+            carry_out(native, job);
+        }
         if (time_msec() >= native->reap_at) {
             native->reap_at = (mlx5_devx_reap(native->devx)
                                ? time_msec() + RETRY_MS : LLONG_MAX);
@@ -850,7 +1067,7 @@ native_main(void *native_)
             ovsrcu_quiesce();
         }
         free(due);
-        if (!n) {
+        if (!n && !worked) {
             wait_events(native);
             seq_wait(native->work, work);
             if (at != LLONG_MAX) {
@@ -902,6 +1119,7 @@ mlx5_native_open(const struct mlx5_devx_class *class,
     atomic_init(&native->stop, false);
     ovs_mutex_init(&native->news_mutex);
     ovs_list_init(&native->news);
+    ovs_list_init(&native->jobs);
     native->news_seq = seq_create();
 #define MLX5_NATIVE_GAP(NAME, TEXT) VLOG_DBG("gap " #NAME ": " TEXT);
     MLX5_NATIVE_GAPS
@@ -915,6 +1133,7 @@ void
 mlx5_native_close(struct mlx5_native *native, bool keep)
 {
     struct mlx5_native_event *event;
+    struct job *job;
     struct fn *fn;
 
     if (!native) {
@@ -941,6 +1160,9 @@ mlx5_native_close(struct mlx5_native *native, bool keep)
     mlx5_devx_close(native->devx);
     while ((event = mlx5_native_poll(native)) != NULL) {
         mlx5_native_event_free(event);
+    }
+    while ((job = pop_job(native)) != NULL) {
+        free(job);
     }
     hmap_destroy(&native->fns);
     seq_destroy(native->work);
@@ -975,29 +1197,28 @@ mlx5_native_plug(struct mlx5_native *native,
                  const struct mlx5_emu_config *config,
                  struct mlx5_emu_function *function, char **errp)
 {
-    uint16_t vhca_id;
     int error;
 
     enter(native);
-    error = mlx5_emu_plug(native->devx, config, &vhca_id, errp);
-    if (!error) {
-        error = mlx5_emu_find(native->devx, &native->caps, vhca_id, function,
-                              errp);
-        if (error) {
-            /* Whole or gone. */
-            for (int i = 0; i < 2; i++) {
-                char *err = NULL;
-
-                if (!mlx5_emu_unplug(native->devx, vhca_id, &err)) {
-                    break;
-                }
-                VLOG_ERR("function %u is left plugged: %s", vhca_id, err);
-                free(err);
-            }
-        }
-    }
+    error = plug(native, config, false, function, errp);
     leave(native);
     return error;
+}
+
+void
+mlx5_native_take(struct mlx5_native *native,
+                 const struct mlx5_native_wish *wish, void *cookie)
+{
+    push_job(native, wish, false, cookie);
+}
+
+void
+mlx5_native_start_unplug(struct mlx5_native *native, uint16_t vhca_id,
+                         void *cookie)
+{
+    struct mlx5_native_wish wish = { .vhca_id = vhca_id };
+
+    push_job(native, &wish, true, cookie);
 }
 
 /* Gap: hotplug_state. */
@@ -1168,20 +1389,39 @@ mlx5_native_get_queue(struct mlx5_native *native, uint16_t vhca_id,
     return fn != NULL;
 }
 
-void
-mlx5_native_get_stats(struct mlx5_native *native, uint16_t vhca_id,
-                      struct mlx5_native_stats *stats)
+static void
+get_stats(struct mlx5_native *native, uint16_t vhca_id,
+          struct mlx5_native_stats *stats)
+    OVS_REQUIRES(native->mutex)
 {
-    const struct fn *fn;
+    const struct fn *fn = find_fn(native, vhca_id);
 
-    enter(native);
-    fn = find_fn(native, vhca_id);
     if (fn) {
         *stats = fn->stats;
     } else {
         memset(stats, 0, sizeof *stats);
     }
+}
+
+void
+mlx5_native_get_stats(struct mlx5_native *native, uint16_t vhca_id,
+                      struct mlx5_native_stats *stats)
+{
+    enter(native);
+    get_stats(native, vhca_id, stats);
     leave(native);
+}
+
+bool
+mlx5_native_try_stats(struct mlx5_native *native, uint16_t vhca_id,
+                      struct mlx5_native_stats *stats)
+{
+    if (ovs_mutex_trylock(&native->mutex)) {
+        return false;
+    }
+    get_stats(native, vhca_id, stats);
+    ovs_mutex_unlock(&native->mutex);
+    return true;
 }
 
 struct mlx5_native_event *

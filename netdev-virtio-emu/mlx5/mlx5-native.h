@@ -99,6 +99,9 @@ enum mlx5_native_event_type {
     MLX5_NATIVE_VFS,            /* 'vfs', 'n_vfs': those that the PF has. */
     MLX5_NATIVE_RELEASED,       /* Nothing of it is left. */
     MLX5_NATIVE_PROBLEM,        /* 'text'. */
+    MLX5_NATIVE_TAKEN,          /* 'cookie'; 'error' and 'text', or 'function',
+                                 * 'config', 'vfs', 'n_vfs'. */
+    MLX5_NATIVE_UNPLUGGED,      /* 'cookie'; 'error' and 'text'. */
 };
 
 struct mlx5_native_event {
@@ -110,6 +113,10 @@ struct mlx5_native_event {
     struct mlx5_emu_function *vfs;
     size_t n_vfs;
     char *text;
+    void *cookie;
+    int error;
+    struct mlx5_emu_function function;
+    struct mlx5_emu_config config; /* In force. */
 };
 
 /* Of a function, since it is managed. */
@@ -143,6 +150,26 @@ const struct mlx5_emu_function *mlx5_native_get_pfs(const struct mlx5_native *,
 int mlx5_native_plug(struct mlx5_native *, const struct mlx5_emu_config *,
                      struct mlx5_emu_function *, char **errp);
 
+/* The same beside the main thread, with more: what a function is to be. */
+struct mlx5_native_wish {
+    bool plug;                  /* Make one?  If not, take over... */
+    uint16_t vhca_id;           /* ...this one. */
+    bool is_vf;
+    char sf_name[64];           /* RDMA device of its SF. */
+    struct mlx5_emu_config config;
+};
+
+/* Makes, or takes over, a function, and manages it from now on.  One that has
+ * a driver keeps the configuration that it has.  MLX5_NATIVE_TAKEN, with
+ * 'cookie', tells when that is done; after a failure nothing has changed. */
+void mlx5_native_take(struct mlx5_native *, const struct mlx5_native_wish *,
+                      void *cookie);
+
+/* Takes a function away that is not managed (any more), and tells by
+ * MLX5_NATIVE_UNPLUGGED. */
+void mlx5_native_start_unplug(struct mlx5_native *, uint16_t vhca_id,
+                              void *cookie);
+
 /* Takes a function away that is not managed (any more). */
 int mlx5_native_unplug(struct mlx5_native *, uint16_t vhca_id, char **errp);
 
@@ -172,6 +199,10 @@ int mlx5_native_set_msix(struct mlx5_native *, uint16_t vhca_id,
 bool mlx5_native_get_queue(struct mlx5_native *, uint16_t vhca_id,
                            unsigned int index, struct virtnet_queue_info *);
 void mlx5_native_get_stats(struct mlx5_native *, uint16_t vhca_id,
+                           struct mlx5_native_stats *);
+
+/* The same if it can be had without waiting; otherwise returns false. */
+bool mlx5_native_try_stats(struct mlx5_native *, uint16_t vhca_id,
                            struct mlx5_native_stats *);
 
 /* The next event, which the caller frees with mlx5_native_event_free(), or

@@ -27,7 +27,7 @@
 
 #include "coverage.h"
 #include "mlx5-devlink.h"
-#include "mlx5-rep.h"
+#include "mlx5-port.h"
 #include "mlx5-vendor-cli.h"
 #include "mlx5-vendor-json.h"
 #include "openvswitch/dynamic-string.h"
@@ -73,8 +73,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
 #define MAX_IB_DEVICES 4
 
 struct vendor_device {
-    struct virtnet_device up;
-    struct mlx5_rep rep;
+    struct mlx5_port port;
     char handle[MLX5_DL_HANDLE_LEN]; /* Of its SF's parent, for devlink. */
     uint32_t told_ifindex;      /* By the service. */
     int missing;                /* Lists that it has been missing from. */
@@ -128,7 +127,7 @@ vendor_cast(const struct virtnet_backend *backend)
 static struct vendor_device *
 vendor_device_cast(const struct virtnet_device *dev)
 {
-    return CONTAINER_OF(dev, struct vendor_device, up);
+    return CONTAINER_OF(dev, struct vendor_device, port.up);
 }
 
 /* Takes note of 'problem', which may be NULL, and logs what is new. */
@@ -160,7 +159,8 @@ find_rep(const struct vendor *v, const struct vendor_device *vd)
         && vd->handle[0] && mlx5_devlink_find_uplink(v->devlink, vd->handle)) {
         const struct mlx5_dl_port *port;
 
-        port = mlx5_devlink_find_sf(v->devlink, vd->handle, vd->up.sf_num);
+        port = mlx5_devlink_find_sf(v->devlink, vd->handle,
+                                    vd->port.up.sf_num);
         return port ? port->ifindex : 0;
     }
     return (vd->told_ifindex && if_indextoname(vd->told_ifindex, name)
@@ -174,25 +174,25 @@ follow_rep(const struct vendor *v, struct vendor_device *vd)
     uint32_t ifindex = find_rep(v, vd);
     char *err = NULL;
 
-    if (ifindex == vd->rep.ifindex && (ifindex || vd->no_rep)) {
+    if (ifindex == vd->port.rep.ifindex && (ifindex || vd->no_rep)) {
         return;
     }
-    mlx5_rep_detach(&vd->rep);
-    vd->up.rep_ifindex = 0;
+    mlx5_rep_detach(&vd->port.rep);
+    vd->port.up.rep_ifindex = 0;
     vd->no_rep = !ifindex;
     if (!ifindex) {
         err = xasprintf("there is no representor of SF %"PRIu32,
-                        vd->up.sf_num);
-    } else if (!mlx5_rep_attach(&vd->rep, ifindex, &err)) {
-        vd->up.rep_ifindex = ifindex;
+                        vd->port.up.sf_num);
+    } else if (!mlx5_rep_attach(&vd->port.rep, ifindex, &err)) {
+        vd->port.up.rep_ifindex = ifindex;
         VLOG_INFO("%s: representor of SF %"PRIu32" is interface %"PRIu32,
-                  vd->up.rep_name, vd->up.sf_num, ifindex);
+                  vd->port.up.rep_name, vd->port.up.sf_num, ifindex);
     }
     if (err) {
-        VLOG_WARN_RL(&rl, "%s: %s", vd->up.rep_name, err);
+        VLOG_WARN_RL(&rl, "%s: %s", vd->port.up.rep_name, err);
         free(err);
     }
-    virtnet_controller_device_changed(&vd->up);
+    virtnet_controller_device_changed(&vd->port.up);
 }
 
 static void
@@ -258,7 +258,7 @@ take_info(struct vendor_device *vd, const struct mlx5_vendor_device *info,
 {
     struct virtnet_device_config config = info->config;
     struct virtnet_driver_info driver = info->driver;
-    struct virtnet_device *dev = &vd->up;
+    struct virtnet_device *dev = &vd->port.up;
     bool changed;
 
     if (!info->has_features) {
@@ -341,11 +341,10 @@ appeared(struct vendor *v, const struct mlx5_vendor_device *info)
     dev->attachment = "pci";
     ovs_strlcpy(dev->rep_name, info->rep_name, sizeof dev->rep_name);
     /* The switch's side has an address of its own, not the guest's. */
-    dev->rep_mac = info->config.mac;
-    dev->rep_mac.ea[0] = (dev->rep_mac.ea[0] | 2) ^ 0x40;
+    dev->rep_mac = mlx5_port_make_mac(info->config.mac);
     bridge = shash_find_and_delete(&v->bridges, dev->vuid);
     dev->bridge = bridge;
-    mlx5_rep_init(&vd->rep, info->config.mtu);
+    mlx5_rep_init(&vd->port.rep, info->config.mtu);
     take_info(vd, info, true);
     COVERAGE_INC(mlx5_vendor_appeared);
     VLOG_INFO("%s %s: appeared, "VIRTNET_BDF_FMT", SF %"PRIu32", "
@@ -360,9 +359,9 @@ static void
 vanished(struct vendor_device *vd)
 {
     COVERAGE_INC(mlx5_vendor_vanished);
-    VLOG_INFO("%s %s: vanished", virtnet_function_type_name(vd->up.type),
-              vd->up.vuid);
-    virtnet_vanish(&vd->up);
+    VLOG_INFO("%s %s: vanished", virtnet_function_type_name(vd->port.up.type),
+              vd->port.up.vuid);
+    virtnet_vanish(&vd->port.up);
 }
 
 /* Is 'dev', missing from 'list', in the way of a device of the list? */
@@ -874,9 +873,8 @@ vendor_device_alloc(struct virtnet_backend *backend,
 {
     struct vendor_device *vd = xzalloc(sizeof *vd);
 
-    virtnet_device_init(&vd->up, backend, type);
-    mlx5_rep_init(&vd->rep, VIRTNET_DEFAULT_MTU);
-    return &vd->up;
+    mlx5_port_init(&vd->port, backend, type);
+    return &vd->port.up;
 }
 
 static int
@@ -890,7 +888,7 @@ vendor_device_construct(struct virtnet_device *dev OVS_UNUSED, char **errp)
 static void
 vendor_device_destruct(struct virtnet_device *dev)
 {
-    mlx5_rep_detach(&vendor_device_cast(dev)->rep);
+    mlx5_rep_detach(&vendor_device_cast(dev)->port.rep);
 }
 
 static void
@@ -898,8 +896,7 @@ vendor_device_dealloc(struct virtnet_device *dev)
 {
     struct vendor_device *vd = vendor_device_cast(dev);
 
-    mlx5_rep_uninit(&vd->rep);
-    virtnet_device_uninit(dev);
+    mlx5_port_uninit(&vd->port);
     free(vd);
 }
 
@@ -947,64 +944,6 @@ vendor_get_queue_info(const struct virtnet_device *dev, unsigned int index,
     return 0;
 }
 
-/* Representor. */
-
-static int
-vendor_rep_set_mtu(struct virtnet_device *dev, int mtu)
-{
-    return mlx5_rep_set_mtu(&vendor_device_cast(dev)->rep, mtu);
-}
-
-static void
-vendor_rep_set_up(struct virtnet_device *dev, bool up)
-{
-    struct mlx5_rep *rep = &vendor_device_cast(dev)->rep;
-    char *err = NULL;
-
-    /* While a port is made and unmade there is no netdev, and it is down. */
-    if (mlx5_rep_set_used(rep, up || dev->netdev, &err)) {
-        VLOG_WARN_RL(&rl, "%s: %s", dev->rep_name, err);
-        free(err);
-    }
-    mlx5_rep_set_up(rep, up);
-}
-
-static void
-vendor_rep_get_stats(const struct virtnet_device *dev,
-                     struct netdev_stats *stats)
-{
-    mlx5_rep_get_stats(&vendor_device_cast(dev)->rep, stats);
-}
-
-static size_t
-vendor_rep_get_custom_stats(const struct virtnet_device *dev,
-                            struct netdev_custom_counter **counters)
-{
-    return mlx5_rep_get_custom_stats(&vendor_device_cast(dev)->rep, counters);
-}
-
-static int
-vendor_rep_recv(struct virtnet_device *dev, int qid,
-                struct dp_packet_batch *batch, int *qfill)
-{
-    return (qid ? EAGAIN
-            : mlx5_rep_recv(&vendor_device_cast(dev)->rep, batch, qfill));
-}
-
-static void
-vendor_rep_send(struct virtnet_device *dev, int qid OVS_UNUSED,
-                struct dp_packet_batch *batch)
-{
-    mlx5_rep_send(&vendor_device_cast(dev)->rep, batch);
-}
-
-static bool
-vendor_rep_rxq_enabled(const struct virtnet_device *dev OVS_UNUSED, int qid)
-{
-    /* A packet socket is one queue. */
-    return !qid;
-}
-
 const struct virtnet_backend_class virtnet_mlx5_vendor_class = {
     .type = "mlx5",
 
@@ -1028,13 +967,5 @@ const struct virtnet_backend_class virtnet_mlx5_vendor_class = {
 
     .get_queue_info = vendor_get_queue_info,
 
-    .rep_complete = true,
-    .rep_is_netdev = true,
-    .rep_set_mtu = vendor_rep_set_mtu,
-    .rep_set_up = vendor_rep_set_up,
-    .rep_get_stats = vendor_rep_get_stats,
-    .rep_get_custom_stats = vendor_rep_get_custom_stats,
-    .rep_recv = vendor_rep_recv,
-    .rep_send = vendor_rep_send,
-    .rep_rxq_enabled = vendor_rep_rxq_enabled,
+    MLX5_PORT_OPS,
 };

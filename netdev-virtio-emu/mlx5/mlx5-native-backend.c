@@ -1,0 +1,703 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The mlx5 backend in mode "native".  See mlx5-native-backend.h. */
+
+#include <config.h>
+
+#include "mlx5-native-backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coverage.h"
+#include "hash.h"
+#include "mlx5-native-device.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+#include "virtnet-controller.h"
+#include "virtnet-settings.h"
+#include "virtnet-sriov.h"
+
+VLOG_DEFINE_THIS_MODULE(mlx5_backend);
+
+COVERAGE_DEFINE(mlx5_function_taken);
+
+const struct mlx5_devx_class *mlx5_native_devx = &mlx5_devx_rdma_core;
+const struct mlx5_dl_kernel *mlx5_native_kernel = &mlx5_dl_linux;
+
+/* How long (ms) to work on news in one turn of the main loop. */
+#define SLICE_MS 10
+
+/* After how many ms to try again to tell the controller how many VFs there
+ * are, while it is busy. */
+#define VFS_RETRY_MS 20
+
+/* Features, by VIRTIO 1.2, sections 5.1.3 and 6: what the data path and the
+ * control queue can do, besides what capabilities add. */
+#define F(BIT) (UINT64_C(1) << (BIT))
+#define DEFAULT_FEATURES (F(3) | F(5) | F(16) | F(17) | F(18) | F(19) | F(22) \
+                          | F(23) | F(32))
+#define MORE_FEATURES (F(20) | F(52) | F(53))
+
+static struct native_device *
+find_device(const struct native *n, uint16_t vhca_id)
+{
+    struct native_device *nd;
+
+    HMAP_FOR_EACH_WITH_HASH (nd, node, hash_int(vhca_id, 0), &n->devices) {
+        if (nd->port.up.vhca_id == vhca_id) {
+            return nd;
+        }
+    }
+    return NULL;
+}
+
+void
+native_set_managed(struct native_device *nd, bool managed)
+{
+    struct native *n = native_of(nd);
+
+    if (managed != nd->managed) {
+        nd->managed = managed;
+        if (managed) {
+            hmap_insert(&n->devices, &nd->node,
+                        hash_int(nd->port.up.vhca_id, 0));
+        } else {
+            hmap_remove(&n->devices, &nd->node);
+        }
+    }
+}
+
+/* What firmware is to be told of 'config'. */
+static void
+to_emu_config(const struct virtnet_device_config *config,
+              struct mlx5_emu_config *c)
+{
+    *c = (struct mlx5_emu_config) {
+        .features = config->features,
+        .mac = config->mac,
+        .mtu = config->mtu,
+        .max_pairs = config->max_queue_pairs,
+        .max_queue_size = config->max_queue_size,
+        .num_msix = config->num_msix,
+        .link_up = config->link_up,
+        .transitional = config->transitional,
+    };
+}
+
+void
+native_take_function(struct native_device *nd)
+{
+    const struct virtnet_device *dev = &nd->port.up;
+    struct mlx5_native_wish wish = {
+        .plug = !dev->vuid,
+        .vhca_id = dev->vhca_id,
+        .is_vf = dev->type == VIRTNET_VF,
+    };
+
+    ovs_strlcpy(wish.sf_name, nd->rdma_dev, sizeof wish.sf_name);
+    to_emu_config(&dev->config, &wish.config);
+    mlx5_native_take(native_of(nd)->fw, &wish, nd);
+}
+
+/* News from firmware. */
+
+static void
+set_vfs(struct native_device *nd, struct mlx5_native_event *event)
+{
+    free(nd->vfs);
+    nd->vfs = event->vfs;
+    nd->n_vfs = event->n_vfs;
+    event->vfs = NULL;
+    event->n_vfs = 0;
+}
+
+/* The function of 'nd' has been taken over, or not. */
+static void
+taken(struct native_device *nd, struct mlx5_native_event *event)
+{
+    struct virtnet_device *dev = &nd->port.up;
+    const struct mlx5_emu_config *c = &event->config;
+    char *reason = nd->unplug_reason;
+    int error = nd->unplug_error;
+
+    nd->unplug_error = 0;
+    nd->unplug_reason = NULL;
+    if (event->error) {
+        if (error) {
+            VLOG_ERR("%s: neither unplugged nor managed any more: %s",
+                     dev->vuid, event->text);
+            nd->n_problems++;
+        }
+        virtnet_device_step_done(
+            dev, (dev->type == VIRTNET_HOTPLUG_PF ? VIRTNET_E_BACKEND_HOTPLUG
+                  : VIRTNET_E_BACKEND_OPEN), event->text);
+        free(reason);
+        return;
+    }
+    COVERAGE_INC(mlx5_function_taken);
+    if (!dev->vuid) {
+        dev->vuid = xstrdup(event->function.vuid);
+        dev->bdf = event->function.bdf;
+        dev->vhca_id = event->function.vhca_id;
+    }
+    if (!error) {
+        dev->config.features = c->features;
+        dev->config.mac = c->mac;
+        dev->config.mtu = c->mtu;
+        dev->config.max_queue_pairs = c->max_pairs;
+        dev->config.max_queue_size = c->max_queue_size;
+        dev->config.num_msix = c->num_msix;
+    }
+    if (dev->type == VIRTNET_STATIC_PF) {
+        set_vfs(nd, event);
+        dev->num_vfs = nd->n_vfs;
+    }
+    dev->attachment = "pci";
+    native_set_managed(nd, true);
+    virtnet_device_step_done(dev, error ? VIRTNET_E_BACKEND_HOTPLUG : 0,
+                             reason);
+    free(reason);
+}
+
+static void
+driver_changed(struct native_device *nd, const struct mlx5_native_event *event)
+{
+    struct virtnet_driver_info info = event->info;
+
+    /* The switch's end is one queue, however many the driver has. */
+    info.ring_pairs = info.status & VIRTNET_STATUS_DRIVER_OK ? 1 : 0;
+    nd->port.up.flr |= event->flr;
+    virtnet_device_driver_changed(&nd->port.up, &info);
+}
+
+static void
+handle_event(struct native *n, struct mlx5_native_event *event)
+{
+    struct native_device *nd = find_device(n, event->vhca_id);
+    struct tail *tail;
+
+    switch (event->type) {
+    case MLX5_NATIVE_DRIVER:
+        if (nd) {
+            driver_changed(nd, event);
+        }
+        break;
+
+    case MLX5_NATIVE_VFS:
+        if (nd) {
+            nd->vfs_gone |= !event->n_vfs;
+            set_vfs(nd, event);
+            if (ovs_list_is_empty(&nd->changed_node)) {
+                ovs_list_push_back(&n->changed, &nd->changed_node);
+            }
+            n->changed_at = 0;
+        }
+        break;
+
+    case MLX5_NATIVE_RELEASED:
+        tail = native_tail_find(n, event->vhca_id);
+        if (tail) {
+            tail->released = true;
+            native_tail_go_on(tail);
+        }
+        break;
+
+    case MLX5_NATIVE_PROBLEM:
+        if (nd) {
+            nd->n_problems++;
+        }
+        break;
+
+    case MLX5_NATIVE_TAKEN:
+        taken(event->cookie, event);
+        break;
+
+    case MLX5_NATIVE_UNPLUGGED:
+        native_tail_unplugged(event->cookie, event->error, event->text);
+        break;
+    }
+}
+
+/* Tells the controller how many VFs the host has enabled, and asks for no
+ * others meanwhile.  Returns false if it is busy. */
+static bool
+sync_vfs(struct native_device *nd)
+{
+    struct virtnet_device *dev = &nd->port.up;
+    unsigned int n = nd->n_vfs;
+    char *err = NULL;
+    int error;
+
+    if (!virtnet_controller_is_running(NULL)
+        || virtnet_sriov_pf_is_busy(dev)) {
+        return false;
+    }
+    nd->vfs_gone = nd->vfs_gone && dev->num_vfs;
+    if (n == dev->num_vfs && !nd->vfs_gone) {
+        return true;
+    } else if (n && dev->num_vfs) {
+        /* Others, and so first none. */
+        error = virtnet_sriov_set(dev, 0, NULL, NULL, &err);
+        free(err);
+        return error != 0 && error != -EBUSY;
+    }
+    VLOG_INFO("static PF[%u] %s: the host has %s %u VFs", dev->pf_id,
+              dev->vuid, n ? "enabled" : "disabled", n ? n : dev->num_vfs);
+    error = virtnet_sriov_set(dev, n, NULL, NULL, &err);
+    if (error && error != -EBUSY) {
+        VLOG_ERR("static PF[%u] %s: the host's VFs are left alone: %s (%d)"
+                 "%s%s", dev->pf_id, dev->vuid, virtnet_strerror(error),
+                 error, err ? ": " : "", err ? err : "");
+    }
+    free(err);
+    return error != -EBUSY;
+}
+
+static void
+sync_all_vfs(struct native *n)
+{
+    struct native_device *nd;
+
+    if (time_msec() < n->changed_at) {
+        return;
+    }
+    n->syncing = true;
+    LIST_FOR_EACH_SAFE (nd, changed_node, &n->changed) {
+        if (sync_vfs(nd)) {
+            ovs_list_remove(&nd->changed_node);
+            ovs_list_init(&nd->changed_node);
+        }
+    }
+    n->syncing = false;
+    n->changed_at = time_msec() + VFS_RETRY_MS;
+}
+
+/* Backend. */
+
+static void
+native_destroy(struct native *n)
+{
+    hmap_destroy(&n->devices);
+    for (size_t i = 0; i < n->n_ib_devices; i++) {
+        free(CONST_CAST(char *, n->ib_devices[i].name));
+        free(CONST_CAST(char *, n->ib_devices[i].pci_addr));
+        free(CONST_CAST(char *, n->ib_devices[i].uplink));
+    }
+    free(CONST_CAST(char *, n->caps.emulation_manager));
+    free(n);
+}
+
+static void native_run(struct virtnet_backend *);
+
+/* The backend that is closed when its tails have come to an end. */
+static struct native *lingering;
+
+static void
+native_end(struct native *n)
+{
+    mlx5_native_open_close(n->fw, n->devlink);
+    native_destroy(n);
+}
+
+static void
+init_caps(struct native *n)
+{
+    const struct mlx5_emu_caps *c = mlx5_native_get_caps(n->fw);
+    struct virtnet_backend_caps *caps = &n->caps;
+    const struct mlx5_emu_function *pfs;
+    uint64_t offloads;
+    size_t n_pfs;
+
+    offloads = ((c->tx_csum ? F(0) : 0) | (c->rx_csum ? F(1) : 0)
+                | (c->tx_csum && c->tso_ipv4 ? F(11) : 0)
+                | (c->tx_csum && c->tso_ipv6 ? F(12) : 0));
+    caps->emulation_manager = xstrdup(mlx5_native_get_name(n->fw));
+    caps->max_hotplug_devices = c->max_hotplug;
+    caps->max_devices = c->max_devices;
+    caps->max_vfs_per_pf = c->max_vfs;
+    caps->max_vf_msix = c->max_vf_msix;
+    caps->max_virt_queues = MIN(c->max_queues, MLX5_EMU_MAX_QUEUES);
+    caps->max_tunnel_descriptors = c->max_tunnel_desc;
+    caps->default_features = DEFAULT_FEATURES | offloads;
+    caps->supported_features = caps->default_features | MORE_FEATURES;
+    caps->required_features = F(32);
+    /* Gap: ctrl_packed. */
+    caps->virt_queue_types = c->queue_types & 1;
+    caps->event_modes = c->event_modes;
+    caps->card = true;
+    pfs = mlx5_native_get_pfs(n->fw, &n_pfs);
+    for (size_t i = 0; i < n_pfs; i++) {
+        caps->num_pfs += !pfs[i].hotplug;
+    }
+}
+
+static int
+native_open(const struct virtnet_settings *s,
+            struct virtnet_backend **backendp, char **errp)
+{
+    struct mlx5_open_result result;
+    struct native *n;
+    int error;
+
+    if (lingering) {
+        native_run(&lingering->up);
+        if (ovs_list_is_empty(&lingering->tails)) {
+            native_end(lingering);
+            lingering = NULL;
+        }
+        *errp = xstrdup("devices are still being let go of");
+        return -EAGAIN;
+    }
+    error = mlx5_native_open_run(s, mlx5_native_devx, &result, errp);
+    if (error) {
+        return error;
+    }
+
+    n = xzalloc(sizeof *n);
+    n->up.class = &virtnet_mlx5_native_class;
+    n->fw = result.fw;
+    memcpy(n->ib_devices, result.parents, sizeof n->ib_devices);
+    n->n_ib_devices = result.n_parents;
+    hmap_init(&n->devices);
+    ovs_list_init(&n->waiting);
+    ovs_list_init(&n->changed);
+    ovs_list_init(&n->tails);
+    init_caps(n);
+    n->devlink = mlx5_devlink_open(mlx5_native_kernel,
+                                   NATIVE_DEVLINK_TIMEOUT_MS,
+                                   native_sf_port_changed, n);
+    *backendp = &n->up;
+    return 0;
+}
+
+static void
+native_close(struct virtnet_backend *backend, bool keep)
+{
+    struct native *n = native_cast(backend);
+
+    if (keep) {
+        /* Functions stay plugged, SFs stay, ports are used to the last. */
+        mlx5_devlink_close(n->devlink);
+        mlx5_native_close(n->fw, true);
+        n->devlink = NULL;
+        n->fw = NULL;
+    } else if (ovs_list_is_empty(&n->tails)) {
+        native_end(n);
+    } else {
+        lingering = n;
+    }
+}
+
+static void
+native_run(struct virtnet_backend *backend)
+{
+    struct native *n = native_cast(backend);
+    long long int deadline = time_msec() + SLICE_MS;
+    struct mlx5_native_event *event;
+    struct tail *tail;
+
+    mlx5_devlink_run(n->devlink);
+    native_sf_refuse_waiting(n);
+    native_sf_start_waiting(n);
+    while (time_msec() < deadline
+           && (event = mlx5_native_poll(n->fw)) != NULL) {
+        handle_event(n, event);
+        mlx5_native_event_free(event);
+    }
+    LIST_FOR_EACH_SAFE (tail, node, &n->tails) {
+        if (time_msec() >= tail->retry_at) {
+            native_tail_go_on(tail);
+        }
+    }
+    sync_all_vfs(n);
+}
+
+static void
+native_wait(struct virtnet_backend *backend)
+{
+    struct native *n = native_cast(backend);
+    const struct tail *tail;
+
+    mlx5_devlink_wait(n->devlink);
+    mlx5_native_wait(n->fw);
+    LIST_FOR_EACH (tail, node, &n->tails) {
+        if (tail->retry_at != LLONG_MAX) {
+            poll_timer_wait_until(tail->retry_at);
+        }
+    }
+    if (!ovs_list_is_empty(&n->changed)) {
+        poll_timer_wait_until(n->changed_at);
+    }
+}
+
+static const struct virtnet_backend_caps *
+native_get_caps(const struct virtnet_backend *backend)
+{
+    return &native_cast(backend)->caps;
+}
+
+static size_t
+native_get_ib_devices(const struct virtnet_backend *backend,
+                      const struct virtnet_ib_device **devs)
+{
+    const struct native *n = native_cast(backend);
+
+    *devs = n->ib_devices;
+    return n->n_ib_devices;
+}
+
+/* Devices. */
+
+static struct virtnet_device *
+native_device_alloc(struct virtnet_backend *backend,
+                    enum virtnet_function_type type)
+{
+    struct native_device *nd = xzalloc(sizeof *nd);
+
+    mlx5_port_init(&nd->port, backend, type);
+    ovs_list_init(&nd->list_node);
+    ovs_list_init(&nd->changed_node);
+    return &nd->port.up;
+}
+
+static void
+native_device_dealloc(struct virtnet_device *dev)
+{
+    struct native_device *nd = native_device_cast(dev);
+
+    mlx5_port_uninit(&nd->port);
+    free(nd->vfs);
+    free(nd->unplug_reason);
+    free(nd);
+}
+
+/* Finds what firmware has for 'dev'.  NULL if that is nothing. */
+static const struct mlx5_emu_function *
+find_function(const struct virtnet_device *dev)
+{
+    const struct native *n = native_cast(dev->backend);
+    const struct mlx5_emu_function *pfs;
+    const struct virtnet_device *pf;
+    unsigned int i_static = 0;
+    size_t n_pfs;
+
+    if (dev->type == VIRTNET_VF) {
+        pf = virtnet_device_by_pf(dev->pf_id);
+        return (pf && dev->vf_id < native_device_cast(pf)->n_vfs
+                ? &native_device_cast(pf)->vfs[dev->vf_id] : NULL);
+    }
+    pfs = mlx5_native_get_pfs(n->fw, &n_pfs);
+    for (size_t i = 0; i < n_pfs; i++) {
+        if (dev->type == VIRTNET_HOTPLUG_PF
+            ? pfs[i].hotplug && !strcmp(pfs[i].vuid, dev->vuid)
+            : !pfs[i].hotplug && i_static++ == dev->pf_id) {
+            return &pfs[i];
+        }
+    }
+    return NULL;
+}
+
+static int
+native_device_construct(struct virtnet_device *dev, char **errp)
+{
+    const struct mlx5_emu_function *function;
+
+    if (dev->type == VIRTNET_HOTPLUG_PF && !dev->vuid) {
+        return 0;               /* Firmware makes it and shows it at once. */
+    }
+    function = find_function(dev);
+    if (!function) {
+        *errp = xasprintf("firmware has no such function%s%s",
+                          dev->vuid ? ": " : "", dev->vuid ? dev->vuid : "");
+        return -ENODEV;
+    } else if (!function->vuid[0]) {
+        *errp = xasprintf("firmware does not tell the VUID of function %u",
+                          function->vhca_id);
+        return VIRTNET_E_NOT_SUPPORTED;
+    } else if (dev->vuid && strcmp(dev->vuid, function->vuid)) {
+        *errp = xasprintf("firmware has %s instead of %s", function->vuid,
+                          dev->vuid);
+        return -ENODEV;
+    }
+    if (!dev->vuid) {
+        dev->vuid = xstrdup(function->vuid);
+    }
+    dev->bdf = function->bdf;
+    dev->vhca_id = function->vhca_id;
+    return 0;
+}
+
+static void
+native_device_destruct(struct virtnet_device *dev)
+{
+    struct native_device *nd = native_device_cast(dev);
+
+    native_set_managed(nd, false);
+    ovs_list_remove(&nd->changed_node);
+    ovs_list_init(&nd->changed_node);
+    if (nd->tail) {
+        /* It has no SF. */
+        native_sf_drop(nd);
+    }
+}
+
+static int
+native_device_plug(struct virtnet_device *dev, char **errp OVS_UNUSED)
+{
+    native_take_function(native_device_cast(dev));
+    return -EINPROGRESS;
+}
+
+static int
+native_device_unplug(struct virtnet_device *dev, bool force,
+                     char **errp OVS_UNUSED)
+{
+    struct native_device *nd = native_device_cast(dev);
+
+    if (virtnet_controller_restarting()) {
+        return 0;               /* All are let go of together. */
+    }
+    /* Gap: hotplug_state. */
+    if (!force && virtnet_device_has_driver(dev)) {
+        return VIRTNET_E_UNPLUG_NOT_READY;
+    }
+    if (!nd->tail) {
+        native_tail_begin(nd);
+    }
+    return force ? 0 : -EINPROGRESS;
+}
+
+static int
+native_set_vfs(struct virtnet_device *dev, unsigned int n OVS_UNUSED,
+               char **errp)
+{
+    if (!native_cast(dev->backend)->syncing) {
+        *errp = xasprintf("VFs of a card are the host's: it has enabled "
+                          "%"PRIuSIZE, native_device_cast(dev)->n_vfs);
+        return VIRTNET_E_NOT_SUPPORTED;
+    }
+    return 0;
+}
+
+/* Changes that firmware can be told. */
+#define COMMON_CHANGES (VIRTNET_CONFIG_FEATURES | VIRTNET_CONFIG_QUEUE_SIZE)
+#define DEV_CFG_CHANGES \
+    (VIRTNET_CONFIG_MAC | VIRTNET_CONFIG_MTU | VIRTNET_CONFIG_QUEUE_PAIRS)
+
+static int
+native_apply_config(struct virtnet_device *dev,
+                    const struct virtnet_device_config *new, uint32_t changed,
+                    char **errp)
+{
+    struct native_device *nd = native_device_cast(dev);
+    struct mlx5_native *fw = native_of(nd)->fw;
+    uint32_t known = (COMMON_CHANGES | DEV_CFG_CHANGES | VIRTNET_CONFIG_LINK
+                      | (dev->type == VIRTNET_VF ? VIRTNET_CONFIG_MSIX : 0));
+    bool common = changed & COMMON_CHANGES;
+    bool dev_cfg = changed & DEV_CFG_CHANGES;
+    bool link = changed & VIRTNET_CONFIG_LINK;
+    struct mlx5_emu_config old_c, c;
+    int error = 0;
+
+    if (changed & ~known) {
+        *errp = xstrdup("no public source tells how firmware is asked for "
+                        "this");
+        return VIRTNET_E_NOT_SUPPORTED;
+    } else if (!nd->managed) {
+        *errp = xasprintf("function %u is not managed now", dev->vhca_id);
+        return -EBUSY;
+    }
+    to_emu_config(&dev->config, &old_c);
+    to_emu_config(new, &c);
+    if (common || dev_cfg || link) {
+        error = mlx5_native_configure(fw, dev->vhca_id, &c, common, dev_cfg,
+                                      link, errp);
+    }
+    if (!error && changed & VIRTNET_CONFIG_MSIX) {
+        error = mlx5_native_set_msix(fw, dev->vhca_id, c.num_msix, errp);
+        if (error && (common || dev_cfg || link)) {
+            char *err = NULL;
+
+            if (mlx5_native_configure(fw, dev->vhca_id, &old_c, common,
+                                      dev_cfg, link, &err)) {
+                VLOG_ERR("%s: %s", dev->vuid, err);
+                free(err);
+            }
+        }
+    }
+    return error ? VIRTNET_E_BACKEND_MODIFY : 0;
+}
+
+static int
+native_get_queue_info(const struct virtnet_device *dev, unsigned int index,
+                      struct virtnet_queue_info *info)
+{
+    if (index >= virtnet_device_num_queues(dev)) {
+        return VIRTNET_E_QUEUE_INDEX;
+    }
+    mlx5_native_get_queue(native_cast(dev->backend)->fw, dev->vhca_id, index,
+                          info);
+    return 0;
+}
+
+static void
+native_get_health(const struct virtnet_device *dev,
+                  struct virtnet_health *health)
+{
+    struct native_device *nd = native_device_cast(dev);
+
+    if (nd->managed) {
+        mlx5_native_try_stats(native_of(nd)->fw, dev->vhca_id, &nd->stats);
+    }
+    health->fatal = nd->sf_lost || !nd->managed;
+    /* A start fails as a whole. */
+    health->sf_flows_apply_err = nd->stats.start_errors;
+    health->dma_q_errors = nd->stats.queue_errors;
+    health->host_read_errors = nd->stats.ctrl_errors;
+}
+
+const struct virtnet_backend_class virtnet_mlx5_native_class = {
+    .type = "mlx5",
+
+    .open = native_open,
+    .close = native_close,
+    .run = native_run,
+    .wait = native_wait,
+    .get_caps = native_get_caps,
+    .get_ib_devices = native_get_ib_devices,
+
+    .device_alloc = native_device_alloc,
+    .device_construct = native_device_construct,
+    .device_destruct = native_device_destruct,
+    .device_dealloc = native_device_dealloc,
+    .sf_create = native_sf_create,
+    .sf_destroy = native_sf_destroy,
+    .device_plug = native_device_plug,
+    .device_unplug = native_device_unplug,
+    .set_vfs = native_set_vfs,
+    .apply_config = native_apply_config,
+
+    .get_queue_info = native_get_queue_info,
+    .get_health = native_get_health,
+
+    MLX5_PORT_OPS,
+};

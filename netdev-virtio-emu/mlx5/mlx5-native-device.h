@@ -1,0 +1,154 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MLX5_NATIVE_DEVICE_H
+#define MLX5_NATIVE_DEVICE_H 1
+
+/* What the files of the mlx5 backend in mode "native" share.
+ *
+ * mlx5-native-backend.c is the class and what firmware tells;
+ * mlx5-native-sf.c is about SFs, and about what is left of devices that are
+ * gone. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mlx5-devlink.h"
+#include "mlx5-native-open.h"
+#include "mlx5-native.h"
+#include "mlx5-port.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+
+/* How long (ms) a request to the kernel may take. */
+#define NATIVE_DEVLINK_TIMEOUT_MS 5000
+
+struct native {
+    struct virtnet_backend up;
+    struct mlx5_native *fw;
+    struct mlx5_devlink *devlink;
+    struct virtnet_backend_caps caps;
+    struct virtnet_ib_device ib_devices[MLX5_OPEN_MAX_PARENTS];
+    size_t n_ib_devices;
+
+    struct hmap devices;        /* Of struct native_device, by vhca_id. */
+    struct ovs_list waiting;    /* Of struct native_device: for SFs. */
+    struct ovs_list changed;    /* Of struct native_device: PFs' VFs. */
+    long long int changed_at;   /* When to look at 'changed' (again). */
+    struct ovs_list tails;      /* Of struct tail. */
+    bool syncing;               /* Is the controller being told of VFs? */
+};
+
+struct native_device {
+    struct mlx5_port port;
+    struct hmap_node node;      /* In native->devices while managed. */
+    bool managed;
+    struct ovs_list list_node;  /* In native->waiting, or empty. */
+
+    char handle[MLX5_DL_HANDLE_LEN]; /* Of its SF's parent, for devlink. */
+    bool has_sf;
+    uint32_t sf_index;          /* devlink's number. */
+    char rdma_dev[MLX5_SF_NAME_LEN]; /* Of its SF. */
+    bool sf_lost;               /* Has somebody else taken it away? */
+    struct tail *tail;          /* What it is about to leave behind. */
+
+    int unplug_error;           /* While it is taken over again. */
+    char *unplug_reason;
+
+    /* Static PFs: what the host has enabled. */
+    struct mlx5_emu_function *vfs;
+    size_t n_vfs;
+    bool vfs_gone;              /* Has it disabled them in between? */
+    struct ovs_list changed_node; /* In native->changed, or empty. */
+
+    struct mlx5_native_stats stats; /* As last seen. */
+    uint64_t n_problems;
+};
+
+/* What is left of a device that is gone. */
+struct tail {
+    struct ovs_list node;       /* In native->tails. */
+    struct native *n;
+    struct native_device *nd;   /* If it is not gone yet. */
+
+    bool has_function;          /* To be released, or unplugged. */
+    bool released;
+    bool unplug;
+    uint16_t vhca_id;
+    int tries;
+    long long int retry_at;     /* LLONG_MAX while something is awaited. */
+
+    bool has_sf;                /* To be deleted. */
+    uint32_t sf_num;
+    uint32_t sf_index;
+    char handle[MLX5_DL_HANDLE_LEN];
+};
+
+static inline struct native *
+native_cast(const struct virtnet_backend *backend)
+{
+    return CONTAINER_OF(backend, struct native, up);
+}
+
+static inline struct native_device *
+native_device_cast(const struct virtnet_device *dev)
+{
+    return CONTAINER_OF(dev, struct native_device, port.up);
+}
+
+static inline struct native *
+native_of(const struct native_device *nd)
+{
+    return native_cast(nd->port.up.backend);
+}
+
+/* Is its function managed?  Then events find it. */
+void native_set_managed(struct native_device *, bool managed);
+
+/* Has the function made, if there is none, and managed. */
+void native_take_function(struct native_device *);
+
+/* SFs. */
+
+int native_sf_create(struct virtnet_device *, char **errp);
+void native_sf_destroy(struct virtnet_device *);
+
+/* Has the SF of 'nd' deleted, when its function lets go of it. */
+void native_sf_drop(struct native_device *nd);
+
+/* Go on with devices that wait for devlink or for a tail, or refuse them if
+ * there is no devlink. */
+void native_sf_start_waiting(struct native *);
+void native_sf_refuse_waiting(struct native *);
+
+/* For mlx5_devlink_open(), with the "struct native". */
+mlx5_devlink_port_cb native_sf_port_changed;
+
+/* Tails. */
+
+/* Has the function of 'nd' released, and unplugged if it is a hotplug PF. */
+void native_tail_begin(struct native_device *nd);
+
+/* The tail of the function 'vhca_id', or NULL. */
+struct tail *native_tail_find(const struct native *, uint16_t vhca_id);
+
+/* Does what is next. */
+void native_tail_go_on(struct tail *);
+
+/* Firmware has unplugged the function of 'tail', or not. */
+void native_tail_unplugged(struct tail *, int error, const char *reason);
+
+#endif /* mlx5-native-device.h */

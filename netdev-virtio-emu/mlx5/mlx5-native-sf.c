@@ -1,0 +1,405 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* SFs of devices, and what is left of devices that are gone.  See
+ * mlx5-native-device.h.
+ *
+ * A tail waits for its function to be released, has it unplugged if it is a
+ * hotplug PF, and then deletes the SF.  Failures are logged: nobody is there
+ * any more who could be told. */
+
+#include <config.h>
+
+#include "mlx5-native-device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coverage.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "util.h"
+#include "virtnet-controller.h"
+
+VLOG_DEFINE_THIS_MODULE(mlx5_sf);
+
+COVERAGE_DEFINE(mlx5_function_released);
+COVERAGE_DEFINE(mlx5_unplug_retried);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
+
+/* How often, and after how many ms each, to try again to unplug a function
+ * whose device is gone. */
+#define UNPLUG_TRIES 20
+#define UNPLUG_RETRY_MS 50
+
+/* Tails. */
+
+static void
+tail_end(struct tail *tail)
+{
+    struct native *n = tail->n;
+
+    ovs_list_remove(&tail->node);
+    free(tail);
+    native_sf_start_waiting(n);
+}
+
+static void
+tail_sf_destroyed(int error, const char *reason, void *tail_)
+{
+    struct tail *tail = tail_;
+
+    if (error) {
+        VLOG_WARN_RL(&rl, "SF %"PRIu32" is left: %s", tail->sf_num,
+                     reason ? reason : ovs_strerror(-error));
+    }
+    tail_end(tail);
+}
+
+void
+native_tail_go_on(struct tail *tail)
+{
+    struct native *n = tail->n;
+
+    tail->retry_at = LLONG_MAX;
+    if (tail->released && !tail->unplug) {
+        tail->has_function = false;
+    }
+    if (tail->has_function && !tail->released) {
+        mlx5_native_release(n->fw, tail->vhca_id);
+    } else if (tail->has_function && tail->unplug) {
+        mlx5_native_start_unplug(n->fw, tail->vhca_id, tail);
+    } else if (tail->nd) {
+        /* It is about to go. */
+    } else if (tail->has_sf) {
+        mlx5_devlink_destroy_sf(n->devlink, tail->handle, tail->sf_index,
+                                NATIVE_DEVLINK_TIMEOUT_MS, tail_sf_destroyed,
+                                tail);
+    } else {
+        tail_end(tail);
+    }
+}
+
+/* Begins the end of 'nd'. */
+static struct tail *
+tail_create(struct native_device *nd)
+{
+    struct native *n = native_of(nd);
+    struct tail *tail = xzalloc(sizeof *tail);
+
+    ovs_assert(!nd->tail);
+    tail->n = n;
+    tail->nd = nd;
+    tail->vhca_id = nd->port.up.vhca_id;
+    tail->sf_num = nd->port.up.sf_num;
+    tail->retry_at = LLONG_MAX;
+    ovs_list_push_back(&n->tails, &tail->node);
+    nd->tail = tail;
+    return tail;
+}
+
+void
+native_tail_begin(struct native_device *nd)
+{
+    struct tail *tail = tail_create(nd);
+
+    COVERAGE_INC(mlx5_function_released);
+    tail->has_function = true;
+    tail->released = !nd->managed;
+    tail->unplug = nd->port.up.type == VIRTNET_HOTPLUG_PF;
+    native_set_managed(nd, false);
+    native_tail_go_on(tail);
+}
+
+struct tail *
+native_tail_find(const struct native *n, uint16_t vhca_id)
+{
+    struct tail *tail;
+
+    LIST_FOR_EACH (tail, node, &n->tails) {
+        if (tail->has_function && tail->vhca_id == vhca_id) {
+            return tail;
+        }
+    }
+    return NULL;
+}
+
+/* Is there a tail of the same function or SF as 'nd'? */
+static bool
+is_blocked(const struct native_device *nd)
+{
+    const struct native *n = native_of(nd);
+    const struct tail *tail;
+
+    LIST_FOR_EACH (tail, node, &n->tails) {
+        if (tail->sf_num == nd->port.up.sf_num
+            || (nd->port.up.vhca_id && tail->has_function
+                && tail->vhca_id == nd->port.up.vhca_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+native_tail_unplugged(struct tail *tail, int error, const char *reason)
+{
+    struct native_device *nd = tail->nd;
+
+    if (!error) {
+        tail->has_function = false;
+        if (nd && nd->port.up.life) {
+            virtnet_device_step_done(&nd->port.up, 0, NULL);
+        } else {
+            native_tail_go_on(tail);
+        }
+    } else if (nd && nd->port.up.life) {
+        /* It stays, and is managed again. */
+        nd->unplug_error = error;
+        nd->unplug_reason = nullable_xstrdup(reason);
+        nd->tail = NULL;
+        tail_end(tail);
+        native_take_function(nd);
+    } else if (++tail->tries < UNPLUG_TRIES) {
+        COVERAGE_INC(mlx5_unplug_retried);
+        tail->retry_at = time_msec() + UNPLUG_RETRY_MS;
+    } else {
+        VLOG_ERR("function %u is left plugged: %s", tail->vhca_id,
+                 reason ? reason : ovs_strerror(-error));
+        tail->has_function = false;
+        native_tail_go_on(tail);
+    }
+}
+
+/* SFs. */
+
+/* Has packets of 'nd' go through the interface 'ifindex', or none if that is
+ * 0. */
+static int
+attach_rep(struct native_device *nd, uint32_t ifindex, char **errp)
+{
+    int error = 0;
+
+    mlx5_rep_detach(&nd->port.rep);
+    nd->port.up.rep_ifindex = 0;
+    if (ifindex) {
+        error = mlx5_rep_attach(&nd->port.rep, ifindex, errp);
+        nd->port.up.rep_ifindex = error ? 0 : ifindex;
+    }
+    return error;
+}
+
+void
+native_sf_drop(struct native_device *nd)
+{
+    struct tail *tail = nd->tail ? nd->tail : tail_create(nd);
+    bool begin = !tail->has_function;
+
+    tail->has_sf = nd->has_sf;
+    tail->sf_index = nd->sf_index;
+    ovs_strlcpy(tail->handle, nd->handle, sizeof tail->handle);
+    tail->nd = NULL;
+    nd->tail = NULL;
+    nd->has_sf = false;
+    if (begin) {
+        native_tail_go_on(tail);
+    }
+}
+
+static void
+sf_created(int error, const char *reason, const struct mlx5_sf *sf, void *nd_)
+{
+    struct native_device *nd = nd_;
+    struct virtnet_device *dev = &nd->port.up;
+    char *err = nullable_xstrdup(reason);
+
+    if (!error) {
+        nd->has_sf = true;
+        nd->sf_lost = false;
+        nd->sf_index = sf->port.index;
+        ovs_strlcpy(nd->rdma_dev, sf->rdma_dev, sizeof nd->rdma_dev);
+        ovs_strlcpy(dev->rep_name, sf->port.netdev, sizeof dev->rep_name);
+        dev->rep_mac = mlx5_port_make_mac(dev->config.mac);
+        error = attach_rep(nd, sf->port.ifindex, &err);
+        if (error) {
+            native_sf_drop(nd);
+        }
+    }
+    virtnet_device_step_done(dev, error ? VIRTNET_E_SF_CREATE : 0, err);
+    free(err);
+}
+
+/* Asks for the SF of 'nd'. */
+static void
+start_sf(struct native_device *nd)
+{
+    struct native *n = native_of(nd);
+    struct mlx5_sf_spec spec = {
+        .sf_num = nd->port.up.sf_num,
+        .rdma = true,
+        /* What the last process has left is used again. */
+        .reuse = !virtnet_controller_is_running(NULL),
+        .timeout_ms = NATIVE_DEVLINK_TIMEOUT_MS,
+    };
+    const char *function = strrchr(nd->handle, '.');
+
+    /* devlink's number of a PF is that of its PCI function. */
+    spec.pf_num = function ? atoi(function + 1) : 0;
+    ovs_strlcpy(spec.handle, nd->handle, sizeof spec.handle);
+    mlx5_devlink_create_sf(n->devlink, &spec, sf_created, nd);
+}
+
+/* Can the SF of 'nd' be asked for now?  Stores in '*reason' why not, or NULL
+ * if it soon can. */
+static bool
+may_start_sf(const struct native_device *nd, const char **reason)
+{
+    if (!mlx5_devlink_is_ready(native_of(nd)->devlink, reason)) {
+        return false;
+    }
+    *reason = NULL;
+    return !is_blocked(nd);
+}
+
+void
+native_sf_start_waiting(struct native *n)
+{
+    struct native_device *nd;
+
+    LIST_FOR_EACH_SAFE (nd, list_node, &n->waiting) {
+        const char *reason = NULL;
+
+        if (may_start_sf(nd, &reason)) {
+            ovs_list_remove(&nd->list_node);
+            ovs_list_init(&nd->list_node);
+            start_sf(nd);
+        }
+    }
+}
+
+void
+native_sf_refuse_waiting(struct native *n)
+{
+    const char *reason = NULL;
+
+    if (mlx5_devlink_is_ready(n->devlink, &reason) || !reason) {
+        return;
+    }
+    while (!ovs_list_is_empty(&n->waiting)) {
+        struct native_device *nd = CONTAINER_OF(
+            ovs_list_pop_front(&n->waiting), struct native_device, list_node);
+
+        ovs_list_init(&nd->list_node);
+        virtnet_device_step_done(&nd->port.up, VIRTNET_E_SF_CREATE, reason);
+    }
+}
+
+void
+native_sf_port_changed(enum mlx5_devlink_event event,
+                       const struct mlx5_dl_port *port, void *n_)
+{
+    struct native *n = n_;
+    struct native_device *nd = NULL, *d;
+    char *err = NULL;
+
+    if (port->flavour != MLX5_DL_PCI_SF || event == MLX5_DEVLINK_REMOVED) {
+        return;
+    }
+    HMAP_FOR_EACH (d, node, &n->devices) {
+        if (d->has_sf && d->sf_index == port->index
+            && !strcmp(d->handle, port->handle)) {
+            nd = d;
+        }
+    }
+    if (!nd) {
+        return;
+    }
+    if (event == MLX5_DEVLINK_LOST) {
+        VLOG_ERR("%s: SF %"PRIu32" has been taken away",
+                 nd->port.up.vuid, nd->port.up.sf_num);
+        nd->sf_lost = true;
+        nd->has_sf = false;
+        attach_rep(nd, 0, NULL);
+        virtnet_controller_device_changed(&nd->port.up);
+    } else if (port->ifindex != nd->port.rep.ifindex) {
+        if (!port->ifindex) {
+            VLOG_WARN_RL(&rl, "%s: there is no representor of SF %"PRIu32,
+                         nd->port.up.rep_name, nd->port.up.sf_num);
+        } else {
+            VLOG_INFO("%s: representor of SF %"PRIu32" is interface "
+                      "%"PRIu32, nd->port.up.rep_name, nd->port.up.sf_num,
+                      port->ifindex);
+        }
+        if (attach_rep(nd, port->ifindex, &err)) {
+            VLOG_WARN_RL(&rl, "%s: %s", nd->port.up.rep_name, err);
+            free(err);
+        }
+        virtnet_controller_device_changed(&nd->port.up);
+    } else if (event == MLX5_DEVLINK_RENAMED
+               && strcmp(port->netdev, nd->port.up.rep_name)) {
+        VLOG_WARN("%s: the representor of SF %"PRIu32" is called %s now",
+                  nd->port.up.rep_name, nd->port.up.sf_num, port->netdev);
+    }
+}
+
+static const struct virtnet_ib_device *
+find_ib_device(const struct native *n, const char *name)
+{
+    for (size_t i = 0; i < n->n_ib_devices; i++) {
+        if (!strcmp(n->ib_devices[i].name, name)) {
+            return &n->ib_devices[i];
+        }
+    }
+    return NULL;
+}
+
+int
+native_sf_create(struct virtnet_device *dev, char **errp)
+{
+    struct native_device *nd = native_device_cast(dev);
+    struct native *n = native_of(nd);
+    const struct virtnet_ib_device *ib = find_ib_device(n, dev->ib_device);
+    const char *reason = NULL;
+
+    if (!ib) {
+        return VIRTNET_E_PORT_CTX;
+    }
+    snprintf(nd->handle, sizeof nd->handle, "pci/%s", ib->pci_addr);
+    if (may_start_sf(nd, &reason)) {
+        start_sf(nd);
+    } else if (reason) {
+        *errp = xstrdup(reason);
+        return VIRTNET_E_SF_CREATE;
+    } else {
+        ovs_list_push_back(&n->waiting, &nd->list_node);
+    }
+    return -EINPROGRESS;
+}
+
+void
+native_sf_destroy(struct virtnet_device *dev)
+{
+    struct native_device *nd = native_device_cast(dev);
+
+    attach_rep(nd, 0, NULL);
+    if (virtnet_controller_restarting()) {
+        nd->has_sf = false;     /* It will be used again. */
+    } else if (nd->has_sf || nd->tail) {
+        native_sf_drop(nd);
+    }
+}

@@ -1,0 +1,109 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Devices of a card as ports.  See mlx5-port.h. */
+
+#include <config.h>
+
+#include "mlx5-port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mlx5_port);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
+
+void
+mlx5_port_init(struct mlx5_port *port, struct virtnet_backend *backend,
+               enum virtnet_function_type type)
+{
+    virtnet_device_init(&port->up, backend, type);
+    mlx5_rep_init(&port->rep, VIRTNET_DEFAULT_MTU);
+}
+
+void
+mlx5_port_uninit(struct mlx5_port *port)
+{
+    mlx5_rep_uninit(&port->rep);
+    virtnet_device_uninit(&port->up);
+}
+
+struct eth_addr
+mlx5_port_make_mac(struct eth_addr mac)
+{
+    mac.ea[0] = (mac.ea[0] | 2) ^ 0x40;
+    return mac;
+}
+
+int
+mlx5_port_set_mtu(struct virtnet_device *dev, int mtu)
+{
+    return mlx5_rep_set_mtu(&mlx5_port_cast(dev)->rep, mtu);
+}
+
+void
+mlx5_port_set_up(struct virtnet_device *dev, bool up)
+{
+    struct mlx5_rep *rep = &mlx5_port_cast(dev)->rep;
+    char *err = NULL;
+
+    /* While a port is made and unmade there is no netdev, and it is down. */
+    if (mlx5_rep_set_used(rep, up || dev->netdev, &err)) {
+        VLOG_WARN_RL(&rl, "%s: %s", dev->rep_name, err);
+        free(err);
+    }
+    mlx5_rep_set_up(rep, up);
+}
+
+void
+mlx5_port_get_stats(const struct virtnet_device *dev,
+                    struct netdev_stats *stats)
+{
+    mlx5_rep_get_stats(&mlx5_port_cast(dev)->rep, stats);
+}
+
+size_t
+mlx5_port_get_custom_stats(const struct virtnet_device *dev,
+                           struct netdev_custom_counter **counters)
+{
+    return mlx5_rep_get_custom_stats(&mlx5_port_cast(dev)->rep, counters);
+}
+
+int
+mlx5_port_recv(struct virtnet_device *dev, int qid,
+               struct dp_packet_batch *batch, int *qfill)
+{
+    return (qid ? EAGAIN
+            : mlx5_rep_recv(&mlx5_port_cast(dev)->rep, batch, qfill));
+}
+
+void
+mlx5_port_send(struct virtnet_device *dev, int qid OVS_UNUSED,
+               struct dp_packet_batch *batch)
+{
+    mlx5_rep_send(&mlx5_port_cast(dev)->rep, batch);
+}
+
+bool
+mlx5_port_rxq_enabled(const struct virtnet_device *dev OVS_UNUSED, int qid)
+{
+    /* A packet socket is one queue. */
+    return !qid;
+}

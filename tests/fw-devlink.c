@@ -1,0 +1,588 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The kernel's part of SFs.  See fw-devlink.h. */
+
+#include <config.h>
+
+#undef NDEBUG
+#include "fw-devlink.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libmnl/libmnl.h>
+#include <linux/devlink.h>
+#include <linux/genetlink.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fw-model.h"
+#include "openvswitch/list.h"
+#include "ovs-thread.h"
+#include "util.h"
+
+#define FAMILY 0x25
+#define GROUP 11
+#define MAX_PORTS 2048
+#define HANDLE "pci/" FW_DEVLINK_DEV
+
+struct message {
+    struct ovs_list node;
+    size_t size;
+    uint64_t data[128];
+};
+
+struct mlx5_dl_socket {
+    enum mlx5_dl_purpose purpose;
+    struct mlx5_dl_socket *real; /* MLX5_DL_LINK_EVENTS: the kernel's. */
+    struct ovs_list queue;      /* Of struct message. */
+    int fd;                     /* Readable while there are messages. */
+};
+
+struct fw_port {
+    struct mlx5_dl_port p;
+    int tap;                    /* -1 if there is no representor. */
+};
+
+static struct {
+    struct ovs_mutex mutex;
+    struct fw_port ports[MAX_PORTS]; /* By index; the first is the uplink. */
+    struct mlx5_dl_socket *events;
+    unsigned int latency_us;
+    unsigned int n_refuse;
+} k = { .mutex = OVS_MUTEX_INITIALIZER };
+
+static bool
+exists(const struct fw_port *port)
+{
+    return port->p.handle[0] != '\0';
+}
+
+/* Messages. */
+
+static struct nlmsghdr *
+put(struct message *m, uint16_t type, uint16_t flags, uint32_t seq,
+    uint8_t cmd)
+{
+    struct nlmsghdr *nlh;
+
+    memset(m, 0, sizeof *m);
+    nlh = mnl_nlmsg_put_header(m->data);
+    nlh->nlmsg_type = type;
+    nlh->nlmsg_flags = flags;
+    nlh->nlmsg_seq = seq;
+    if (cmd) {
+        struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh,
+                                                             sizeof *genl);
+
+        genl->cmd = cmd;
+    }
+    return nlh;
+}
+
+static void
+enqueue(struct mlx5_dl_socket *s, const struct message *m)
+{
+    uint64_t one = 1;
+
+    if (s) {
+        struct message *copy = xmemdup(m, sizeof *m);
+
+        copy->size = ((const struct nlmsghdr *) m->data)->nlmsg_len;
+        ovs_list_push_back(&s->queue, &copy->node);
+        assert(write(s->fd, &one, sizeof one) == sizeof one);
+    }
+}
+
+static void
+put_port(struct message *m, uint8_t cmd, uint16_t flags, uint32_t seq,
+         const struct mlx5_dl_port *p)
+{
+    struct nlmsghdr *nlh = put(m, FAMILY, flags, seq, cmd);
+    struct nlattr *nest;
+
+    mnl_attr_put_strz(nlh, DEVLINK_ATTR_BUS_NAME, "pci");
+    mnl_attr_put_strz(nlh, DEVLINK_ATTR_DEV_NAME, FW_DEVLINK_DEV);
+    mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_INDEX, p->index);
+    mnl_attr_put_u16(nlh, DEVLINK_ATTR_PORT_FLAVOUR, p->flavour);
+    if (p->ifindex) {
+        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_NETDEV_IFINDEX, p->ifindex);
+        mnl_attr_put_strz(nlh, DEVLINK_ATTR_PORT_NETDEV_NAME, p->netdev);
+    }
+    if (p->flavour == MLX5_DL_PCI_SF) {
+        mnl_attr_put_u16(nlh, DEVLINK_ATTR_PORT_PCI_PF_NUMBER, p->pf_num);
+        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_PCI_SF_NUMBER, p->sf_num);
+        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_CONTROLLER_NUMBER, 0);
+        nest = mnl_attr_nest_start(nlh, DEVLINK_ATTR_PORT_FUNCTION);
+        mnl_attr_put(nlh, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6,
+                     p->hw_addr.ea);
+        mnl_attr_put_u8(nlh, DEVLINK_PORT_FN_ATTR_STATE, p->active);
+        mnl_attr_put_u8(nlh, DEVLINK_PORT_FN_ATTR_OPSTATE, p->attached);
+        mnl_attr_nest_end(nlh, nest);
+    }
+}
+
+static void
+tell_port(uint8_t cmd, const struct mlx5_dl_port *p)
+{
+    struct message m;
+
+    put_port(&m, cmd, 0, 0, p);
+    enqueue(k.events, &m);
+}
+
+/* SFs. */
+
+static char *
+sysfs_path(const struct fw_port *port, const char *file)
+{
+    return xasprintf("%s/devices/" FW_DEVLINK_DEV "/mlx5_core.sf.%d%s",
+                     fw_devlink.sysfs, (int) (port - k.ports), file);
+}
+
+static void
+write_file(const char *path, uint32_t number)
+{
+    FILE *f = fopen(path, "w");
+
+    assert(f);
+    fprintf(f, "%"PRIu32"\n", number);
+    fclose(f);
+}
+
+/* Has the auxiliary and the RDMA device of an SF come, or go. */
+static void
+set_active(struct fw_port *port, bool active)
+{
+    char *dir = sysfs_path(port, "");
+    char *sfnum = sysfs_path(port, "/sfnum");
+    char *ib = sysfs_path(port, "/infiniband");
+    char *rdma = xasprintf("%s/mlx5_%d", ib,
+                           FW_FIRST_SF + (int) (port - k.ports) - 1);
+
+    if (active && !port->p.active) {
+        assert(!mkdir(dir, 0755) && !mkdir(ib, 0755) && !mkdir(rdma, 0755));
+        write_file(sfnum, port->p.sf_num);
+    } else if (!active && port->p.active) {
+        assert(!rmdir(rdma) && !rmdir(ib) && !unlink(sfnum) && !rmdir(dir));
+    }
+    port->p.active = port->p.attached = active;
+    free(dir);
+    free(sfnum);
+    free(ib);
+    free(rdma);
+}
+
+/* Makes the representor. */
+static int
+make_rep(struct fw_port *port)
+{
+    struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+
+    port->tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (port->tap < 0) {
+        return -errno;
+    }
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "en3f0pf0sf%"PRIu32,
+             port->p.sf_num);
+    if (ioctl(port->tap, TUNSETIFF, &ifr)) {
+        int error = -errno;
+
+        close(port->tap);
+        port->tap = -1;
+        return error;
+    }
+    ovs_strlcpy(port->p.netdev, ifr.ifr_name, sizeof port->p.netdev);
+    port->p.ifindex = if_nametoindex(ifr.ifr_name);
+    return 0;
+}
+
+static void
+init_sf(struct fw_port *port)
+{
+    strcpy(port->p.handle, HANDLE);
+    port->p.flavour = MLX5_DL_PCI_SF;
+    port->p.index = 32768 + (port - k.ports);
+}
+
+static int
+add_sf(uint16_t pf_num, uint32_t sf_num, struct fw_port **portp)
+{
+    struct fw_port *port = NULL;
+    int error;
+
+    for (int i = MAX_PORTS - 1; i > 0; i--) {
+        if (!exists(&k.ports[i])) {
+            port = &k.ports[i];
+        } else if (k.ports[i].p.sf_num == sf_num) {
+            return -EEXIST;
+        }
+    }
+    if (k.n_refuse) {
+        k.n_refuse--;
+        return -ENOSPC;
+    }
+    if (!port) {
+        return -ENOSPC;
+    }
+    memset(port, 0, sizeof *port);
+    init_sf(port);
+    port->p.pf_num = pf_num;
+    port->p.sf_num = sf_num;
+    error = make_rep(port);
+    if (!error) {
+        tell_port(DEVLINK_CMD_PORT_NEW, &port->p);
+        *portp = port;
+    } else {
+        memset(port, 0, sizeof *port);
+    }
+    return error;
+}
+
+static void
+del_sf(struct fw_port *port)
+{
+    struct mlx5_dl_port gone;
+
+    set_active(port, false);
+    gone = port->p;
+    close(port->tap);
+    memset(port, 0, sizeof *port);
+    tell_port(DEVLINK_CMD_PORT_DEL, &gone);
+}
+
+static struct fw_port *
+find_port(uint32_t index)
+{
+    for (int i = 0; i < MAX_PORTS; i++) {
+        if (exists(&k.ports[i]) && k.ports[i].p.index == index) {
+            return &k.ports[i];
+        }
+    }
+    return NULL;
+}
+
+/* Requests. */
+
+/* The attributes of a request, by type. */
+static int
+collect(const struct nlattr *a, void *attrs)
+{
+    if (mnl_attr_get_type(a) < 200) {
+        ((const struct nlattr **) attrs)[mnl_attr_get_type(a)] = a;
+    }
+    return MNL_CB_OK;
+}
+
+static void
+set_port(struct fw_port *port, const struct nlattr *function)
+{
+    const struct nlattr *f[200] = { NULL };
+
+    mnl_attr_parse_nested(function, collect, f);
+    if (f[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]) {
+        memcpy(port->p.hw_addr.ea, mnl_attr_get_payload(
+                   f[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]), 6);
+    }
+    if (f[DEVLINK_PORT_FN_ATTR_STATE]) {
+        set_active(port, mnl_attr_get_u8(f[DEVLINK_PORT_FN_ATTR_STATE]));
+    }
+    tell_port(DEVLINK_CMD_PORT_NEW, &port->p);
+}
+
+/* Does what 'nlh' asks for.  Returns 0 or a negative errno. */
+static int
+serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
+{
+    const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+    const struct nlattr *a[200] = { NULL };
+    struct nlattr *groups, *group;
+    struct fw_port *port = NULL;
+    struct nlmsghdr *reply;
+    struct message m;
+    int error;
+
+    mnl_attr_parse(nlh, sizeof *genl, collect, a);
+    if (nlh->nlmsg_type == GENL_ID_CTRL) {
+        reply = put(&m, GENL_ID_CTRL, 0, nlh->nlmsg_seq, CTRL_CMD_NEWFAMILY);
+        mnl_attr_put_u16(reply, CTRL_ATTR_FAMILY_ID, FAMILY);
+        groups = mnl_attr_nest_start(reply, CTRL_ATTR_MCAST_GROUPS);
+        group = mnl_attr_nest_start(reply, 1);
+        mnl_attr_put_u32(reply, CTRL_ATTR_MCAST_GRP_ID, GROUP);
+        mnl_attr_put_strz(reply, CTRL_ATTR_MCAST_GRP_NAME, "config");
+        mnl_attr_nest_end(reply, group);
+        mnl_attr_nest_end(reply, groups);
+        enqueue(s, &m);
+        return 0;
+    }
+    assert(nlh->nlmsg_type == FAMILY);
+    if (nlh->nlmsg_flags & NLM_F_DUMP) {
+        for (int i = 0; i < MAX_PORTS; i++) {
+            if (exists(&k.ports[i])) {
+                put_port(&m, DEVLINK_CMD_PORT_NEW, NLM_F_MULTI,
+                         nlh->nlmsg_seq, &k.ports[i].p);
+                enqueue(s, &m);
+            }
+        }
+        return 0;
+    }
+    if (strcmp(mnl_attr_get_str(a[DEVLINK_ATTR_DEV_NAME]), FW_DEVLINK_DEV)) {
+        return -ENODEV;
+    }
+    switch (genl->cmd) {
+    case DEVLINK_CMD_ESWITCH_GET:
+        reply = put(&m, FAMILY, 0, nlh->nlmsg_seq, genl->cmd);
+        mnl_attr_put_u16(reply, DEVLINK_ATTR_ESWITCH_MODE, 1);
+        enqueue(s, &m);
+        return 0;
+
+    case DEVLINK_CMD_PORT_NEW:
+        error = add_sf(
+            mnl_attr_get_u16(a[DEVLINK_ATTR_PORT_PCI_PF_NUMBER]),
+            mnl_attr_get_u32(a[DEVLINK_ATTR_PORT_PCI_SF_NUMBER]), &port);
+        if (error) {
+            return error;
+        }
+        break;
+
+    case DEVLINK_CMD_PORT_GET:
+    case DEVLINK_CMD_PORT_SET:
+    case DEVLINK_CMD_PORT_DEL:
+        port = find_port(mnl_attr_get_u32(a[DEVLINK_ATTR_PORT_INDEX]));
+        if (!port) {
+            return -ENODEV;
+        } else if (genl->cmd == DEVLINK_CMD_PORT_DEL) {
+            del_sf(port);
+            return 0;
+        } else if (genl->cmd == DEVLINK_CMD_PORT_SET) {
+            set_port(port, a[DEVLINK_ATTR_PORT_FUNCTION]);
+            return 0;
+        }
+        break;
+
+    default:
+        return -EOPNOTSUPP;
+    }
+    put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, &port->p);
+    enqueue(s, &m);
+    return 0;
+}
+
+/* Sockets. */
+
+static int
+fw_open(enum mlx5_dl_purpose purpose, uint32_t group,
+        struct mlx5_dl_socket **sp)
+{
+    struct mlx5_dl_socket *s = xzalloc(sizeof *s);
+    int error = 0;
+
+    s->purpose = purpose;
+    ovs_list_init(&s->queue);
+    s->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert(s->fd >= 0);
+    if (purpose == MLX5_DL_LINK_EVENTS) {
+        error = mlx5_dl_linux.open(purpose, group, &s->real);
+    } else if (purpose == MLX5_DL_PORT_EVENTS) {
+        ovs_mutex_lock(&k.mutex);
+        k.events = s;
+        ovs_mutex_unlock(&k.mutex);
+    }
+    if (error) {
+        close(s->fd);
+        free(s);
+    } else {
+        *sp = s;
+    }
+    return error;
+}
+
+static void
+fw_close(struct mlx5_dl_socket *s)
+{
+    struct message *m;
+
+    ovs_mutex_lock(&k.mutex);
+    if (k.events == s) {
+        k.events = NULL;
+    }
+    if (s->real) {
+        mlx5_dl_linux.close(s->real);
+    }
+    LIST_FOR_EACH_POP (m, node, &s->queue) {
+        free(m);
+    }
+    close(s->fd);
+    free(s);
+    ovs_mutex_unlock(&k.mutex);
+}
+
+static int
+fw_send(struct mlx5_dl_socket *s, const void *data, size_t size)
+{
+    const struct nlmsghdr *nlh = data;
+    struct nlmsgerr *ack;
+    struct nlmsghdr *reply;
+    struct message m;
+    int error;
+
+    assert(size == nlh->nlmsg_len);
+    if (k.latency_us) {
+        xnanosleep_no_quiesce(k.latency_us * UINT64_C(1000));
+    }
+    ovs_mutex_lock(&k.mutex);
+    error = serve(nlh, s);
+    reply = put(&m, !error && nlh->nlmsg_flags & NLM_F_DUMP
+                ? NLMSG_DONE : NLMSG_ERROR, NLM_F_CAPPED, nlh->nlmsg_seq, 0);
+    ack = mnl_nlmsg_put_extra_header(reply, sizeof *ack);
+    ack->error = error;
+    ack->msg = *nlh;
+    enqueue(s, &m);
+    ovs_mutex_unlock(&k.mutex);
+    return 0;
+}
+
+static ssize_t
+fw_recv(struct mlx5_dl_socket *s, void *data, size_t size, int timeout_ms)
+{
+    ssize_t n = -ETIMEDOUT;
+
+    if (s->real) {
+        return mlx5_dl_linux.recv(s->real, data, size, timeout_ms);
+    }
+    ovs_mutex_lock(&k.mutex);
+    if (!ovs_list_is_empty(&s->queue)) {
+        struct message *m = CONTAINER_OF(ovs_list_pop_front(&s->queue),
+                                         struct message, node);
+        uint64_t count;
+
+        assert(m->size <= size);
+        memcpy(data, m->data, m->size);
+        n = m->size;
+        free(m);
+        if (ovs_list_is_empty(&s->queue)) {
+            assert(read(s->fd, &count, sizeof count) == sizeof count);
+        }
+    }
+    ovs_mutex_unlock(&k.mutex);
+    if (n == -ETIMEDOUT && timeout_ms) {
+        xnanosleep_no_quiesce(1000 * 1000);
+    }
+    return n;
+}
+
+static int
+fw_get_fd(const struct mlx5_dl_socket *s)
+{
+    return s->real ? mlx5_dl_linux.get_fd(s->real) : s->fd;
+}
+
+struct mlx5_dl_kernel fw_devlink = {
+    .open = fw_open,
+    .close = fw_close,
+    .send = fw_send,
+    .recv = fw_recv,
+    .get_fd = fw_get_fd,
+};
+
+/* For tests. */
+
+/* Finds the SFs that the last process has left. */
+static void
+find_sfs(void)
+{
+    for (int i = 1; i < MAX_PORTS; i++) {
+        struct fw_port *port = &k.ports[i];
+        char *path = sysfs_path(port, "/sfnum");
+        FILE *f = fopen(path, "r");
+
+        if (f) {
+            assert(fscanf(f, "%"SCNu32, &port->p.sf_num) == 1);
+            fclose(f);
+            init_sf(port);
+            port->p.active = port->p.attached = true;
+            assert(!make_rep(port));
+        }
+        free(path);
+    }
+}
+
+void
+fw_devlink_create(const char *sysfs, unsigned int latency_us)
+{
+    struct fw_port *uplink = &k.ports[0];
+    char *command = xasprintf(
+        "mkdir -p %s/devices/" FW_DEVLINK_DEV " %s/bus/auxiliary && "
+        "ln -sfn ../../devices/" FW_DEVLINK_DEV " %s/bus/auxiliary/devices",
+        sysfs, sysfs, sysfs);
+
+    assert(!system(command));
+    free(command);
+    fw_devlink.sysfs = xstrdup(sysfs);
+    find_sfs();
+    k.latency_us = latency_us;
+    strcpy(uplink->p.handle, HANDLE);
+    uplink->p.flavour = MLX5_DL_PHYSICAL;
+    uplink->p.index = 1;
+    uplink->p.sf_num = UINT32_MAX;
+    uplink->tap = -1;
+}
+
+bool
+fw_devlink_lose(uint32_t sf_num)
+{
+    bool found = false;
+
+    ovs_mutex_lock(&k.mutex);
+    for (int i = 1; i < MAX_PORTS; i++) {
+        if (exists(&k.ports[i]) && k.ports[i].p.sf_num == sf_num) {
+            del_sf(&k.ports[i]);
+            found = true;
+        }
+    }
+    ovs_mutex_unlock(&k.mutex);
+    return found;
+}
+
+unsigned int
+fw_devlink_n_sfs(void)
+{
+    unsigned int n = 0;
+
+    ovs_mutex_lock(&k.mutex);
+    for (int i = 1; i < MAX_PORTS; i++) {
+        n += exists(&k.ports[i]);
+    }
+    ovs_mutex_unlock(&k.mutex);
+    return n;
+}
+
+void
+fw_devlink_refuse(unsigned int n)
+{
+    ovs_mutex_lock(&k.mutex);
+    k.n_refuse = n;
+    ovs_mutex_unlock(&k.mutex);
+}

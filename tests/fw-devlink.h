@@ -1,0 +1,45 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef FW_DEVLINK_H
+#define FW_DEVLINK_H 1
+
+/* A model of devlink, and of the rest of the kernel as far as SFs go, for the
+ * card of fw-model.h.
+ *
+ * It speaks netlink behind mlx5-devlink-io.h.  For each SF there is a real
+ * network interface as representor, a TAP interface "en3f0pf0sfN", and a
+ * directory in a sysfs of its own; its RDMA device is one of the model's. */
+
+#include "mlx5-devlink-io.h"
+
+#define FW_DEVLINK_DEV "0000:03:00.0"
+
+extern struct mlx5_dl_kernel fw_devlink;
+
+/* 'sysfs' is a directory that is there, and empty or left by another process,
+ * whose SFs are there then; each request takes 'latency_us'. */
+void fw_devlink_create(const char *sysfs, unsigned int latency_us);
+
+/* Somebody takes SF 'sf_num' away.  Returns false if there is none. */
+bool fw_devlink_lose(uint32_t sf_num);
+
+unsigned int fw_devlink_n_sfs(void);
+
+/* The next 'n' requests for an SF are refused. */
+void fw_devlink_refuse(unsigned int n);
+
+#endif /* fw-devlink.h */
