@@ -337,21 +337,55 @@ test_receive(const struct ring_setup *s, bool mergeable)
 /* Notifications. */
 
 /* Moves 'n' buffers of one element each from the driver to the device and
- * back, and returns whether the driver would be notified. */
+ * back. */
+static void
+move_buffers(unsigned int n)
+{
+    while (n) {
+        unsigned int n_burst = MIN(n, MIN(vd.size, VIRTQ_MAX_BURST));
+        uint32_t len;
+
+        for (unsigned int i = 0; i < n_burst; i++) {
+            assert(add_frame(60, 1, VD_DIRECT) >= 0);
+        }
+        assert(virtq_recv_burst(&q, frames, n_burst) == n_burst);
+        virtq_recv_done(&q, frames, n_burst);
+        for (unsigned int i = 0; i < n_burst; i++) {
+            assert(vd_get(&vd, &len) >= 0);
+        }
+        n -= n_burst;
+    }
+}
+
+/* The same, and returns whether the driver would be notified. */
 static bool
 pass_buffers(unsigned int n)
 {
-    uint32_t len;
-
-    for (unsigned int i = 0; i < n; i++) {
-        assert(add_frame(60, 1, VD_DIRECT) >= 0);
-    }
-    assert(virtq_recv_burst(&q, frames, n) == n);
-    virtq_recv_done(&q, frames, n);
-    for (unsigned int i = 0; i < n; i++) {
-        assert(vd_get(&vd, &len) >= 0);
-    }
+    move_buffers(n);
     return virtq_should_notify(&q);
+}
+
+/* A driver that has not been notified for more than a lap, because that was to
+ * wait, and sleeps since some time in between. */
+static void
+test_late_question(const struct ring_setup *s)
+{
+    unsigned int lap = s->packed ? s->size : 65536;
+
+    if (!s->event_idx) {
+        return;
+    }
+    start(s);
+    for (unsigned int round = 0; round < (s->packed ? 200 : 3); round++) {
+        vd_want_all(&vd);
+        pass_buffers(1);
+        move_buffers(lap - s->size + random_range(2 * s->size));
+        vd_want_event(&vd, 0);
+        assert(pass_buffers(1 + random_range(s->size)));
+    }
+    vd_want_none(&vd);
+    assert(!s->packed || !pass_buffers(2 * s->size));
+    stop();
 }
 
 static void
@@ -695,6 +729,7 @@ main(int argc, char *argv[])
         printf("%s ring of %u\n", s->packed ? "packed" : "split", s->size);
         fflush(stdout);
         test_notify(s);
+        test_late_question(s);
         if (s->size >= 8) {
             test_limits(s);
             test_log(s);

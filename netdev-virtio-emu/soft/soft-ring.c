@@ -211,8 +211,8 @@ soft_ring_publish(struct soft_ring *ring, struct soft_ring_spec *spec)
     ring->ready = true;
 
     /* Whoever served the ring before may have left without a word. */
-    if (spec->config.used_base & (VIRTQ_WRAP - 1)) {
-        ring->q.news = true;
+    if (spec->config.used_base != (spec->config.packed ? VIRTQ_WRAP : 0)) {
+        ring->q.news = 1;
         soft_ring_notify(ring);
     }
     rte_spinlock_unlock(&ring->lock);

@@ -143,6 +143,7 @@ packed_put(struct virtq *q, struct virtq_batch *batch,
         batch->flags = flags;
     }
     batch->n++;
+    batch->n_descs += chain->n_descs;
     packed_advance(q, &q->used, chain->n_descs);
 }
 
@@ -157,8 +158,9 @@ packed_flush(struct virtq *q, struct virtq_batch *batch)
         rte_smp_wmb();
         virtq_store16(&e->flags, batch->flags);
         virtq_log_used(q, batch->first.index * sizeof *e, sizeof *e);
+        q->news += batch->n_descs;
         batch->n = 0;
-        q->news = true;
+        batch->n_descs = 0;
     }
 }
 

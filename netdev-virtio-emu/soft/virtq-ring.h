@@ -316,7 +316,8 @@ virtq_table(struct virtq *q, uint64_t addr, uint32_t size, uint16_t flags,
 
 /* What has been put and not flushed. */
 struct virtq_batch {
-    uint16_t n;                 /* Elements of the ring. */
+    uint16_t n;                 /* Buffers. */
+    uint32_t n_descs;           /* Elements of the ring that they take. */
     uint16_t flags;             /* Packed: of the first, not yet written. */
     struct virtq_cursor first;  /* Packed: where that is. */
 };

@@ -143,6 +143,7 @@ split_put(struct virtq *q, struct virtq_batch *batch,
     virtq_store32(&e->len, chain->len);
     virtq_log_used(q, (uintptr_t) e - (uintptr_t) q->device.split, sizeof *e);
     batch->n++;
+    batch->n_descs += chain->n_descs;
 }
 
 static inline ALWAYS_INLINE void
@@ -154,8 +155,9 @@ split_flush(struct virtq *q, struct virtq_batch *batch)
         rte_smp_wmb();
         virtq_store16(&q->device.split->idx, q->used.index);
         virtq_log_used(q, 0, sizeof *q->device.split);
+        q->news += batch->n_descs;
         batch->n = 0;
-        q->news = true;
+        batch->n_descs = 0;
     }
 }
 

@@ -274,10 +274,17 @@ virtq_cancel(struct virtq *q, const struct virtq_room *rooms, unsigned int n)
 bool
 virtq_should_notify(struct virtq *q)
 {
+    const uint32_t lap = q->packed ? q->size : UINT16_MAX;
+
     if (!q->news) {
         return false;
     }
-    q->news = false;
+    if (OVS_UNLIKELY(q->news > lap)) {
+        /* So much since the last question that indices do not tell any more
+         * whether the one that the driver waits for is among it. */
+        q->notified_valid = false;
+    }
+    q->news = 0;
     return (q->packed
             ? virtq_packed_should_notify(q)
             : virtq_split_should_notify(q));

@@ -201,7 +201,7 @@ struct virtq {
     uint16_t outstanding;       /* Elements read and not given back. */
     struct virtq_cursor used;   /* Next used buffer. */
     uint16_t notified;          /* 'used.index' at the last notification. */
-    bool news;                  /* Used any since? */
+    uint32_t news;              /* Elements used since that was asked for. */
     bool notified_valid;        /* Is 'notified'? */
 
     /* Pages written are marked here if 'log' is nonnull: a bit each of 4096
