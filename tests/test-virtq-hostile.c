@@ -262,6 +262,23 @@ test_bad_buffers(const struct ring_setup *s)
         stop();
     }
 
+    /* One that takes long to look at ends a call, whatever follows it. */
+    if (s->packed && s->size > VIRTQ_MAX_CHAIN + 1) {
+        struct vd_piece pieces[VIRTQ_MAX_CHAIN + 1];
+
+        start(s);
+        for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+            pieces[i] = piece;
+        }
+        assert(!vd_add(&vd, pieces, ARRAY_SIZE(pieces), VD_DIRECT));
+        add_good(100, false);
+        assert(virtq_recv_burst(&q, frames, 8) == 0);
+        assert(errors(VIRTQ_LONG_CHAIN) == 1 && virtq_has_work(&q));
+        expect_used(0, 0);
+        assert(virtq_recv_burst(&q, frames, 8) == 1);
+        stop();
+    }
+
     /* Tables only for those who negotiated them. */
     start(s);
     q.indirect = false;

@@ -421,6 +421,11 @@ virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
             virtq_count(&q->errors[error], 1);
             q->next = cursor;
             virtq_give_back(q, &f->chain, 1, put, flush);
+            if (f->chain.n_descs > VIRTQ_MAX_CHAIN) {
+                /* In a packed ring, it may have taken a whole lap to find its
+                 * end: enough for one call. */
+                break;
+            }
         }
     }
     for (unsigned int i = 0; i < n_frames; i++) {
