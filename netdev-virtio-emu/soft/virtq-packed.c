@@ -154,8 +154,8 @@ packed_flush(struct virtq *q, struct virtq_batch *batch)
         struct virtq_packed_desc *e = &q->desc.packed[batch->first.index];
 
         /* The driver must not see these flags before the rest, nor before the
-         * contents of the buffers. */
-        rte_smp_wmb();
+         * contents of the buffers; nor before we have read those. */
+        atomic_thread_fence(memory_order_release);
         virtq_store16(&e->flags, batch->flags);
         virtq_log_used(q, batch->first.index * sizeof *e, sizeof *e);
         q->news += batch->n_descs;

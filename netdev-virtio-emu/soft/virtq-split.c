@@ -151,8 +151,8 @@ split_flush(struct virtq *q, struct virtq_batch *batch)
 {
     if (batch->n) {
         /* The driver must not see the index before the elements, nor before
-         * the contents of the buffers. */
-        rte_smp_wmb();
+         * the contents of the buffers; nor before we have read those. */
+        atomic_thread_fence(memory_order_release);
         virtq_store16(&q->device.split->idx, q->used.index);
         virtq_log_used(q, 0, sizeof *q->device.split);
         q->news += batch->n_descs;
