@@ -21,10 +21,11 @@
  * ==============
  *
  * The descriptors are in the memory of a hostile guest, and may change while
- * we read.  Only their flags are read, each once, at indices below a size that
- * librte_vhost has checked the mapping against; whatever they say, the result
- * is an index below that size, or none.  A guest that lies about its own
- * ring only harms itself. */
+ * we read.  Only their flags are read, each once, at indices below the size of
+ * the ring.  That the whole of it is the guest's memory is checked here: a
+ * front end may enlarge a ring after librte_vhost has looked.  Whatever the
+ * flags say, the result is an index below that size, or none.  A guest that
+ * lies about its own ring only harms itself. */
 
 #include <config.h>
 
@@ -33,9 +34,13 @@
 #include <rte_vhost.h>
 
 #include "openvswitch/vlog.h"
+#include "soft-ring.h"
 #include "util.h"
+#include "virtq-mem.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_packed_ring);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 
 #define F_INDIRECT (UINT64_C(1) << 28)
 #define F_RING_PACKED (UINT64_C(1) << 34)
@@ -112,13 +117,15 @@ soft_packed_ring_find(const struct vring_packed_desc *ring, uint16_t size,
 
 /* Corrects where librte_vhost would go on in the packed virtqueues of 'vid',
  * where what the front end told it cannot be.  'features' are those that were
- * negotiated.  To be called before packets pass. */
+ * negotiated.  'vid' must have memory.  To be called before packets pass. */
 void
 soft_packed_rings_recover(int vid, uint64_t features)
 {
+    struct virtq_mem *mem;
     uint16_t n_vrings;
 
-    if (!(features & F_RING_PACKED) || !(features & F_INDIRECT)) {
+    if (!(features & F_RING_PACKED) || !(features & F_INDIRECT)
+        || soft_ring_load_memory(vid, &mem)) {
         return;
     }
     n_vrings = rte_vhost_get_vring_num(vid);
@@ -126,19 +133,22 @@ soft_packed_rings_recover(int vid, uint64_t features)
         struct rte_vhost_vring vring;
         uint16_t avail, used, place;
 
-        if (rte_vhost_get_vhost_vring(vid, i, &vring) || !vring.desc_packed
+        if (rte_vhost_get_vhost_vring(vid, i, &vring)
+            || !virtq_mem_contains(mem, vring.desc_packed,
+                                   vring.size * sizeof *vring.desc_packed)
             || rte_vhost_get_vring_base(vid, i, &avail, &used)
             || soft_packed_ring_agrees(vring.desc_packed, vring.size, used)
             || !soft_packed_ring_find(vring.desc_packed, vring.size, &place)) {
             continue;
         }
-        VLOG_INFO("vhost device %d: virtqueue %"PRIu16" goes on at %"PRIu16
-                  " (wrap counter %d), not at %"PRIu16" (%d) as its front end "
-                  "believes", vid, i,
-                  (uint16_t) (place & SOFT_PACKED_INDEX),
-                  !!(place & SOFT_PACKED_WRAP),
-                  (uint16_t) (used & SOFT_PACKED_INDEX),
-                  !!(used & SOFT_PACKED_WRAP));
+        VLOG_INFO_RL(&rl, "vhost device %d: virtqueue %"PRIu16" goes on at "
+                     "%"PRIu16" (wrap counter %d), not at %"PRIu16" (%d) as "
+                     "its front end believes", vid, i,
+                     (uint16_t) (place & SOFT_PACKED_INDEX),
+                     !!(place & SOFT_PACKED_WRAP),
+                     (uint16_t) (used & SOFT_PACKED_INDEX),
+                     !!(used & SOFT_PACKED_WRAP));
         rte_vhost_set_vring_base(vid, i, place, place);
     }
+    virtq_mem_destroy(mem);
 }

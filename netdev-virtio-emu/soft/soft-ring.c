@@ -68,9 +68,10 @@ soft_ring_init(struct soft_ring *ring)
     ring->kickfd = -1;
 }
 
-/* Makes a table of the memory of 'vid'. */
-static int
-load_memory(int vid, struct virtq_mem **memp)
+/* Makes a table of the memory of 'vid', which must have some.  Returns 0, or a
+ * positive errno value if it is none that can be used. */
+int
+soft_ring_load_memory(int vid, struct virtq_mem **memp)
 {
     struct rte_vhost_memory *mem = NULL;
     struct virtq_region *regions;
@@ -93,24 +94,10 @@ load_memory(int vid, struct virtq_mem **memp)
     return error;
 }
 
-/* Is the whole of the 'size' bytes at 'p' guest memory? */
-static bool
-is_guest_memory(const struct virtq_mem *mem, const void *p, size_t size)
-{
-    for (size_t i = 0; i < mem->n; i++) {
-        const struct virtq_region *r = &mem->regions[i];
-        uintptr_t ofs = (uintptr_t) p - (uintptr_t) r->va;
-
-        if (ofs < r->size) {
-            return size <= r->size - ofs;
-        }
-    }
-    return false;
-}
-
-/* Asks librte_vhost about virtqueue 'vring' of 'vid', where 'features' have
- * been negotiated.  Returns 0, or a positive errno value if there is nothing
- * that can be used. */
+/* Asks librte_vhost about virtqueue 'vring' of 'vid', which must have memory,
+ * and where 'features' have been negotiated.  If they have VHOST_F_LOG_ALL,
+ * there must be a dirty log, or have never been one.  Returns 0, or a positive
+ * errno value if there is nothing that can be used. */
 int
 soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
                uint64_t features)
@@ -128,7 +115,7 @@ soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
                                     &c->used_base)) {
         return ENODEV;
     }
-    error = load_memory(vid, &mem);
+    error = soft_ring_load_memory(vid, &mem);
     if (error) {
         return error;
     }
@@ -147,9 +134,9 @@ soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
     spec->requests = features & (F_CSUM | F_HOST_TSO4 | F_HOST_TSO6);
     spec->callfd = vr.callfd;
     spec->kickfd = soft_idle_is_kick(vr.kickfd) ? vr.kickfd : -1;
-    if (!is_guest_memory(mem, c->desc, virtq_area_size(c, 0))
-        || !is_guest_memory(mem, c->driver, virtq_area_size(c, 1))
-        || !is_guest_memory(mem, c->device, virtq_area_size(c, 2))) {
+    if (!virtq_mem_contains(mem, c->desc, virtq_area_size(c, 0))
+        || !virtq_mem_contains(mem, c->driver, virtq_area_size(c, 1))
+        || !virtq_mem_contains(mem, c->device, virtq_area_size(c, 2))) {
         soft_ring_unload(spec);
         return EFAULT;
     }

@@ -82,6 +82,7 @@ struct soft_ring_spec {
 };
 
 void soft_ring_init(struct soft_ring *);
+int soft_ring_load_memory(int vid, struct virtq_mem **);
 int soft_ring_load(struct soft_ring_spec *, int vid, uint16_t vring,
                    uint64_t features);
 void soft_ring_unload(struct soft_ring_spec *);

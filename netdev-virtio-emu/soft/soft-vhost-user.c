@@ -38,6 +38,13 @@
  *
  *   - the MTU and ring addresses, only to show them.
  *
+ * librte_vhost (22.11) keeps a connection if a message fails that asks for an
+ * answer.  If that was one about the guest's memory, there is none from then
+ * on, and its functions that tell of memory crash, while rings are where they
+ * were as far as it knows.  Nor does it forget where a dirty log was when it
+ * unmaps that.  So what is there is noted here, by what messages it has
+ * carried out, and nothing is asked for that is not.
+ *
  * One front end at a time: a second one that connects to a listening socket is
  * refused, so nobody can take over a device that is in use.
  *
@@ -115,6 +122,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 #define F_GUEST_TSO4 F(7)
 #define F_GUEST_TSO6 F(8)
 #define F_MQ F(22)
+#define F_LOG_ALL F(26)
 
 /* Messages of vhost-user that we look at. */
 #define MSG_SET_FEATURES 2
@@ -212,6 +220,7 @@ forget_driver(struct soft_vhost_user *vu)
     OVS_REQUIRES(mutex)
 {
     vu->running = vu->started = false;
+    vu->has_memory = vu->has_log = false;
     vu->status_seen = vu->features_seen = false;
     vu->status = 0;
     vu->features = 0;
@@ -237,17 +246,19 @@ publish_ring(int vid, unsigned int index)
 {
     struct soft_ring_spec spec;
     struct soft_vhost_user *vu;
+    bool wanted, has_log;
     uint64_t features;
-    bool wanted;
     int error;
 
     ovs_mutex_lock(&mutex);
     vu = lookup_vid(vid);
-    wanted = (vu && vu->running && index < vu->n_vrings
+    wanted = (vu && vu->running && vu->has_memory && index < vu->n_vrings
               && vu->vrings[index].enabled);
+    has_log = vu && vu->has_log;
     ovs_mutex_unlock(&mutex);
     if (!wanted || rte_vhost_get_negotiated_features(vid, &features)
-        || soft_ring_load(&spec, vid, index, features)) {
+        || soft_ring_load(&spec, vid, index,
+                          has_log ? features : features & ~F_LOG_ALL)) {
         return;
     }
 
@@ -335,6 +346,33 @@ disturbs_rings(uint32_t request)
     }
 }
 
+/* Notes what 'request', which 'vid' has been asked for, makes of the guest's
+ * memory and dirty log: nothing that can be relied on until it is 'done'. */
+static void
+note_memory(int vid, uint32_t request, bool done)
+{
+    struct soft_vhost_user *vu;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        switch (request) {
+        case MSG_RESET_OWNER:
+            vu->has_memory = vu->has_log = false;
+            break;
+        case MSG_SET_MEM_TABLE:
+        case MSG_ADD_MEM_REG:
+        case MSG_REM_MEM_REG:
+            vu->has_memory = done;
+            break;
+        case MSG_SET_LOG_BASE:
+            vu->has_log = done;
+            break;
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+}
+
 #if RTE_VERSION < RTE_VERSION_NUM(23, 7, 0, 0)
 /* Answers the question how many queue pairs there are.  This version of
  * librte_vhost cannot be told, and would say 128. */
@@ -380,6 +418,7 @@ vhost_pre_msg(int vid, void *msg_)
 
     if (disturbs_rings(msg->request)) {
         for_each_ring(vid, withdraw_ring);
+        note_memory(vid, msg->request, false);
     }
 #if RTE_VERSION < RTE_VERSION_NUM(23, 7, 0, 0)
     if (msg->request == MSG_GET_QUEUE_NUM) {
@@ -398,6 +437,7 @@ vhost_post_msg(int vid, void *msg_)
     bool news = false;
 
     if (disturbs_rings(msg->request)) {
+        note_memory(vid, msg->request, true);
         for_each_ring(vid, publish_ring);
     }
     if (msg->request != MSG_SET_FEATURES && msg->request != MSG_SET_STATUS) {
@@ -482,8 +522,17 @@ vhost_new_device(int vid)
     struct soft_vhost_user *vu;
     uint64_t features = 0;
     uint16_t n_vrings;
+    bool has_memory;
     uint16_t mtu;
     int numa_id;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    has_memory = vu && vu->has_memory;
+    ovs_mutex_unlock(&mutex);
+    if (!has_memory) {
+        return -1;              /* It will be tried again. */
+    }
 
     n_vrings = rte_vhost_get_vring_num(vid);
     rte_vhost_get_negotiated_features(vid, &features);
@@ -621,9 +670,15 @@ vhost_vring_state_changed(int vid, uint16_t index, int enable)
     struct rte_vhost_memory *mem = NULL;
     struct rte_vhost_vring vring;
     struct soft_vhost_user *vu;
+    bool has_memory;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    has_memory = vu && vu->has_memory;
+    ovs_mutex_unlock(&mutex);
 
     memset(&vring, 0, sizeof vring);
-    if (enable) {
+    if (enable && has_memory) {
         if (rte_vhost_get_vhost_vring(vid, index, &vring)
             || rte_vhost_get_mem_table(vid, &mem)) {
             mem = NULL;

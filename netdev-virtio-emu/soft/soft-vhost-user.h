@@ -66,6 +66,8 @@ struct soft_vhost_user {
     int conn_vid;               /* Connection, -1 if there is none. */
     bool stopping;              /* Is the front end, or the driver, going? */
     long long int disconnected_at; /* time_msec() when it went. */
+    bool has_memory;            /* Is the guest's memory mapped? */
+    bool has_log;               /* Is there a dirty log? */
     bool running;               /* Are the rings ready? */
     bool status_seen;           /* Does the front end tell the status? */
     bool features_seen;         /* Have features been negotiated? */

@@ -119,3 +119,18 @@ virtq_mem_to_guest(const struct virtq_mem *mem, const void *p, uint64_t *gpa)
     }
     return false;
 }
+
+/* Is the whole of the 'size' bytes at 'p' guest memory, in one piece? */
+bool
+virtq_mem_contains(const struct virtq_mem *mem, const void *p, size_t size)
+{
+    for (size_t i = 0; i < mem->n; i++) {
+        const struct virtq_region *r = &mem->regions[i];
+        uintptr_t ofs = (uintptr_t) p - (uintptr_t) r->va;
+
+        if (ofs < r->size) {
+            return size <= r->size - ofs;
+        }
+    }
+    return false;
+}

@@ -51,6 +51,7 @@ const struct virtq_region *virtq_mem_lookup(const struct virtq_mem *,
                                             uint64_t gpa);
 bool virtq_mem_to_guest(const struct virtq_mem *, const void *,
                         uint64_t *gpa);
+bool virtq_mem_contains(const struct virtq_mem *, const void *, size_t);
 
 /* Returns where guest physical address 'gpa' is, and reduces '*len' to the
  * number of bytes that follow each other from there.  Returns NULL if the

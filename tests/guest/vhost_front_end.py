@@ -22,13 +22,17 @@ import socket
 import struct
 import time
 
-GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 1, 2, 3, 5
+GET_FEATURES, SET_FEATURES, SET_OWNER, RESET_OWNER = 1, 2, 3, 4
+SET_MEM_TABLE, SET_LOG_BASE = 5, 6
 SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE = 8, 9, 10
 SET_VRING_KICK, SET_VRING_CALL, GET_PROTOCOL_FEATURES = 12, 13, 15
 SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE = 16, 17, 18
+SEND_RARP = 19
+
+NEED_REPLY = 8                  # Flag of messages.
 
 F_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 11, 1 << 22
-F_PROTOCOL_FEATURES, F_VERSION_1 = 1 << 30, 1 << 32
+F_LOG_ALL, F_PROTOCOL_FEATURES, F_VERSION_1 = 1 << 26, 1 << 30, 1 << 32
 
 NEXT = 1                        # Descriptor flag.
 SIZE = 256                      # Descriptors of each ring.
@@ -62,8 +66,8 @@ class FrontEnd:
         self.index = [0] * 4
         self.fds = []
 
-    def send(self, request, payload=b"", fds=(), size=None):
-        header = struct.pack("<III", request, 1,
+    def send(self, request, payload=b"", fds=(), size=None, flags=0):
+        header = struct.pack("<III", request, 1 | flags,
                              len(payload) if size is None else size)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                       array.array("i", fds))] if fds else []
@@ -81,10 +85,13 @@ class FrontEnd:
             data += more
         return data
 
+    def receive(self):
+        size = struct.unpack("<III", self.receive_exactly(12))[2]
+        return self.receive_exactly(size)
+
     def ask_u64(self, request):
         self.send(request)
-        size = struct.unpack("<III", self.receive_exactly(12))[2]
-        return struct.unpack("<Q", self.receive_exactly(size))[0]
+        return struct.unpack("<Q", self.receive())[0]
 
     def wait_closed(self):
         """Waits for the switch to hang up on us."""
@@ -108,11 +115,15 @@ class FrontEnd:
         os.ftruncate(fd, MEMORY)
         self.memory = mmap.mmap(fd, MEMORY)
         self.words = memoryview(self.memory).cast("H")
-        self.send(SET_MEM_TABLE,
-                  struct.pack("<IIQQQQ", 1, 0, GPA, MEMORY, VA, 0), [fd])
-        os.close(fd)
+        self.memory_fd = fd
+        self.send_memory()
 
-    def start_ring(self, ring):
+    def send_memory(self):
+        self.send(SET_MEM_TABLE,
+                  struct.pack("<IIQQQQ", 1, 0, GPA, MEMORY, VA, 0),
+                  [self.memory_fd])
+
+    def start_ring(self, ring, enable=True):
         base = ring * RING
         event_fds = [os.eventfd(0), os.eventfd(0)]
         self.fds += event_fds
@@ -123,7 +134,11 @@ class FrontEnd:
                               VA + base + AVAIL, 0))
         self.send_u64(SET_VRING_KICK, ring, event_fds[:1])
         self.send_u64(SET_VRING_CALL, ring, event_fds[1:])
-        self.send(SET_VRING_ENABLE, struct.pack("<II", ring, 1))
+        if enable:
+            self.enable_ring(ring, 1)
+
+    def enable_ring(self, ring, enable):
+        self.send(SET_VRING_ENABLE, struct.pack("<II", ring, enable))
 
     def ask_queues(self):
         """The number of queue pairs that the device has."""
