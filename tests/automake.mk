@@ -28,6 +28,7 @@ UNIT_TESTS = \
 	tests/test-soft-eswitch \
 	tests/test-soft-moderation \
 	tests/test-soft-packed-ring \
+	tests/test-soft-packet \
 	tests/test-soft-ring \
 	tests/test-virtq \
 	tests/test-virtq-hostile \
@@ -97,6 +98,14 @@ tests_test_soft_packed_ring_LDFLAGS = \
 	-Wl,--wrap=rte_vhost_get_mem_table
 tests_test_soft_packed_ring_LDADD = $(TEST_LIBS)
 tests_test_soft_packed_ring_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_soft_packet_SOURCES = tests/test-soft-packet.c
+tests_test_soft_packet_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/soft
+tests_test_soft_packet_LDADD = $(TEST_LIBS)
+tests_test_soft_packet_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 VIRTQ_MODEL = \

@@ -41,7 +41,6 @@
 #include <rte_malloc.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
-#include <rte_net.h>
 #include <rte_vhost.h>
 
 #include "coverage.h"
@@ -240,6 +239,40 @@ parse_headers(const void *data, size_t size, struct headers *h)
     return l4_is_complete(h->l4, h->l4_size, h->proto);
 }
 
+/* Returns the sum of the pseudo header of the transport header at 'h'.  For
+ * IPv6, packet_csum_pseudoheader6() would be wrong behind extension
+ * headers. */
+static uint32_t
+pseudo_header_sum(const struct headers *h)
+{
+    const struct ovs_16aligned_ip6_hdr *ip6 = h->l3;
+    uint32_t sum;
+
+    if (h->ipv4) {
+        return packet_csum_pseudoheader(h->l3);
+    }
+    sum = csum_continue(0, &ip6->ip6_src, sizeof ip6->ip6_src);
+    sum = csum_continue(sum, &ip6->ip6_dst, sizeof ip6->ip6_dst);
+    sum = csum_add16(sum, htons(h->proto));
+    return csum_add16(sum, htons(h->l4_size));
+}
+
+/* Stores in the transport header at 'h' what it has to have where the checksum
+ * is still to be completed: VIRTIO 1.2, section 5.1.6.2. */
+static void
+store_partial_csum(const struct headers *h)
+{
+    if (h->proto == IPPROTO_TCP) {
+        struct tcp_header *tcp = h->l4;
+
+        tcp->tcp_csum = ~csum_finish(pseudo_header_sum(h));
+    } else if (h->proto == IPPROTO_UDP) {
+        struct udp_header *udp = h->l4;
+
+        udp->udp_csum = ~csum_finish(pseudo_header_sum(h));
+    }
+}
+
 /* Completes the checksum of the transport header at 'h'. */
 static void
 complete_l4_csum(const struct headers *h)
@@ -255,9 +288,7 @@ complete_l4_csum(const struct headers *h)
         return;
     }
 
-    pseudo = (h->ipv4
-              ? packet_csum_pseudoheader(h->l3)
-              : packet_csum_pseudoheader6(h->l3));
+    pseudo = pseudo_header_sum(h);
     if (h->proto == IPPROTO_TCP) {
         struct tcp_header *tcp = h->l4;
 
@@ -625,6 +656,11 @@ find_headers(const struct dp_packet *packet, bool inner, struct headers *h)
     return true;
 }
 
+/* An mbuf has 7 bits for the length of what precedes the headers, and 9 for
+ * that of the first of them. */
+#define MAX_L2_LEN 0x7f
+#define MAX_L3_LEN 0x1ff
+
 /* Translates the requests '*r' of 'packet' to what soft_packet_store_header()
  * makes a virtio-net header from.  Returns false if that cannot be done. */
 static bool
@@ -634,7 +670,7 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
     struct rte_mbuf *mbuf = &packet->mbuf;
     uint64_t flags = 0;
     struct headers h;
-    size_t l2_len;
+    size_t l2_len, l3_len;
 
     /* A virtio-net header has room for one checksum.  The datapath has seen
      * to the outer one, since the port does not claim to support it. */
@@ -647,7 +683,7 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
     }
 
     l2_len = (const char *) h.l3 - (const char *) dp_packet_data(packet);
-    mbuf->l3_len = (const char *) h.l4 - (const char *) h.l3;
+    l3_len = (const char *) h.l4 - (const char *) h.l3;
     flags |= h.ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
     if (r->l3_csum && h.ipv4) {
         flags |= RTE_MBUF_F_TX_IP_CKSUM;
@@ -664,7 +700,7 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
         /* No segment may exceed the MTU.  3.1 does not always say how long
          * the sender wants them. */
         mbuf->l4_len = TCP_OFFSET(tcp->tcp_ctl) * 4;
-        headers = l2_len - ETH_HEADER_LEN + mbuf->l3_len + mbuf->l4_len;
+        headers = l2_len - ETH_HEADER_LEN + l3_len + mbuf->l4_len;
         if (limits->mtu < headers + MIN_SEGMENT) {
             return false;
         }
@@ -675,8 +711,10 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
         if (h.ipv4) {
             flags |= RTE_MBUF_F_TX_IP_CKSUM;
         }
+        store_partial_csum(&h);
     } else if (r->l4_csum) {
-        if (limits->guest_csum) {
+        if (limits->guest_csum && l3_len <= MAX_L3_LEN) {
+            store_partial_csum(&h);
             flags |= (h.proto == IPPROTO_TCP ? RTE_MBUF_F_TX_TCP_CKSUM
                       : h.proto == IPPROTO_UDP ? RTE_MBUF_F_TX_UDP_CKSUM
                       : RTE_MBUF_F_TX_SCTP_CKSUM);
@@ -685,11 +723,11 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
         }
     }
 
-    /* The mbuf has 7 bits for the length of what precedes the headers. */
-    if (l2_len > 0x7f) {
+    if (l2_len > MAX_L2_LEN || (r->tso && l3_len > MAX_L3_LEN)) {
         return false;
     }
     mbuf->l2_len = l2_len;
+    mbuf->l3_len = l3_len;
     mbuf->outer_l2_len = 0;
     mbuf->outer_l3_len = 0;
     mbuf->ol_flags = (mbuf->ol_flags & ~TX_FLAGS) | flags;
@@ -779,9 +817,6 @@ soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr)
         l4 = RTE_MBUF_F_TX_TCP_CKSUM;
     }
     if (l4) {
-        /* VIRTIO 1.2, section 5.1.6.2: the field has the checksum of the
-         * pseudo header. */
-        rte_net_intel_cksum_prepare(mbuf);
         hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
         hdr->csum_start = rte_cpu_to_le_16(l4_ofs);
         hdr->csum_offset = rte_cpu_to_le_16(

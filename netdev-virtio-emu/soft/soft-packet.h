@@ -117,7 +117,8 @@ bool soft_packet_pass_header(const struct virtq_hdr *in,
                              struct virtq_hdr *out);
 
 /* Tells in 'hdr', which must be all zeros, what 'mbuf', which is out of
- * soft_packet_prepare(), asks of the driver.  May change checksums. */
+ * soft_packet_prepare(), asks of the driver.  May change the checksum of an
+ * IPv4 header. */
 void soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr);
 
 #endif /* soft-packet.h */
