@@ -102,7 +102,8 @@ bool
 soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
              unsigned int n, bool requests, uint32_t *rest)
 {
-    uint8_t buffers[NETDEV_MAX_BURST][HEAD_ROOM + HEAD_SIZE];
+    OVS_ALIGNED_VAR(8) uint8_t buffers[NETDEV_MAX_BURST][HEAD_ROOM
+                                                         + HEAD_SIZE];
     const struct soft_actions *actions[NETDEV_MAX_BURST];
     struct soft_frame heads[NETDEV_MAX_BURST];
     struct soft_flow *flows[NETDEV_MAX_BURST];
@@ -111,7 +112,9 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
     uint32_t partial = 0, max_len;
     size_t n_outs = 0;
 
-    max_len = (userspace_tso_enabled() ? UINT32_MAX
+    /* Whatever is longer than an IP packet can be does not become one of Open
+     * vSwitch either, and is dropped there. */
+    max_len = (userspace_tso_enabled() ? UINT16_MAX
                : rte_pktmbuf_data_room_size(ovsrcu_get(struct rte_mempool *,
                                                        &rep->mp))
                  - RTE_PKTMBUF_HEADROOM);
