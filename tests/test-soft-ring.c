@@ -14,7 +14,8 @@
  * limitations under the License.
  */
 
-/* How rings are looked after (soft_ring_check() of soft/soft-ring.h). */
+/* How rings are looked after (soft_ring_check() of soft/soft-ring.h), and when
+ * they sleep (soft_ring_rest()). */
 
 #include <config.h>
 #undef NDEBUG
@@ -22,10 +23,13 @@
 #include "soft-ring.h"
 
 #include <assert.h>
+#include <rte_cycles.h>
+#include <rte_eal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "pmd-awake.h"
 #include "util.h"
 
 #define SIZE 8
@@ -44,29 +48,47 @@ static struct {
 } *guest;
 
 static struct soft_ring ring;
+static int callfd, kickfd;
 
 static void
-start(void)
+start(bool event_idx)
 {
     struct virtq_region region = { .gpa = GPA, .size = sizeof *guest };
-    struct soft_ring_spec spec = { .callfd = eventfd(0, EFD_NONBLOCK) };
+    struct soft_ring_spec spec;
     struct virtq_mem *mem;
 
     assert(!posix_memalign((void **) &guest, 64, sizeof *guest));
     memset(guest, 0, sizeof *guest);
     region.va = (uint8_t *) guest;
     assert(!virtq_mem_create(&region, 1, &mem));
-    spec.config = (struct virtq_config) {
-        .mem = mem,
-        .desc = guest->desc,
-        .driver = &guest->avail,
-        .device = &guest->used,
-        .size = SIZE,
-        .hdr_len = VIRTQ_HDR_LEN,
+    callfd = eventfd(0, EFD_NONBLOCK);
+    kickfd = eventfd(0, EFD_NONBLOCK);
+    spec = (struct soft_ring_spec) {
+        .config = {
+            .mem = mem,
+            .desc = guest->desc,
+            .driver = &guest->avail,
+            .device = &guest->used,
+            .size = SIZE,
+            .hdr_len = VIRTQ_HDR_LEN,
+            .event_idx = event_idx,
+        },
+        .callfd = callfd,
+        .kickfd = kickfd,
+        .log_used = VIRTQ_NO_LOG,
     };
-    spec.log_used = VIRTQ_NO_LOG;
     soft_ring_init(&ring);
     assert(!soft_ring_publish(&ring, &spec));
+}
+
+static void
+stop(void)
+{
+    soft_ring_withdraw(&ring, NULL, NULL);
+    soft_ring_check(&ring, true); /* Nothing to look after. */
+    close(callfd);
+    close(kickfd);
+    free(guest);
 }
 
 /* The driver makes a frame available. */
@@ -180,20 +202,154 @@ test_late_notification(void)
     assert(read(ring.callfd, &n, sizeof n) < 0);
 }
 
+/* Sleep.  A packet thread with one queue. */
+
+static unsigned long awake_map = 1;
+static struct pmd_awake awake = { .map = &awake_map, .n = 1, .now = 1 };
+
+static void
+pass_ms(unsigned int ms)
+{
+    awake.now += ms * (rte_get_tsc_hz() / 1000);
+}
+
+/* Polls the queue, which has nothing, until it sleeps. */
+static void
+fall_asleep(void)
+{
+    assert(!serve());
+    soft_ring_rest(&ring, &ring.dim);
+    pass_ms(6);
+    assert(awake_map);
+    assert(!serve());
+    soft_ring_rest(&ring, &ring.dim);
+    assert(!awake_map);
+}
+
+/* Returns true if the queue is awake a millisecond later. */
+static bool
+is_awake(void)
+{
+    pass_ms(1);
+    virtnet_pmd_check(&awake);
+    return awake_map;
+}
+
+static void
+kick(void)
+{
+    assert(!eventfd_write(kickfd, 1));
+}
+
+static void
+expect_frame(void)
+{
+    assert(serve() == 1);
+    soft_ring_busy(&ring);
+}
+
+static void
+test_sleep(void)
+{
+    virtnet_pmd_load(&awake);
+    fall_asleep();
+    assert(!is_awake());
+
+    /* Each kick wakes it, although nobody ever reads them. */
+    for (int i = 0; i < 3; i++) {
+        post();
+        kick();
+        assert(is_awake());
+        expect_frame();
+        fall_asleep();
+        assert(!is_awake());
+    }
+
+    /* A kick without need. */
+    kick();
+    assert(is_awake());
+    assert(!serve());
+    soft_ring_rest(&ring, &ring.dim);
+    assert(!awake_map && ring.n_spurious == 1);
+
+    /* What comes while it falls asleep keeps it awake, kick or not. */
+    post();
+    kick();
+    assert(is_awake());
+    expect_frame();
+    pass_ms(6);
+    assert(!serve());
+    post();
+    soft_ring_rest(&ring, &ring.dim);
+    assert(awake_map);
+    expect_frame();
+
+    /* And so does a notification that waits. */
+    fall_asleep();
+    atomic_store_relaxed(&ring.dim.due, UINT64_MAX - 1);
+    soft_idle_wake(&ring.sleeper);
+    assert(is_awake());
+    assert(!serve());
+    soft_ring_rest(&ring, &ring.dim);
+    assert(awake_map);
+    soft_dim_reset(&ring.dim);
+
+    /* A driver that does not kick is found, but later. */
+    fall_asleep();
+    post();
+    assert(!is_awake());
+    pass_ms(100);
+    assert(is_awake());
+    expect_frame();
+}
+
+/* A ring that goes on after an error is awake: a driver that has been asked to
+ * kick for the next buffer has been asked for one that is skipped. */
+static void
+test_recovery_asleep(void)
+{
+    fall_asleep();
+    guest->avail.idx += 1000;
+    kick();
+    assert(is_awake());
+    assert(!serve());
+    soft_ring_rest(&ring, &ring.dim);
+    assert(!awake_map && virtq_is_broken(&ring.q));
+    check(1);
+    assert(!is_awake());
+    check(1);
+    assert(!virtq_is_broken(&ring.q));
+    assert(is_awake());
+    assert(!serve());
+    soft_ring_rest(&ring, &ring.dim);
+    assert(!awake_map);
+    post();
+    kick();
+    assert(is_awake());
+    expect_frame();
+}
+
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
-    int callfd;
+    char *eal_argv[] = {
+        argv[0], "--no-huge", "--no-shconf", "-m", "32", "--no-pci",
+        "--no-telemetry", "--log-level=4", NULL
+    };
 
     set_program_name(argv[0]);
-    start();
-    callfd = ring.callfd;
+    assert(rte_eal_init(ARRAY_SIZE(eal_argv) - 1, eal_argv) >= 0);
+    start(false);
     test_stalls();
     test_recovery();
     test_late_notification();
-    soft_ring_withdraw(&ring, NULL, NULL);
-    check(3);                   /* Nothing to look after. */
-    close(callfd);
-    free(guest);
+    stop();
+    for (int event_idx = 0; event_idx < 2; event_idx++) {
+        start(event_idx);
+        test_sleep();
+        test_recovery_asleep();
+        stop();
+        virtnet_pmd_exit(&awake);
+    }
     return 0;
 }

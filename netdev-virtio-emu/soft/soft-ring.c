@@ -273,6 +273,10 @@ soft_ring_check(struct soft_ring *ring, bool must_be_served)
         } else if (virtq_recover(&ring->q)) {
             ring->error_seen = false;
             ring->n_recoveries++;
+
+            /* If it sleeps, the driver has been asked to kick for the buffer
+             * where the ring stood still, and that is skipped. */
+            soft_idle_wake(&ring->sleeper);
         }
         goto out;
     }
