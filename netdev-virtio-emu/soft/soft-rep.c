@@ -33,6 +33,7 @@
 #include "soft-rep.h"
 
 #include <errno.h>
+#include <rte_arp.h>
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
@@ -216,6 +217,19 @@ soft_rep_get_ring(struct soft_rep *rep, unsigned int vring)
             : &rep->pairs[pair].tx.ring);
 }
 
+void
+soft_rep_announce(struct soft_rep *rep, const struct eth_addr mac)
+{
+    uint64_t announce = 0;
+
+    BUILD_ASSERT_DECL(sizeof mac <= sizeof announce);
+    memcpy(&announce, &mac, sizeof mac);
+    atomic_store_relaxed(&rep->announce, announce);
+
+    /* If it falls asleep just now, it is looked at 100 ms later. */
+    soft_idle_wake(&rep->pairs[0].rx.ring.sleeper);
+}
+
 /* Number of queues that must be polled to poll all that the driver has
  * enabled. */
 unsigned int
@@ -344,6 +358,33 @@ notify_late(struct soft_txq *txq)
     }
 }
 
+/* Receives what soft_rep_announce() wants to be sent. */
+static int
+recv_announcement(struct soft_rep *rep, struct soft_rxq *rxq,
+                  struct dp_packet_batch *batch)
+{
+    struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
+    struct rte_ether_addr mac;
+    struct rte_mbuf *mbuf;
+    uint64_t announce;
+
+    atomic_read_relaxed(&rep->announce, &announce);
+    if (!announce
+        || !atomic_compare_exchange_strong(&rep->announce, &announce, 0)) {
+        return EAGAIN;          /* Another one: next time. */
+    }
+    memcpy(&mac, &announce, sizeof mac);
+    mbuf = rte_net_make_rarp_packet(mp, &mac);
+    if (!mbuf) {
+        counter_add(&rxq->no_memory, 1);
+        return EAGAIN;
+    }
+    batch->packets[0] = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
+    counter_add(&rxq->bytes, soft_packet_receive(batch, 1));
+    counter_add(&rxq->packets, 1);
+    return 0;
+}
+
 int
 soft_rep_recv(struct virtnet_device *dev, int qid,
               struct dp_packet_batch *batch, int *qfill)
@@ -371,6 +412,12 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     atomic_read_relaxed(&rep->up, &up);
     if (now < rxq->rest_until || OVS_UNLIKELY(!up)) {
         return EAGAIN;
+    }
+    if (OVS_UNLIKELY(counter_get(&rep->announce)) && !qid) {
+        if (qfill) {
+            *qfill = 0;
+        }
+        return recv_announcement(rep, rxq, batch);
     }
     if (OVS_UNLIKELY(!rte_spinlock_trylock(&rxq->ring.lock))) {
         return EAGAIN;

@@ -34,6 +34,8 @@
  *
  *   - 'mp', 'mtu' and 'up', by the main thread.
  *
+ *   - 'announce', by threads of librte_vhost; cleared by a packet thread.
+ *
  *   - 'pairs' and 'n_pairs', by the main thread, while 'vid' is -1 and has
  *     been for a grace period.  A packet thread must look at 'vid' first.
  *
@@ -51,6 +53,7 @@
 
 #include "ovs-atomic.h"
 #include "ovs-rcu.h"
+#include "packets.h"
 #include "soft-ring.h"
 #include "util.h"
 #include "virtnet-device.h"
@@ -114,6 +117,9 @@ struct soft_rep {
     atomic_bool count_sizes;    /* Are packets counted by size? */
     atomic_uint16_t n_map;      /* Number of entries of 'map' in use. */
     atomic_uint16_t mtu;        /* In force. */
+    atomic_uint64_t announce;   /* Ethernet address that the driver would have
+                                 * sent from if it could, as it lies in memory,
+                                 * or 0. */
     struct soft_queue_pair *pairs;
     OVSRCU_TYPE(struct rte_mempool *) mp;
     uint16_t n_pairs;           /* Elements of 'pairs'. */
@@ -156,6 +162,11 @@ void soft_rep_enable_vring(struct soft_rep *, unsigned int vring,
                            bool enable);
 void soft_rep_disable_vrings(struct soft_rep *);
 struct soft_ring *soft_rep_get_ring(struct soft_rep *, unsigned int vring);
+
+/* Has the switch learn that 'mac' is here now, as if the driver had sent a
+ * RARP request: after a migration the front end asks for it if the driver
+ * cannot (VHOST_USER_SEND_RARP). */
+void soft_rep_announce(struct soft_rep *, const struct eth_addr mac);
 unsigned int soft_rep_enabled_pairs(const struct soft_rep *);
 
 /* Moves the packet memory to NUMA node 'socket_id', if there is some.  Main

@@ -137,6 +137,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 #define MSG_SET_VRING_CALL 13
 #define MSG_GET_QUEUE_NUM 17
 #define MSG_SET_VRING_ENABLE 18
+#define MSG_SEND_RARP 19
 #define MSG_ADD_MEM_REG 37
 #define MSG_REM_MEM_REG 38
 #define MSG_SET_STATUS 39
@@ -227,6 +228,7 @@ forget_driver(struct soft_vhost_user *vu)
     vu->numa_id = -1;
     vu->guest_mtu = 0;
     vu->ring_pairs = 0;
+    atomic_store_relaxed(&vu->rep->announce, 0);
     soft_rep_disable_vrings(vu->rep);
     for (unsigned int i = 0; i < vu->n_vrings; i++) {
         struct soft_ring *ring = soft_rep_get_ring(vu->rep, i);
@@ -440,14 +442,21 @@ vhost_post_msg(int vid, void *msg_)
         note_memory(vid, msg->request, true);
         for_each_ring(vid, publish_ring);
     }
-    if (msg->request != MSG_SET_FEATURES && msg->request != MSG_SET_STATUS) {
+    if (msg->request != MSG_SET_FEATURES && msg->request != MSG_SET_STATUS
+        && msg->request != MSG_SEND_RARP) {
         return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
     }
 
     ovs_mutex_lock(&mutex);
     vu = lookup_vid(vid);
     if (vu) {
-        if (msg->request == MSG_SET_FEATURES) {
+        if (msg->request == MSG_SEND_RARP) {
+            struct eth_addr mac;
+
+            /* librte_vhost would have its own receive function do that. */
+            memcpy(&mac, &msg->u64, sizeof mac);
+            soft_rep_announce(vu->rep, mac);
+        } else if (msg->request == MSG_SET_FEATURES) {
             news = !vu->features_seen || vu->features != msg->u64;
             vu->features_seen = true;
             vu->features = msg->u64;
