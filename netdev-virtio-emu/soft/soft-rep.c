@@ -481,6 +481,7 @@ struct tx {
     struct soft_packet_limits limits;
     struct soft_packet_drops drops;
     uint64_t bytes;             /* Of the packets that are offered. */
+    uint32_t unfit;             /* Those for which buffers are too small. */
     unsigned int retries;
     bool count_sizes;
 };
@@ -586,50 +587,58 @@ struct tx_source {
 };
 
 /* Puts 'n' packets of 'src' into the ring, with another attempt where the
- * guest has taken some.  Returns the number that went in. */
+ * guest has taken some.  Returns the number that went in, except that it
+ * counts those that it notes in tx->unfit. */
 static inline ALWAYS_INLINE size_t
 tx_enqueue(struct tx *tx, const struct tx_source *src, size_t n)
 {
     struct soft_ring *ring = &tx->txq->ring;
     struct virtq_room rooms[NETDEV_MAX_BURST];
-    size_t sent = 0;
+    size_t done = 0;
 
     if (OVS_UNLIKELY(!ring->ready)) {
         return 0;
     }
-    while (sent < n) {
-        size_t max = n - sent;
+    while (done < n) {
+        size_t max = n - done;
+        int error = 0;
         size_t i;
 
         /* The driver is on another processor, so everything that it touched
          * is far away.  It is asked for early, and for all frames at once. */
         virtq_prefetch(&ring->q, max);
         for (i = 0; i < max; i++) {
-            if (OVS_UNLIKELY(virtq_reserve(&ring->q,
-                                           src->size(src->aux, sent + i),
-                                           ring->mergeable, &rooms[i]))) {
+            error = virtq_reserve(&ring->q, src->size(src->aux, done + i),
+                                  ring->mergeable, &rooms[i]);
+            if (OVS_UNLIKELY(error)) {
                 break;
             }
         }
         for (size_t j = 0; j < i; j++) {
             if (j + 1 < i) {
-                src->prefetch(src->aux, sent + j + 1, &rooms[j + 1]);
+                src->prefetch(src->aux, done + j + 1, &rooms[j + 1]);
             }
-            src->store(src->aux, sent + j, &rooms[j]);
+            src->store(src->aux, done + j, &rooms[j]);
         }
         if (OVS_LIKELY(i)) {
             virtq_commit(&ring->q, rooms, i);
-            sent += i;
+            done += i;
         }
         if (OVS_UNLIKELY(i < max)) {
+            if (error == EMSGSIZE && !rooms[i].first_chain) {
+                /* Those behind it, which may be somebody else's, may fit.  Not
+                 * worth it where one has to search for good buffers. */
+                tx->unfit |= UINT32_C(1) << done++;
+                continue;
+            }
             if (!i || tx->retries == MAX_RETRIES) {
                 break;
             }
             tx->retries++;
         }
     }
-    tx_notify(tx, sent, n);
-    return sent;
+    tx_notify(tx, done - count_1bits(tx->unfit), n);
+    return done;
 }
 
 /* Returns the range that a frame of 'n' bytes is counted in. */
@@ -649,21 +658,32 @@ size_range(unsigned int n)
     return i;
 }
 
-/* Accounts for the sizes of 'n' packets of 'src', of which 'sent' went into
- * the ring. */
-static inline ALWAYS_INLINE void
-tx_count_sizes(struct tx *tx, const struct tx_source *src, size_t sent,
+/* Accounts for the sizes of 'n' packets of 'src', for which tx_enqueue() has
+ * returned 'done'.  Returns the number that went into the ring. */
+static inline ALWAYS_INLINE size_t
+tx_count_sizes(struct tx *tx, const struct tx_source *src, size_t done,
                size_t n)
 {
-    for (size_t i = sent; i < n; i++) {
+    for (size_t i = done; i < n; i++) {
         tx->bytes -= src->size(src->aux, i);
     }
-    if (OVS_UNLIKELY(tx->count_sizes)) {
-        for (size_t i = 0; i < sent; i++) {
-            counter_add(&tx->txq->sizes[size_range(src->size(src->aux, i))],
-                        1);
+    if (OVS_UNLIKELY(tx->unfit)) {
+        int i;
+
+        ULLONG_FOR_EACH_1 (i, tx->unfit) {
+            tx->bytes -= src->size(src->aux, i);
         }
     }
+    if (OVS_UNLIKELY(tx->count_sizes)) {
+        for (size_t i = 0; i < done; i++) {
+            if (OVS_LIKELY(!(tx->unfit & UINT32_C(1) << i))) {
+                unsigned int range = size_range(src->size(src->aux, i));
+
+                counter_add(&tx->txq->sizes[range], 1);
+            }
+        }
+    }
+    return done - count_1bits(tx->unfit);
 }
 
 /* Packets of Open vSwitch. */
@@ -718,8 +738,7 @@ soft_rep_send(struct virtnet_device *dev, int qid,
     n = soft_packet_prepare(batch, ovsrcu_get(struct rte_mempool *, &rep->mp),
                             &tx.limits, &tx.drops, &tx.bytes);
     tx_lock(&tx);
-    sent = tx_enqueue(&tx, &src, n);
-    tx_count_sizes(&tx, &src, sent, n);
+    sent = tx_count_sizes(&tx, &src, tx_enqueue(&tx, &src, n), n);
     tx_unlock(&tx, sent, n);
     rte_pktmbuf_free_bulk(mbufs, n);
 }
@@ -824,8 +843,7 @@ soft_rep_forward(struct virtnet_device *dev, int qid,
         }
     }
     tx_lock(&tx);
-    sent = tx_enqueue(&tx, &src, n);
-    tx_count_sizes(&tx, &src, sent, n);
+    sent = tx_count_sizes(&tx, &src, tx_enqueue(&tx, &src, n), n);
     tx_unlock(&tx, sent, n);
 }
 

@@ -516,10 +516,10 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
     struct virtq_cursor good = cursor;
     int retval;
 
+    room->n_chains = room->first_chain = 0;
     if (OVS_UNLIKELY(len > VIRTQ_MAX_LENGTH)) {
         return EMSGSIZE;
     }
-    room->n_chains = room->first_chain = 0;
     room->n_segs = 1;           /* See virtq_part_header(). */
     room->n_descs = 0;
     memset(room->errors, 0, sizeof room->errors);
