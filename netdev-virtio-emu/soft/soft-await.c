@@ -47,7 +47,8 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
  * leave it alone for this long (ms). */
 #define SETTLE_MS 20
 
-/* A directory in which something is to appear. */
+/* A directory in which something is to appear.  If it has two names, as
+ * /var/run/X and /run/X often are, it is here twice with the same 'wd'. */
 struct await_dir {
     struct shash_node *node;    /* In 'dirs'; its name is the path. */
     struct hmap_node wd_node;   /* In 'dirs_by_wd' unless 'wd' is -1. */
@@ -141,7 +142,9 @@ dir_put(struct await_dir *dir)
     if (hmap_is_empty(&dir->names)) {
         if (dir->wd >= 0) {
             hmap_remove(&dirs_by_wd, &dir->wd_node);
-            inotify_rm_watch(inotify_fd, dir->wd);
+            if (!dir_by_wd(dir->wd)) {
+                inotify_rm_watch(inotify_fd, dir->wd);
+            }
         }
         shash_delete(&dirs, dir->node);
         hmap_destroy(&dir->names);
@@ -242,23 +245,28 @@ recheck(void)
 static void
 handle_event(const struct inotify_event *ev)
 {
-    struct await_dir *dir = dir_by_wd(ev->wd);
-    struct soft_await *aw;
+    struct await_dir *dir;
 
+    /* There is no directory for it if nobody cares any more. */
     if (ev->mask & IN_Q_OVERFLOW) {
         recheck_at = time_msec();
-    } else if (!dir) {
-        /* Of a directory that nobody cares for any more. */
-    } else if (ev->mask & IN_MOVE_SELF) {
-        inotify_rm_watch(inotify_fd, dir->wd);
-        dir_unwatched(dir);
-    } else if (ev->mask & IN_IGNORED) {
-        dir_unwatched(dir);
+    } else if (ev->mask & (IN_MOVE_SELF | IN_IGNORED)) {
+        if (ev->mask & IN_MOVE_SELF && dir_by_wd(ev->wd)) {
+            inotify_rm_watch(inotify_fd, ev->wd);
+        }
+        while ((dir = dir_by_wd(ev->wd)) != NULL) {
+            dir_unwatched(dir);
+        }
     } else if (ev->len) {
-        HMAP_FOR_EACH_WITH_HASH (aw, node, hash_string(ev->name, 0),
-                                 &dir->names) {
-            if (!strcmp(aw->name, ev->name)) {
-                set_ready(aw);
+        HMAP_FOR_EACH_WITH_HASH (dir, wd_node, hash_int(ev->wd, 0),
+                                 &dirs_by_wd) {
+            struct soft_await *aw;
+
+            HMAP_FOR_EACH_WITH_HASH (aw, node, hash_string(ev->name, 0),
+                                     &dir->names) {
+                if (dir->wd == ev->wd && !strcmp(aw->name, ev->name)) {
+                    set_ready(aw);
+                }
             }
         }
     }
