@@ -53,6 +53,8 @@
 
 VLOG_DEFINE_THIS_MODULE(virtnet_soft_rep);
 
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
 COVERAGE_DEFINE(virtnet_tx_contention);
 
 /* Attempts to send the rest of a burst, as long as the guest makes room. */
@@ -258,8 +260,8 @@ soft_rep_set_socket_id(struct soft_rep *rep, int socket_id, const char *name)
     }
     atomic_read_relaxed(&rep->mtu, &mtu);
     if (soft_mempool_get(socket_id, mtu, rep->n_buffers, &pool, &err)) {
-        VLOG_WARN("%s: the guest's memory is on NUMA node %d, but packets "
-                  "stay where they are: %s", name, socket_id, err);
+        VLOG_WARN_RL(&rl, "%s: the guest's memory is on NUMA node %d, but "
+                     "packets stay where they are: %s", name, socket_id, err);
         free(err);
     } else {
         set_pool(rep, pool);

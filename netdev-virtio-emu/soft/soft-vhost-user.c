@@ -1057,9 +1057,9 @@ soft_vhost_user_poll(struct virtnet_driver_info *info)
             soft_rep_set_socket_id(vu->rep, info->numa_id, vu->dev->rep_name);
         }
         if (guest_mtu && guest_mtu != vu->dev->config.mtu) {
-            VLOG_WARN("%s: the front end shows the guest an MTU of %"PRIu16", "
-                      "not the device's %"PRIu16, vu->dev->rep_name,
-                      guest_mtu, vu->dev->config.mtu);
+            VLOG_WARN_RL(&rl, "%s: the front end shows the guest an MTU of "
+                         "%"PRIu16", not the device's %"PRIu16,
+                         vu->dev->rep_name, guest_mtu, vu->dev->config.mtu);
         }
     }
     return vu;
