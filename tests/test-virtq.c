@@ -97,7 +97,7 @@ check_frame(const struct virtq_frame *f, unsigned int serial, uint32_t len)
 
     assert(f->len == len && len <= sizeof data);
     for (unsigned int i = 0; i < sizeof f->hdr; i++) {
-        assert(hdr[i] == (i < 10 ? byte_of(serial, i) : 0));
+        assert(hdr[i] == (i < 10 && !q.skip_hdr ? byte_of(serial, i) : 0));
     }
     for (unsigned int i = 0; i < f->n_segs; i++) {
         assert(f->segs[i].len);
@@ -118,13 +118,14 @@ check_frame(const struct virtq_frame *f, unsigned int serial, uint32_t len)
 
 /* The driver transmits, everything as it should be. */
 static void
-test_transmit(const struct ring_setup *s)
+test_transmit(const struct ring_setup *s, bool skip_hdr)
 {
     unsigned int taken = 0, given = 0, got = 0, n = 0;
     uint32_t lens[256];
 
     assert(s->size <= ARRAY_SIZE(lens));
     start(s);
+    q.skip_hdr = skip_hdr;
     for (unsigned int round = 0; round < n_rounds; round++) {
         unsigned int n_burst = random_range(40), i;
         uint32_t len;
@@ -179,6 +180,15 @@ test_transmit(const struct ring_setup *s)
 }
 
 /* The driver receives, everything as it should be. */
+
+/* Byte 'i' of the header of frame 'serial'.  Headers are alike often enough
+ * to be there already in a buffer that is used again, or but for one byte. */
+static uint8_t
+hdr_byte(unsigned int serial, uint32_t i)
+{
+    return serial % 4 == 0 && i == serial / 4 % 10 ? serial : 0;
+}
+
 static void
 test_receive(const struct ring_setup *s, bool mergeable)
 {
@@ -265,7 +275,7 @@ test_receive(const struct ring_setup *s, bool mergeable)
                 }
                 assert(room->write_seg == room->n_segs);
                 for (unsigned int j = 0; j < 10; j++) {
-                    ((uint8_t *) &room->hdr)[j] = byte_of(n_sent, j);
+                    ((uint8_t *) &room->hdr)[j] = hdr_byte(n_sent, j);
                 }
                 n_sent++;
                 next = end;
@@ -309,6 +319,7 @@ test_receive(const struct ring_setup *s, bool mergeable)
                                 = (ofs == 10 && q.hdr_len == 12
                                    ? f->end - f->first
                                    : ofs == 11 && q.hdr_len == 12 ? 0
+                                   : ofs < 10 ? hdr_byte(n_got, ofs)
                                    : byte_of(n_got, ofs));
 
                             assert(byte == wanted);
@@ -734,7 +745,8 @@ main(int argc, char *argv[])
             test_limits(s);
             test_log(s);
         }
-        test_transmit(s);
+        test_transmit(s, false);
+        test_transmit(s, true);
         test_receive(s, true);
         test_receive(s, false);
     }

@@ -132,6 +132,7 @@ soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
                   ? VIRTQ_HDR_LEN : VIRTQ_HDR_LEN_LEGACY);
     spec->mergeable = features & F_MRG_RXBUF;
     spec->requests = features & (F_CSUM | F_HOST_TSO4 | F_HOST_TSO6);
+    c->skip_hdr = !spec->requests;
     spec->callfd = vr.callfd;
     spec->kickfd = soft_idle_is_kick(vr.kickfd) ? vr.kickfd : -1;
     if (!virtq_mem_contains(mem, c->desc, virtq_area_size(c, 0))

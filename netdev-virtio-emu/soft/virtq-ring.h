@@ -348,7 +348,9 @@ virtq_give_back(struct virtq *q, const struct virtq_chain *chains,
 
 /* The driver transmits. */
 
-/* Moves the header from the segments of 'f' to f->hdr. */
+/* Moves the header from the segments of 'f' to f->hdr.  It often has a cache
+ * line of its own, before that of the frame, which the driver has to give away
+ * if it is read. */
 static inline void
 virtq_pull_header(const struct virtq *q, struct virtq_frame *f)
 {
@@ -359,7 +361,9 @@ virtq_pull_header(const struct virtq *q, struct virtq_frame *f)
     memset(hdr, 0, sizeof f->hdr);
     if (OVS_LIKELY(f->segs[0].len >= VIRTQ_HDR_LEN
                    && left == VIRTQ_HDR_LEN)) {
-        memcpy(hdr, f->segs[0].data, VIRTQ_HDR_LEN);
+        if (!q->skip_hdr) {
+            memcpy(hdr, f->segs[0].data, VIRTQ_HDR_LEN);
+        }
         f->segs[0].data += VIRTQ_HDR_LEN;
         f->segs[0].len -= VIRTQ_HDR_LEN;
         n = !f->segs[0].len;
@@ -368,7 +372,9 @@ virtq_pull_header(const struct virtq *q, struct virtq_frame *f)
             struct virtq_seg *seg = &f->segs[n];
             size_t chunk = MIN(left, seg->len);
 
-            memcpy(hdr, seg->data, chunk);
+            if (!q->skip_hdr) {
+                memcpy(hdr, seg->data, chunk);
+            }
             hdr += chunk;
             left -= chunk;
             seg->data += chunk;
@@ -384,6 +390,15 @@ virtq_pull_header(const struct virtq *q, struct virtq_frame *f)
         }
     }
     f->hdr.num_buffers = 0;
+}
+
+/* Hints that what 'seg' begins with, a header and a frame, will be needed. */
+static inline void
+virtq_prefetch_frame(const struct virtq *q, const struct virtq_seg *seg)
+{
+    uint32_t skip = q->skip_hdr ? MIN(q->hdr_len, seg->len) : 0;
+
+    virtq_prefetch_data(seg->data + skip, seg->len - skip);
 }
 
 static inline ALWAYS_INLINE unsigned int
@@ -411,7 +426,7 @@ virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
             q->outstanding += f->chain.n_descs;
             f->len = g.len - q->hdr_len;
             f->n_segs = g.n_segs;
-            virtq_prefetch_data(f->segs[0].data, f->segs[0].len);
+            virtq_prefetch_frame(q, &f->segs[0]);
             n_frames++;
         } else if (error == VIRTQ_EMPTY || q->outstanding) {
             /* A bad buffer has to wait until those before it have gone back,
@@ -571,8 +586,8 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
     q->outstanding += room->n_descs;
     room->len = len;
     virtq_part_header(q, room);
-    virtq_prefetch_room(room->segs[room->hdr_seg].data,
-                        room->len + VIRTQ_HDR_LEN);
+    OVS_PREFETCH(room->segs[room->hdr_seg].data);
+    virtq_prefetch_room(room->segs[room->first_seg].data, len);
     memset(&room->hdr, 0, sizeof room->hdr);
     return 0;
 
@@ -589,7 +604,11 @@ fail:
     return retval;
 }
 
-/* Writes the header of 'room', which begins with segs[hdr_seg]. */
+/* Writes the header of 'room', which begins with segs[hdr_seg], unless it is
+ * there already, as it mostly is where a buffer has been used before: headers
+ * of ordinary frames are equal.  Then the driver and we both keep its cache
+ * line.  (Should somebody change it meanwhile, it is the driver's own fault.)
+ */
 static inline void
 virtq_push_header(const struct virtq *q, struct virtq_room *room)
 {
@@ -600,8 +619,13 @@ virtq_push_header(const struct virtq *q, struct virtq_room *room)
     if (OVS_LIKELY(q->hdr_len == VIRTQ_HDR_LEN
                    && room->segs[room->hdr_seg].len == VIRTQ_HDR_LEN)) {
         /* Not by way of room->hdr: see the comment on top. */
-        memcpy(p, &room->hdr, VIRTQ_HDR_LEN_LEGACY);
-        memcpy(p + VIRTQ_HDR_LEN_LEGACY, &num_buffers, sizeof num_buffers);
+        if (memcmp(p, &room->hdr, VIRTQ_HDR_LEN_LEGACY)) {
+            memcpy(p, &room->hdr, VIRTQ_HDR_LEN_LEGACY);
+        }
+        if (memcmp(p + VIRTQ_HDR_LEN_LEGACY, &num_buffers,
+                   sizeof num_buffers)) {
+            memcpy(p + VIRTQ_HDR_LEN_LEGACY, &num_buffers, sizeof num_buffers);
+        }
     } else {
         const uint8_t *hdr = (const uint8_t *) &room->hdr;
 
@@ -628,6 +652,10 @@ virtq_commit__(struct virtq *q, struct virtq_room *rooms, unsigned int n,
             virtq_log_segs__(q, room->segs + room->hdr_seg,
                              room->n_segs - room->hdr_seg);
         }
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        const struct virtq_room *room = &rooms[i];
+
         for (unsigned int j = 0; j < room->n_chains; j++) {
             put(q, &batch, &room->chains[j]);
         }

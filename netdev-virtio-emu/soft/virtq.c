@@ -81,6 +81,7 @@ virtq_init(struct virtq *q, const struct virtq_config *config)
     q->event_idx = config->event_idx;
     q->indirect = config->indirect;
     q->hdr_len = config->hdr_len;
+    q->skip_hdr = config->skip_hdr;
     q->hint = q->mem->regions;
     q->log_used = VIRTQ_NO_LOG;
     if (q->packed) {

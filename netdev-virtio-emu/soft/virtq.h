@@ -117,7 +117,8 @@ struct virtq_chain {
 
 /* A frame that the driver transmits. */
 struct virtq_frame {
-    struct virtq_hdr hdr;       /* A copy; num_buffers is 0. */
+    struct virtq_hdr hdr;       /* A copy; num_buffers is 0.  All zeros if
+                                 * headers are not read. */
     uint32_t len;               /* Bytes in 'segs'. */
     struct virtq_chain chain;
     uint16_t n_segs;
@@ -163,6 +164,8 @@ struct virtq_config {
     bool event_idx;             /* VIRTIO_F_EVENT_IDX. */
     bool indirect;              /* VIRTIO_F_INDIRECT_DESC. */
     uint8_t hdr_len;            /* VIRTQ_HDR_LEN or VIRTQ_HDR_LEN_LEGACY. */
+    bool skip_hdr;              /* Headers from the driver ask for nothing, as
+                                 * no feature lets them: they are not read. */
 
     /* How far the device has come: the index of the next available buffer, and
      * that of the next used one.  In a packed ring they are equal, with the
@@ -192,6 +195,7 @@ struct virtq {
     bool event_idx;
     bool indirect;
     uint8_t hdr_len;
+    bool skip_hdr;
 
     /* State. */
     atomic_bool broken;         /* Stands still. */
