@@ -542,6 +542,28 @@ is_zero_masked(const void *value_, const void *mask_, size_t n)
     return true;
 }
 
+/* Open vSwitch has several masks for "there is no such tag": that of a flow
+ * after an upcall is another than that of the same flow when its actions are
+ * modified.  Makes one of them. */
+static void
+normalize_vlans(const struct soft_key *key, struct soft_key *mask)
+{
+    for (int i = 0; i < FLOW_MAX_VLAN_HEADERS; i++) {
+        if (key->vlans[i].qtag) {
+            continue;           /* There is to be one. */
+        }
+        if (mask->vlans[i].tci & htons(VLAN_CFI)) {
+            /* Then nothing else is there of this tag and of those behind. */
+            mask->vlans[i].qtag = 0;
+            mask->vlans[i].tci = htons(VLAN_CFI);
+            while (++i < FLOW_MAX_VLAN_HEADERS && !key->vlans[i].qtag) {
+                mask->vlans[i].qtag = 0;
+            }
+            return;
+        }
+    }
+}
+
 enum virtnet_flow_reason
 soft_key_from_match(const struct match *match, struct soft_key *key,
                     struct soft_key *mask)
@@ -576,6 +598,7 @@ soft_key_from_match(const struct match *match, struct soft_key *key,
     for (size_t i = 0; i < SOFT_KEY_WORDS; i++) {
         key->words[i] &= mask->words[i];
     }
+    normalize_vlans(key, mask);
     return VIRTNET_FLOW_NONE;
 }
 
