@@ -72,6 +72,18 @@
  * ports that lead to it cease to be in force: they keep their counters until
  * Open vSwitch deletes them, and their packets go up.
  *
+ * Flows may also lead to ports of other types (an uplink, the bridge's own
+ * port), which are named by their number in the datapath of the packet thread
+ * that has the packet.  A backend hands packets for them to
+ * pmd_forward_output() (pmd-forward.h, in the patches), which drops what is
+ * for a port that is gone, as the datapath does; or it refuses such flows with
+ * VIRTNET_FLOW_OUTPUT_OTHER.
+ *
+ * And flows may come from ports of other types, if the backend has functions
+ * for "uplinks".  "uplink_create" returns what stands for such a port as 'in'
+ * of the other functions, and is no device otherwise; "uplink_recv" is shown
+ * all packets that the port receives.
+ *
  *
  * Threads
  * =======
@@ -98,6 +110,7 @@
 #include "odp-netlink.h"
 #include "openvswitch/types.h"
 
+struct dp_packet_batch;
 struct ds;
 struct match;
 struct nlattr;
@@ -112,6 +125,7 @@ struct virtnet_device;
     R(MATCH_MPLS, "match_mpls", "matches MPLS labels")                        \
     R(MATCH_NSH, "match_nsh", "matches a network service header")             \
     R(MATCH_METADATA, "match_metadata", "matches other metadata")             \
+    R(INPUT_OTHER, "input_other", "leads to no port of type virtio-emu")      \
     R(OUTPUT_OTHER, "output_other", "outputs to a port of another type")      \
     R(OUTPUT_NONE, "output_none", "outputs to a port that is not attached")   \
     R(ACTION_CT, "action_ct", "tracks connections")                           \
@@ -136,6 +150,7 @@ enum virtnet_flow_reason {
 /* Actions. */
 enum virtnet_flow_action_type {
     VIRTNET_FLOW_OUTPUT,        /* 'dev'. */
+    VIRTNET_FLOW_OUTPUT_PORT,   /* 'port'. */
     VIRTNET_FLOW_PUSH_VLAN,     /* 'vlan'. */
     VIRTNET_FLOW_POP_VLAN,
     VIRTNET_FLOW_SET_ETH,       /* The others: their key and mask. */
@@ -156,6 +171,7 @@ struct virtnet_flow_action {
     enum virtnet_flow_action_type type;
     union {
         struct virtnet_device *dev;
+        odp_port_t port;
         struct ovs_action_push_vlan vlan;
         struct ovs_key_ethernet eth[2];
         struct ovs_key_ipv4 ipv4[2];
@@ -167,6 +183,13 @@ struct virtnet_flow_action {
         struct ovs_key_nd nd[2];
     };
 };
+
+static inline bool
+virtnet_flow_is_output(const struct virtnet_flow_action *a)
+{
+    return (a->type == VIRTNET_FLOW_OUTPUT
+            || a->type == VIRTNET_FLOW_OUTPUT_PORT);
+}
 
 /* What is done to a packet, in this order.  Without any output the packet is
  * dropped. */
@@ -232,6 +255,17 @@ struct virtnet_flow_class {
      * Mandatory. */
     uint64_t (*count)(struct virtnet_device *in);
 
+    /* Ports of other types.  Optional.
+     *
+     * "uplink_create" returns what stands for a port that is named 'name' for
+     * the operator.  "uplink_recv", which packet threads call within
+     * rxq_recv() of the port's netdev, takes out of 'batch', which has at
+     * least one packet, those that it forwards, and leaves the rest in order.
+     * "uplink_destroy" deletes the flows, and frees after a grace period. */
+    struct virtnet_device *(*uplink_create)(const char *name);
+    void (*uplink_destroy)(struct virtnet_device *);
+    void (*uplink_recv)(struct virtnet_device *, struct dp_packet_batch *);
+
     /* Appends to '*s' what an operator may want to know.  Mandatory. */
     void (*format)(struct ds *s);
 };
@@ -240,13 +274,17 @@ struct virtnet_flow_class {
 
 /* Compiles the 'len' bytes of OVS_ACTION_ATTR_* at 'actions' into '*out'.
  * 'port_to_dev' finds the device that a port number of the datapath leads to;
- * it returns NULL, and stores a reason, if that is none.  Returns
+ * it returns NULL if that is none, and stores a reason why the flow cannot be
+ * offloaded, or VIRTNET_FLOW_NONE if it is a port of another type.  Returns
  * VIRTNET_FLOW_NONE, or why it cannot be done.  Any thread. */
 enum virtnet_flow_reason virtnet_flow_compile(
     const struct nlattr *actions, size_t len,
     struct virtnet_device *(*port_to_dev)(odp_port_t port, void *aux,
                                           enum virtnet_flow_reason *),
     void *aux, struct virtnet_flow_actions *out);
+
+/* Does any of 'actions' lead to a device? */
+bool virtnet_flow_has_device(const struct virtnet_flow_actions *actions);
 
 /* Counts a flow that was refused, for "virtnet/offload-show" and the coverage
  * counters.  Any thread. */

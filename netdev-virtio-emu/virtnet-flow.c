@@ -155,17 +155,23 @@ virtnet_flow_compile(const struct nlattr *actions, size_t len,
 
         switch ((int) nl_attr_type(nla)) {
         case OVS_ACTION_ATTR_OUTPUT: {
+            odp_port_t port = nl_attr_get_odp_port(nla);
             struct virtnet_device *dev;
 
-            dev = port_to_dev(nl_attr_get_odp_port(nla), aux, &reason);
-            if (!dev) {
+            dev = port_to_dev(port, aux, &reason);
+            if (reason) {
                 return reason;
             }
-            a = add_action(out, VIRTNET_FLOW_OUTPUT);
+            a = add_action(out, (dev ? VIRTNET_FLOW_OUTPUT
+                                 : VIRTNET_FLOW_OUTPUT_PORT));
             if (!a) {
                 return VIRTNET_FLOW_ACTION_COUNT;
             }
-            a->dev = dev;
+            if (dev) {
+                a->dev = dev;
+            } else {
+                a->port = port;
+            }
             break;
         }
 
@@ -220,6 +226,17 @@ virtnet_flow_compile(const struct nlattr *actions, size_t len,
         }
     }
     return VIRTNET_FLOW_NONE;
+}
+
+bool
+virtnet_flow_has_device(const struct virtnet_flow_actions *actions)
+{
+    for (size_t i = 0; i < actions->n; i++) {
+        if (actions->actions[i].type == VIRTNET_FLOW_OUTPUT) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* For the operator. */

@@ -24,6 +24,8 @@ vswitchd_ovs_vswitchd_SOURCES = \
 	ofproto-hooks/offload-netdev.c \
 	ofproto-hooks/offload-share.c \
 	ofproto-hooks/offload-share.h \
+	ofproto-hooks/offload-uplink.c \
+	ofproto-hooks/offload-uplink.h \
 	ofproto-hooks/offload.h \
 	ofproto-hooks/virtnet-hooks.c \
 	ofproto-hooks/virtnet-hooks.h
@@ -38,10 +40,12 @@ vswitchd_ovs_vswitchd_LDADD = \
 	netdev-virtio-emu/libvirtnet.la \
 	$(OVS_LIBS) \
 	$(DPDK_LIBS)
-# See kernel-port.c.
+# See kernel-port.c and offload-uplink.h.
 vswitchd_ovs_vswitchd_LDFLAGS = \
 	$(AM_LDFLAGS) \
-	-Wl,--wrap=dpif_port_open_type
+	-Wl,--wrap=dpif_port_open_type \
+	-Wl,--wrap=netdev_dpdk_flow_api_supported \
+	-Wl,--wrap=netdev_rxq_recv
 vswitchd_ovs_vswitchd_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la

@@ -37,6 +37,7 @@
 #include "netdev-virtio-emu.h"
 #include "offload-close.h"
 #include "offload-share.h"
+#include "offload-uplink.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/match.h"
 #include "openvswitch/vlog.h"
@@ -67,16 +68,42 @@ offload_cast(const struct dpif_offload *dpif_offload)
     return CONTAINER_OF(dpif_offload, struct offload, up);
 }
 
-/* Returns the device of 'netdev' and stores the class of its backend's
- * offload, or returns NULL. */
+/* Returns the device of 'netdev', of type virtio-emu, and stores the class of
+ * its backend's offload, or returns NULL. */
 static struct virtnet_device *
-get_device(const struct netdev *netdev,
+get_own_device(const struct netdev *netdev,
            const struct virtnet_flow_class **class)
 {
     struct virtnet_device *dev = virtio_emu_get_device(netdev);
 
     *class = dev ? dev->backend->class->flow : NULL;
     return *class ? dev : NULL;
+}
+
+/* The same for 'netdev' of any type, flows from which are offered. */
+static struct virtnet_device *
+get_device(const struct netdev *netdev,
+           const struct virtnet_flow_class **class)
+{
+    return (virtio_emu_is(netdev) ? get_own_device(netdev, class)
+            : offload_uplink_get(netdev, class));
+}
+
+/* Main thread: from now on flows of 'netdev' are offloaded by 'dpif_offload',
+ * or, if that is NULL, not any more. */
+static void
+set_offload(struct netdev *netdev, struct dpif_offload *dpif_offload)
+{
+    if (virtio_emu_is(netdev)) {
+        dpif_offload_set_netdev_offload(netdev, dpif_offload);
+        virtio_emu_set_offload(netdev, dpif_offload != NULL);
+    } else if (dpif_offload) {
+        offload_uplink_add(netdev);
+        dpif_offload_set_netdev_offload(netdev, dpif_offload);
+    } else {
+        dpif_offload_set_netdev_offload(netdev, NULL);
+        offload_uplink_remove(netdev);
+    }
 }
 
 /* Life. */
@@ -118,8 +145,7 @@ offload_set_config(struct dpif_offload *dpif_offload,
         && smap_get_bool(other_config, "hw-offload", false)) {
         offload->enabled = true;
         DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
-            dpif_offload_set_netdev_offload(port->netdev, dpif_offload);
-            virtio_emu_set_offload(port->netdev, true);
+            set_offload(port->netdev, dpif_offload);
         }
     }
 }
@@ -139,7 +165,7 @@ static bool
 offload_can_offload(struct dpif_offload *dpif_offload OVS_UNUSED,
                     struct netdev *netdev)
 {
-    return virtio_emu_is(netdev);
+    return virtio_emu_is(netdev) || offload_uplink_is_possible(netdev);
 }
 
 static int
@@ -157,8 +183,7 @@ offload_port_add(struct dpif_offload *dpif_offload, struct netdev *netdev,
     }
     if (offload->enabled || dpif_offload_enabled()) {
         offload->enabled = true;
-        dpif_offload_set_netdev_offload(netdev, dpif_offload);
-        virtio_emu_set_offload(netdev, true);
+        set_offload(netdev, dpif_offload);
     }
     return 0;
 }
@@ -189,8 +214,7 @@ offload_port_del(struct dpif_offload *dpif_offload, odp_port_t port_no)
 
     port = dpif_offload_port_mgr_remove(dpif_offload, port_no);
     if (port) {
-        dpif_offload_set_netdev_offload(port->netdev, NULL);
-        virtio_emu_set_offload(port->netdev, false);
+        set_offload(port->netdev, NULL);
         ovsrcu_postpone(port_is_gone,
                         CONTAINER_OF(port, struct offload_port, up));
     }
@@ -222,13 +246,12 @@ port_to_dev(odp_port_t port_no, void *aux_, enum virtnet_flow_reason *reason)
     struct virtnet_device *dev;
     struct netdev *netdev;
 
-    /* Only ports of the right type are known here. */
+    *reason = VIRTNET_FLOW_NONE;
     netdev = offload_get_netdev(aux->dpif_offload, port_no);
-    if (!netdev) {
-        *reason = VIRTNET_FLOW_OUTPUT_OTHER;
-        return NULL;
+    if (!netdev || !virtio_emu_is(netdev)) {
+        return NULL;            /* Gone, or of another type. */
     }
-    dev = get_device(netdev, &class);
+    dev = get_own_device(netdev, &class);
     if (!dev || class != aux->class) {
         *reason = VIRTNET_FLOW_OUTPUT_NONE;
         return NULL;
@@ -267,6 +290,10 @@ offload_flow_put(const struct dpif_offload *dpif_offload,
     }
     reason = virtnet_flow_compile(put->actions, put->actions_len, port_to_dev,
                                   &aux, &compiled);
+    if (!reason && !virtio_emu_is(netdev)
+        && !virtnet_flow_has_device(&compiled)) {
+        reason = VIRTNET_FLOW_INPUT_OTHER;
+    }
     error = aux.class->put(dev, put->ufid, put->match,
                            reason ? NULL : &compiled, &s, &reason);
     if (reason) {
@@ -390,6 +417,15 @@ static const struct dpif_offload_class offload_class = {
     .netdev_flow_stats = offload_flow_stats,
     .register_flow_unreference_cb = offload_register_flow_unreference_cb,
 };
+
+bool
+offload_is_ours(const struct netdev *netdev)
+{
+    const struct dpif_offload *dpif_offload
+        = ovsrcu_get(const struct dpif_offload *, &netdev->dpif_offload);
+
+    return dpif_offload && dpif_offload->class == &offload_class;
+}
 
 void
 offload_init(void)

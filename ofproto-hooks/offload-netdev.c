@@ -37,8 +37,10 @@
 #include "netdev-virtio-emu.h"
 #include "offload-close.h"
 #include "offload-share.h"
+#include "offload-uplink.h"
 #include "openvswitch/match.h"
 #include "openvswitch/vlog.h"
+#include "sset.h"
 #include "uuid.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-flow-provider.h"
@@ -48,16 +50,25 @@ VLOG_DEFINE_THIS_MODULE(virtnet_offload);
 /* What "dpctl/dump-flows" says of an offloaded flow: "dp:virtnet". */
 #define DP_LAYER "virtnet"
 
-/* Returns the device of 'netdev' and stores the class of its backend's
- * offload, or returns NULL. */
+/* Returns the device of 'netdev', of type virtio-emu, and stores the class of
+ * its backend's offload, or returns NULL. */
 static struct virtnet_device *
-get_device(const struct netdev *netdev,
+get_own_device(const struct netdev *netdev,
            const struct virtnet_flow_class **class)
 {
     struct virtnet_device *dev = virtio_emu_get_device(netdev);
 
     *class = dev ? dev->backend->class->flow : NULL;
     return *class ? dev : NULL;
+}
+
+/* The same for 'netdev' of any type, flows from which are offered. */
+static struct virtnet_device *
+get_device(const struct netdev *netdev,
+           const struct virtnet_flow_class **class)
+{
+    return (virtio_emu_is(netdev) ? get_own_device(netdev, class)
+            : offload_uplink_get(netdev, class));
 }
 
 static struct virtnet_device *
@@ -68,20 +79,19 @@ port_to_dev(odp_port_t port_no, void *in_, enum virtnet_flow_reason *reason)
     struct virtnet_device *dev;
     struct netdev *netdev;
 
+    *reason = VIRTNET_FLOW_NONE;
     netdev = netdev_ports_get(port_no, netdev_get_dpif_type(in));
     if (!netdev) {
         /* Gone, or an internal port, which is not known there. */
-        *reason = VIRTNET_FLOW_OUTPUT_OTHER;
         return NULL;
     }
     get_device(in, &in_class);
-    dev = get_device(netdev, &class);
+    dev = get_own_device(netdev, &class);
     if (dev && class != in_class) {
         dev = NULL;
     }
-    if (!dev) {
-        *reason = (virtio_emu_is(netdev)
-                   ? VIRTNET_FLOW_OUTPUT_NONE : VIRTNET_FLOW_OUTPUT_OTHER);
+    if (!dev && virtio_emu_is(netdev)) {
+        *reason = VIRTNET_FLOW_OUTPUT_NONE;
     }
     netdev_close(netdev);
     return dev;
@@ -118,6 +128,10 @@ offload_flow_put(struct netdev *netdev, struct match *match,
     }
     reason = virtnet_flow_compile(actions, actions_len, port_to_dev, netdev,
                                   &compiled);
+    if (!reason && !virtio_emu_is(netdev)
+        && !virtnet_flow_has_device(&compiled)) {
+        reason = VIRTNET_FLOW_INPUT_OTHER;
+    }
     error = class->put(dev, ufid, match, reason ? NULL : &compiled, &s,
                        &reason);
     if (reason) {
@@ -233,22 +247,38 @@ offload_flow_get_n_flows(struct netdev *netdev, uint64_t *n_flows)
     return 0;
 }
 
+/* Is 'netdev' in the userspace datapath? */
+static bool
+is_userspace(const struct netdev *netdev)
+{
+    const char *type = netdev_get_dpif_type(netdev);
+
+    return type && !strcmp(type, "netdev");
+}
+
 static int
 offload_init_flow_api(struct netdev *netdev)
 {
-    if (!virtio_emu_is(netdev)) {
-        return EOPNOTSUPP;
+    if (virtio_emu_is(netdev)) {
+        netdev_ref(netdev);
+        virtio_emu_set_offload(netdev, true);
+        return 0;
+    } else if (is_userspace(netdev) && offload_uplink_is_possible(netdev)) {
+        offload_uplink_add(netdev);
+        return 0;
     }
-    netdev_ref(netdev);
-    virtio_emu_set_offload(netdev, true);
-    return 0;
+    return EOPNOTSUPP;
 }
 
 static void
 offload_uninit_flow_api(struct netdev *netdev)
 {
-    virtio_emu_set_offload(netdev, false);
-    offload_close_later(netdev);
+    if (virtio_emu_is(netdev)) {
+        virtio_emu_set_offload(netdev, false);
+        offload_close_later(netdev);
+    } else {
+        offload_uplink_remove(netdev);
+    }
 }
 
 static const struct netdev_flow_api offload_flow_api = {
@@ -262,9 +292,43 @@ static const struct netdev_flow_api offload_flow_api = {
     .uninit_flow_api = offload_uninit_flow_api,
 };
 
+bool
+offload_is_ours(const struct netdev *netdev)
+{
+    return (ovsrcu_get(const struct netdev_flow_api *, &netdev->flow_api)
+            == &offload_flow_api);
+}
+
+/* The "tc" provider, kept to the kernel's datapath: see offload-uplink.h.
+ * Without that it would be chance which of the two is asked first. */
+
+static struct netdev_flow_api tc_flow_api;
+
+static int
+tc_init_flow_api(struct netdev *netdev)
+{
+    return (is_userspace(netdev) ? EOPNOTSUPP
+            : netdev_offload_tc.init_flow_api(netdev));
+}
+
+static void
+replace_tc(void)
+{
+    struct sset types = SSET_INITIALIZER(&types);
+
+    netdev_enumerate_types(&types); /* Has providers registered. */
+    sset_destroy(&types);
+    if (!netdev_unregister_flow_api_provider(netdev_offload_tc.type)) {
+        tc_flow_api = netdev_offload_tc;
+        tc_flow_api.init_flow_api = tc_init_flow_api;
+        netdev_register_flow_api_provider(&tc_flow_api);
+    }
+}
+
 void
 offload_init(void)
 {
+    replace_tc();
     netdev_register_flow_api_provider(&offload_flow_api);
 }
 

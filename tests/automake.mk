@@ -65,7 +65,9 @@ tests_test_soft_eswitch_SOURCES = tests/test-soft-eswitch.c
 tests_test_soft_eswitch_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
 	-I$(srcdir)/netdev-virtio-emu/soft
-tests_test_soft_eswitch_LDFLAGS = -Wl,--wrap=soft_rep_send
+tests_test_soft_eswitch_LDFLAGS = \
+	-Wl,--wrap=pmd_forward_output \
+	-Wl,--wrap=soft_rep_send
 tests_test_soft_eswitch_LDADD = $(TEST_LIBS)
 tests_test_soft_eswitch_DEPENDENCIES = \
 	$(OVS_STAMP) \

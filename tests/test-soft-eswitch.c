@@ -50,6 +50,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "packets.h"
 #include "ovs-thread.h"
+#include "pmd-forward.h"
 #include "random.h"
 #include "soft-backend.h"
 #include "soft-eswitch-table.h"
@@ -57,7 +58,8 @@
 #include "util.h"
 #include "virtnet-compat.h"
 
-#define N_PORTS 4               /* Numbered from 1. */
+#define N_PORTS 4               /* Of devices, numbered from 1. */
+#define N_OTHERS 2              /* Of other types, numbered after them. */
 #define MAX_FLOWS 24
 #define N_PACKETS 96
 #define MAX_SIZE 512
@@ -474,7 +476,7 @@ test_key(const uint8_t *data, size_t size)
 
 /* Flows. */
 
-static struct soft_device *devices[N_PORTS + 1];
+static struct soft_device *devices[N_PORTS + N_OTHERS + 1];
 
 struct test_flow {
     struct match match;
@@ -687,7 +689,7 @@ random_flow(const struct test_packet *packet, odp_port_t in,
                 random_action(flow, &n_tags, tf);
             }
             nl_msg_put_odp_port(&tf->actions, OVS_ACTION_ATTR_OUTPUT,
-                                1 + rnd(N_PORTS));
+                                1 + rnd(N_PORTS + N_OTHERS));
         }
     }
 }
@@ -696,7 +698,7 @@ static struct virtnet_device *
 port_to_dev(odp_port_t port, void *aux OVS_UNUSED,
             enum virtnet_flow_reason *reason OVS_UNUSED)
 {
-    return &devices[port]->up;
+    return port <= N_PORTS ? &devices[port]->up : NULL;
 }
 
 static void
@@ -763,7 +765,7 @@ outputs_clear(struct outputs *o)
 static void
 outputs_compare(const char *what)
 {
-    for (odp_port_t port = 1; port <= N_PORTS; port++) {
+    for (odp_port_t port = 1; port <= N_PORTS + N_OTHERS; port++) {
         size_t i = 0, j = 0, n = 0;
 
         for (;; i++, j++, n++) {
@@ -850,6 +852,24 @@ __wrap_soft_rep_send(struct virtnet_device *dev, int qid OVS_UNUSED,
     dp_packet_delete_batch(batch, true);
 }
 
+/* In the place of dpif-netdev.c's. */
+void __wrap_pmd_forward_output(odp_port_t, struct dp_packet_batch *);
+void
+__wrap_pmd_forward_output(odp_port_t port, struct dp_packet_batch *batch)
+{
+    struct dp_packet *packet;
+
+    assert(!dp_packet_batch_is_empty(batch));
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        /* Those who send it rely on that. */
+        assert(packet->source == batch->packets[0]->source);
+        assert(packet->md.in_port.odp_port && packet->l3_ofs != UINT16_MAX);
+        outputs_add(&found, port, dp_packet_data(packet),
+                    dp_packet_size(packet));
+    }
+    dp_packet_delete_batch(batch, true);
+}
+
 /* May the eSwitch leave a packet to Open vSwitch that 'tf' matches?  Only if
  * something is to be set in a header that is not there. */
 static bool
@@ -878,7 +898,11 @@ run_batch(const struct test_packet *packets[], struct test_flow *flows[],
         dp_packet_batch_add(&batch, make_packet(packets[j]->data,
                                                 packets[j]->size));
     }
-    soft_eswitch_run(devices[in]->rep.eswitch_port, &batch);
+    if (in <= N_PORTS) {
+        soft_eswitch_run(devices[in]->rep.eswitch_port, &batch);
+    } else {
+        soft_flow_class.uplink_recv(&devices[in]->up, &batch);
+    }
 
     /* Those left are unchanged, in order, and rightly so. */
     DP_PACKET_BATCH_FOR_EACH (k, packet, &batch) {
@@ -963,12 +987,15 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
                 odp_port_t port;
                 uint8_t *whole;
 
-                if (a->type != VIRTNET_FLOW_OUTPUT) {
+                if (!virtnet_flow_is_output(a)) {
                     soft_action_rewrite(a, &frames[i]);
                     continue;
                 }
-                for (port = 1; &devices[port]->up != a->dev; port++) {
-                    continue;
+                port = a->port;
+                if (a->type == VIRTNET_FLOW_OUTPUT) {
+                    for (port = 1; &devices[port]->up != a->dev; port++) {
+                        continue;
+                    }
                 }
                 whole = xmalloc(frames[i].size);
                 memcpy(whole, frames[i].data, frames[i].linear);
@@ -1071,7 +1098,7 @@ test_round(uint32_t seed, uint32_t round)
 {
     static struct test_packet packets[N_PACKETS];
     struct test_flow flows[MAX_FLOWS];
-    odp_port_t in = 1 + round % N_PORTS;
+    odp_port_t in = 1 + round % (N_PORTS + N_OTHERS);
     size_t n_flows = 0;
 
     cur_seed = seed;
@@ -1411,6 +1438,9 @@ main(int argc, char *argv[])
         soft_flow_class.port_attach(&sd->up);
         devices[i] = sd;
     }
+    for (size_t i = N_PORTS + 1; i <= N_PORTS + N_OTHERS; i++) {
+        devices[i] = soft_device_cast(soft_flow_class.uplink_create("uplink"));
+    }
 
     if (argc > 2 && !strcmp(argv[1], "--corpus")) {
         run_corpus(argv[2]);
@@ -1420,6 +1450,9 @@ main(int argc, char *argv[])
         for (uint32_t i = 0; i < rounds; i++) {
             test_round(seed, i);
         }
+    }
+    for (size_t i = N_PORTS + 1; i <= N_PORTS + N_OTHERS; i++) {
+        soft_flow_class.uplink_destroy(&devices[i]->up);
     }
     printf("%"PRIu64" packets forwarded, %"PRIu64" passed up, %"PRIu64
            " came out\n", n_hits, n_misses, n_outputs);

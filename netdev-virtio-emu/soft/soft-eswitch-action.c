@@ -69,10 +69,13 @@ soft_actions_get(struct soft_actions_set *set,
     memcpy(list->actions, from->actions, size);
     list->outputs_last = true;
     for (size_t i = 0; i < list->n; i++) {
-        if (list->n_outputs && list->actions[i].type != VIRTNET_FLOW_OUTPUT) {
+        if (list->n_outputs && !virtnet_flow_is_output(&list->actions[i])) {
             list->outputs_last = false;
         }
         switch (list->actions[i].type) {
+        case VIRTNET_FLOW_OUTPUT_PORT:
+            list->n_ports++;
+            /* Fall through. */
         case VIRTNET_FLOW_OUTPUT:
             list->n_outputs++;
             break;
@@ -567,6 +570,7 @@ soft_action_rewrite(const struct virtnet_flow_action *a,
         set_nd(frame, &a->nd[0], &a->nd[1]);
         break;
     case VIRTNET_FLOW_OUTPUT:
+    case VIRTNET_FLOW_OUTPUT_PORT:
         OVS_NOT_REACHED();
     }
 }

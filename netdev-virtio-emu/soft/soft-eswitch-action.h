@@ -38,6 +38,7 @@ struct soft_actions {
     /* Constant. */
     size_t n;
     unsigned int n_outputs;
+    unsigned int n_ports;       /* Of them, to ports of other types. */
     unsigned int n_push;        /* VLAN tags pushed. */
     bool sets_arp;              /* Sets fields of ARP. */
     bool sets_ip;               /* Sets fields of IP or behind it. */

@@ -101,13 +101,14 @@ struct soft_flow {
     atomic_uint64_t more_packets;
     atomic_uint64_t more_bytes;
 
+    odp_port_t in_port;         /* Constant while in force. */
+
     /* Writers only, with the exception of 'ufid' and its node. */
     ovs_u128 ufid;
     struct cmap_node ufid_node;
     struct ovs_list list_node;  /* In the port's, or the free list. */
     struct soft_port *in;
     uint32_t hash;              /* Of 'words'. */
-    odp_port_t in_port;
 };
 
 /* Flows. */

@@ -29,13 +29,16 @@
 #include "coverage.h"
 #include "dp-packet.h"
 #include "hash.h"
+#include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/match.h"
 #include "openvswitch/netdev.h"
 #include "ovs-thread.h"
+#include "pmd-forward.h"
 #include "soft-backend.h"
 #include "soft-eswitch-table.h"
 #include "soft-packet.h"
+#include "soft-uplink.h"
 #include "timeval.h"
 #include "virtnet-compat.h"
 
@@ -48,6 +51,7 @@ BUILD_ASSERT_DECL(NETDEV_MAX_BURST == 32);
 
 struct soft_port {
     struct virtnet_device *dev;
+    bool foreign;               /* Is 'dev' no device?  See soft-uplink.h. */
     struct soft_table table;    /* Flows from here. */
     atomic_size_t n_flows;
     atomic_uint64_t n_hits;     /* Packets forwarded. */
@@ -95,7 +99,8 @@ struct soft_thread {
     /* Packets to be sent. */
     size_t n_outs;
     struct out {
-        struct virtnet_device *dev;
+        struct virtnet_device *dev; /* NULL for a port of another type: */
+        odp_port_t port;        /* that one. */
         struct dp_packet_batch batch;
     } outs[NETDEV_MAX_BURST];
 
@@ -360,6 +365,7 @@ count_frames(struct soft_port *port, size_t n_hits, size_t n_misses)
     if (OVS_LIKELY(n_hits)) {
         COVERAGE_ADD(virtnet_flow_hit, n_hits);
         atomic_add_relaxed(&port->n_hits, n_hits, &orig);
+        pmd_forward_count(n_hits);
     }
     if (OVS_UNLIKELY(n_misses)) {
         COVERAGE_ADD(virtnet_flow_miss, n_misses);
@@ -400,7 +406,11 @@ static void
 out_flush(struct soft_thread *thread, struct out *out)
 {
     if (!dp_packet_batch_is_empty(&out->batch)) {
-        soft_rep_send(out->dev, thread->id - 1, &out->batch);
+        if (OVS_LIKELY(out->dev)) {
+            soft_rep_send(out->dev, thread->id - 1, &out->batch);
+        } else {
+            pmd_forward_output(out->port, &out->batch);
+        }
         dp_packet_batch_init(&out->batch);
     }
 }
@@ -414,15 +424,34 @@ outs_flush(struct soft_thread *thread)
     thread->n_outs = 0;
 }
 
+/* Can 'packet' be in the same batch as those in 'out'?  Those for ports of
+ * other types must have the same kind of buffer. */
+static inline bool
+out_takes(const struct out *out, const struct dp_packet *packet)
+{
+    size_t n = dp_packet_batch_size(&out->batch);
+
+    return (n < NETDEV_MAX_BURST
+            && (OVS_LIKELY(out->dev) || !n
+                || out->batch.packets[0]->source == packet->source));
+}
+
 static inline void
-out_add(struct soft_thread *thread, struct virtnet_device *dev,
+out_add(struct soft_thread *thread, const struct virtnet_flow_action *a,
         struct dp_packet *packet)
 {
+    struct virtnet_device *dev = NULL;
+    odp_port_t port = ODPP_NONE;
     struct out *out;
 
+    if (OVS_LIKELY(a->type == VIRTNET_FLOW_OUTPUT)) {
+        dev = a->dev;
+    } else {
+        port = a->port;
+    }
     for (size_t i = thread->n_outs; i > 0; i--) {
         out = &thread->outs[i - 1];
-        if (out->dev == dev) {
+        if (out->dev == dev && out->port == port) {
             goto found;
         }
     }
@@ -431,22 +460,25 @@ out_add(struct soft_thread *thread, struct virtnet_device *dev,
     }
     out = &thread->outs[thread->n_outs++];
     out->dev = dev;
+    out->port = port;
     dp_packet_batch_init(&out->batch);
 
 found:
-    if (dp_packet_batch_size(&out->batch) == NETDEV_MAX_BURST) {
+    if (OVS_UNLIKELY(!out_takes(out, packet))) {
         out_flush(thread, out);
     }
     dp_packet_batch_add(&out->batch, packet);
 }
 
-/* Has 'packet' any request for the device that sends it?  They are in the
- * flags of the mbuf, which are else zero. */
+/* Has 'packet', from 'port', any request for the device that sends it?  Those
+ * of guests are in the flags of the mbuf, which are else zero. */
 static inline bool
-has_requests(const struct dp_packet *packet)
+has_requests(const struct soft_port *port, const struct dp_packet *packet)
 {
-    return packet->mbuf.ol_flags & ~(RTE_MBUF_F_INDIRECT
-                                     | RTE_MBUF_F_EXTERNAL);
+    return (OVS_UNLIKELY(port->foreign)
+            ? soft_packet_has_requests(packet)
+            : packet->mbuf.ol_flags & ~(RTE_MBUF_F_INDIRECT
+                                        | RTE_MBUF_F_EXTERNAL));
 }
 
 /* Tells 'packet' what extraction of the flow would have told it, for those who
@@ -460,7 +492,9 @@ set_offsets(struct dp_packet *packet, const struct soft_frame *frame,
     packet->l4_ofs = frame->l4_ofs;
     dp_packet_set_l2_pad_size(packet, frame->l2_pad_size);
 #if VIRTNET_OVS_VERSION >= 40000
-    if (key->nw_proto == IPPROTO_TCP) {
+    if (!key) {
+        /* Without requests nobody asks. */
+    } else if (key->nw_proto == IPPROTO_TCP) {
         dp_packet_l4_proto_set_tcp(packet);
     } else if (key->nw_proto == IPPROTO_UDP) {
         dp_packet_l4_proto_set_udp(packet);
@@ -472,8 +506,34 @@ set_offsets(struct dp_packet *packet, const struct soft_frame *frame,
 #endif
 }
 
+/* Tells 'packet', which has come in by 'port' for 'flow', and which has
+ * 'requests' or goes to a port of another type, what the datapath would have
+ * told it, since whoever sends it relies on that. */
+static void
+prepare(const struct soft_port *port, const struct soft_flow *flow,
+        const struct soft_actions *actions, struct dp_packet *packet,
+        bool requests, const struct soft_frame *frame,
+        const struct soft_key *key)
+{
+    if (actions->n_ports || port->foreign) {
+        pkt_metadata_init(&packet->md, flow->in_port);
+        if (OVS_UNLIKELY(requests)) {
+            struct {
+                struct miniflow mf;
+                uint64_t buf[FLOW_U64S];
+            } m;
+
+            /* It knows what each version makes of requests. */
+            miniflow_extract(packet, &m.mf);
+            return;
+        }
+    }
+    set_offsets(packet, frame, key);
+}
+
 /* Can all devices that 'actions' lead to take 'packet' with its requests?
- * Checksums are completed for those that cannot. */
+ * Checksums are completed for those that cannot, and ports of other types have
+ * Open vSwitch see to it. */
 static bool
 can_take(const struct soft_actions *actions, const struct dp_packet *packet,
          const struct soft_key *key)
@@ -516,34 +576,46 @@ follow_frame(struct dp_packet *packet, const struct soft_frame *frame)
     }
 }
 
-/* Returns a copy of 'packet' for 'dev', if possible in a buffer of its own
- * kind, so that it need not be copied once more when it is sent. */
+/* Returns a copy of 'packet', which comes from 'in', for the output 'a', if
+ * possible in a buffer of the receiver's own kind, so that it need not be
+ * copied once more when it is sent. */
 static struct dp_packet *
-copy_for(const struct virtnet_device *dev, const struct dp_packet *packet)
+copy_for(const struct virtnet_flow_action *a, const struct soft_port *in,
+         const struct dp_packet *packet)
 {
-    const struct soft_rep *rep = &soft_device_cast(dev)->rep;
+    bool to_port = a->type == VIRTNET_FLOW_OUTPUT_PORT;
+    const struct soft_rep *rep
+        = &soft_device_cast(to_port ? in->dev : a->dev)->rep;
     struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
     struct dp_packet *copy = mp ? soft_packet_copy(packet, mp) : NULL;
 
-    return copy ? copy : dp_packet_clone(packet);
+    if (OVS_UNLIKELY(!copy)) {
+        return dp_packet_clone(packet);
+    }
+    if (to_port) {
+        pkt_metadata_init(&copy->md, packet->md.in_port.odp_port);
+    }
+    return copy;
 }
 
-/* Carries out 'actions' on 'packet', which it takes over. */
+/* Carries out 'actions' on 'packet', which comes from 'in' and which it takes
+ * over. */
 static void
-execute(struct soft_thread *thread, const struct soft_actions *actions,
-        struct dp_packet *packet, struct soft_frame *frame)
+execute(struct soft_thread *thread, const struct soft_port *in,
+        const struct soft_actions *actions, struct dp_packet *packet,
+        struct soft_frame *frame)
 {
     unsigned int n_left = actions->n_outputs;
 
     for (size_t i = 0; n_left; i++) {
         const struct virtnet_flow_action *a = &actions->actions[i];
 
-        if (a->type == VIRTNET_FLOW_OUTPUT) {
+        if (virtnet_flow_is_output(a)) {
             follow_frame(packet, frame);
             if (--n_left) {
-                out_add(thread, a->dev, copy_for(a->dev, packet));
+                out_add(thread, a, copy_for(a, in, packet));
             } else {
-                out_add(thread, a->dev, packet);
+                out_add(thread, a, packet);
                 return;
             }
         } else {
@@ -576,7 +648,7 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
         frame->size = dp_packet_size(packet);
         frame->linear = frame->size;
         frame->headroom = dp_packet_headroom(packet);
-        if (OVS_UNLIKELY(has_requests(packet))) {
+        if (OVS_UNLIKELY(has_requests(port, packet))) {
             partial |= UINT32_C(1) << i;
         }
     }
@@ -591,17 +663,18 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
         struct dp_packet *packet = batch->packets[i];
         uint32_t bit = UINT32_C(1) << i;
 
-        if (OVS_UNLIKELY(partial & hits & bit)) {
-            if (can_take(actions[i], packet, &keys[i])) {
-                set_offsets(packet, &frames[i], &keys[i]);
-            } else {
-                COVERAGE_INC(virtnet_flow_passed_up);
-                hits &= ~bit;
-            }
+        if (OVS_UNLIKELY(partial & hits & bit)
+            && !can_take(actions[i], packet, &keys[i])) {
+            COVERAGE_INC(virtnet_flow_passed_up);
+            hits &= ~bit;
         }
         if (OVS_LIKELY(hits & bit)) {
             tally_add(&tally, flows[i], frames[i].size, keys[i].tcp_flags);
-            execute(thread, actions[i], packet, &frames[i]);
+            if (OVS_UNLIKELY(partial & bit || actions[i]->n_ports)) {
+                prepare(port, flows[i], actions[i], packet, partial & bit,
+                        &frames[i], &keys[i]);
+            }
+            execute(thread, port, actions[i], packet, &frames[i]);
         } else {
             batch->packets[n_misses++] = packet;
         }
@@ -611,6 +684,36 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
     batch->count = n_misses;
 
     count_frames(port, n - n_misses, n_misses);
+}
+
+void
+soft_eswitch_execute(struct soft_port *port, struct dp_packet_batch *batch,
+                     struct soft_flow *const flows[],
+                     const struct soft_actions *const actions[],
+                     struct soft_frame frames[])
+{
+    struct soft_thread *thread = thread_get();
+    struct tally tally = {
+        .id = thread->id,
+        .now = thread_now(thread),
+    };
+    struct dp_packet *packet;
+
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        struct soft_frame *frame = &frames[i];
+
+        frame->data = dp_packet_data(packet);
+        frame->linear = frame->size;
+        frame->headroom = dp_packet_headroom(packet);
+        tally_add(&tally, flows[i], frame->size, 0);
+        if (actions[i]->n_ports) {
+            prepare(port, flows[i], actions[i], packet, false, frame, NULL);
+        }
+        execute(thread, port, actions[i], packet, frame);
+    }
+    tally_flush(&tally);
+    outs_flush(thread);
+    count_frames(port, dp_packet_batch_size(batch), 0);
 }
 
 /* Ports. */
@@ -647,6 +750,12 @@ soft_port_destroy(struct soft_port *port)
         soft_table_uninit(&port->table);
         free_cacheline(port);
     }
+}
+
+void
+soft_port_set_foreign(struct soft_port *port)
+{
+    port->foreign = true;
 }
 
 bool
@@ -979,5 +1088,8 @@ const struct virtnet_flow_class soft_flow_class = {
     .flush = soft_flow_flush,
     .dump = soft_flow_dump,
     .count = soft_flow_number,
+    .uplink_create = soft_uplink_create,
+    .uplink_destroy = soft_uplink_destroy,
+    .uplink_recv = soft_uplink_recv,
     .format = soft_flow_format,
 };

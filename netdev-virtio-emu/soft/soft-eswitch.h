@@ -18,7 +18,8 @@
 #define SOFT_ESWITCH_H 1
 
 /* The software eSwitch: forwards the packets of flows that Open vSwitch has
- * offloaded, between devices of the soft backend.
+ * offloaded, between devices of the soft backend, and from and to other ports
+ * of the same datapath.
  *
  *   - soft-eswitch.c: ports, flows as virtnet-flow-provider.h has them, and
  *     what packet threads call.
@@ -29,6 +30,8 @@
  *
  *   - soft-eswitch-action.c: what is done to a packet.
  *
+ *   - soft-uplink.c: ports of other types that packets come from.
+ *
  * Where it stands
  * ===============
  *
@@ -36,6 +39,11 @@
  * shown to the eSwitch, which takes the packets that it has a flow for, and
  * the rest goes on to Open vSwitch.  The port's own counters have them all, as
  * has the datapath's view of ports without offload.
+ *
+ * What goes out by a port of another type is handed to the datapath for that,
+ * with the number of the port, and is sent as whatever the datapath puts out:
+ * see pmd-forward.h.  So the eSwitch knows nothing of other netdevs, and there
+ * is nothing of them that it could use when they are gone.
  *
  * Order
  * =====
@@ -71,6 +79,10 @@ extern const struct virtnet_flow_class soft_flow_class;
 struct soft_port *soft_port_create(struct virtnet_device *);
 void soft_port_destroy(struct soft_port *);
 
+/* Says that 'port' is one of another type, whose packets are as a netdev of
+ * that type left them. */
+void soft_port_set_foreign(struct soft_port *port);
+
 /* Has the port any flows?  If not there is no need to call the rest. */
 bool soft_port_has_flows(const struct soft_port *);
 
@@ -95,6 +107,15 @@ size_t soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
                          size_t n, uint32_t partial,
                          struct soft_flow *flows[],
                          const struct soft_actions *actions[]);
+
+/* Forwards and counts the packets of 'batch', which have been made of 'frames'
+ * that soft_eswitch_find() has found 'flows' and 'actions' for, and that have
+ * no requests.  Takes them over.  The thread must not have quiesced since. */
+void soft_eswitch_execute(struct soft_port *port,
+                          struct dp_packet_batch *batch,
+                          struct soft_flow *const flows[],
+                          const struct soft_actions *const actions[],
+                          struct soft_frame frames[]);
 
 /* Counts the 'n' frames of 'flows', of 'sizes[i]' bytes each before they were
  * rewritten, as forwarded; or, where the flow is NULL, as passed up.  All are

@@ -14,7 +14,7 @@
  * limitations under the License.
  */
 
-/* Frames from guest to guest.  See soft-forward.h. */
+/* Frames of guests that the eSwitch forwards.  See soft-forward.h. */
 
 #include <config.h>
 
@@ -30,11 +30,6 @@
 #include "userspace-tso.h"
 #include "util.h"
 #include "virtq.h"
-
-/* What is copied of a frame: enough for the headers that flows look at, with
- * two VLAN tags and a few options; and room before it for tags. */
-#define HEAD_SIZE 128
-#define HEAD_ROOM 16
 
 /* Receivers of a burst.  If there are more, it goes the other way. */
 #define MAX_OUTS 8
@@ -98,15 +93,43 @@ add_outs(struct out outs[], size_t *n_outs, const struct soft_actions *actions,
     return true;
 }
 
+/* Must frames with these actions become packets, because they go where only
+ * packets go, or because more of them is needed than their start? */
+static inline bool
+needs_packet(const struct soft_actions *actions)
+{
+    return (!actions->outputs_last || actions->needs_payload
+            || actions->n_ports);
+}
+
+/* Counts those of the 'n' frames that do not become packets. */
+static void
+count(struct soft_rep *rep, const struct soft_forward *fwd,
+      const uint32_t sizes[], unsigned int n)
+{
+    struct soft_flow *flows[NETDEV_MAX_BURST];
+    uint32_t some_sizes[NETDEV_MAX_BURST];
+    size_t n_some = 0;
+
+    if (OVS_LIKELY(!fwd->packets)) {
+        soft_eswitch_count(rep->eswitch_port, fwd->flows, sizes, n);
+        return;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (!(fwd->packets & UINT32_C(1) << i)) {
+            flows[n_some] = fwd->flows[i];
+            some_sizes[n_some++] = sizes[i];
+        }
+    }
+    soft_eswitch_count(rep->eswitch_port, flows, some_sizes, n_some);
+}
+
 bool
 soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
-             unsigned int n, bool requests, uint32_t *rest)
+             unsigned int n, bool requests, struct soft_forward *fwd)
 {
-    OVS_ALIGNED_VAR(8) uint8_t buffers[NETDEV_MAX_BURST][HEAD_ROOM
-                                                         + HEAD_SIZE];
-    const struct soft_actions *actions[NETDEV_MAX_BURST];
-    struct soft_frame heads[NETDEV_MAX_BURST];
-    struct soft_flow *flows[NETDEV_MAX_BURST];
+    const struct soft_actions **actions = fwd->actions;
+    struct soft_frame *heads = fwd->heads;
     uint32_t sizes[NETDEV_MAX_BURST];
     struct out outs[MAX_OUTS];
     uint32_t partial = 0, max_len;
@@ -122,10 +145,10 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
         const struct virtq_frame *frame = &frames[i];
         struct soft_frame *head = &heads[i];
 
-        head->data = &buffers[i][HEAD_ROOM];
+        head->data = &fwd->buffers[i][SOFT_HEAD_ROOM];
         head->size = frame->len;
-        head->linear = MIN(frame->len, HEAD_SIZE);
-        head->headroom = HEAD_ROOM;
+        head->linear = MIN(frame->len, SOFT_HEAD_SIZE);
+        head->headroom = SOFT_HEAD_ROOM;
         sizes[i] = frame->len;
         virtq_read(frame, 0, head->data, head->linear);
         if (OVS_UNLIKELY(frame->len > max_len)) {
@@ -141,44 +164,67 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
         }
     }
 
-    *rest = n < 32 ? (UINT32_C(1) << n) - 1 : UINT32_MAX;
-    if (!soft_eswitch_find(rep->eswitch_port, heads, n, partial, flows,
+    fwd->rest = n < 32 ? (UINT32_C(1) << n) - 1 : UINT32_MAX;
+    fwd->packets = 0;
+    if (!soft_eswitch_find(rep->eswitch_port, heads, n, partial, fwd->flows,
                            actions)) {
-        soft_eswitch_count(rep->eswitch_port, flows, sizes, n);
+        soft_eswitch_count(rep->eswitch_port, fwd->flows, sizes, n);
         return true;
     }
 
     /* First see that all can go this way. */
     for (unsigned int i = 0; i < n; i++) {
         if (OVS_LIKELY(actions[i])) {
+            uint32_t bit = UINT32_C(1) << i;
             uint8_t need;
 
-            if (OVS_UNLIKELY(!actions[i]->outputs_last
-                             || actions[i]->needs_payload)
-                || (OVS_UNLIKELY(partial & UINT32_C(1) << i)
-                    && (!soft_packet_can_pass(&frames[i].hdr, &heads[i], &need)
-                        || !receivers_can(actions[i], need)))
-                || OVS_UNLIKELY(!add_outs(outs, &n_outs, actions[i],
-                                          &frames[i], &heads[i]))) {
+            if (OVS_UNLIKELY(needs_packet(actions[i]))) {
+                if (partial & bit) {
+                    return false;
+                }
+                fwd->packets |= bit;
+            } else if ((OVS_UNLIKELY(partial & bit)
+                        && (!soft_packet_can_pass(&frames[i].hdr, &heads[i],
+                                                  &need)
+                            || !receivers_can(actions[i], need)))
+                       || OVS_UNLIKELY(!add_outs(outs, &n_outs, actions[i],
+                                                 &frames[i], &heads[i]))) {
                 return false;
             }
+            fwd->rest &= ~bit;
         }
     }
 
     for (unsigned int i = 0; i < n; i++) {
-        if (OVS_LIKELY(actions[i])) {
+        if (OVS_LIKELY(actions[i])
+            && OVS_LIKELY(!(fwd->packets & UINT32_C(1) << i))) {
             const struct soft_actions *a = actions[i];
 
             for (size_t j = 0; j < a->n - a->n_outputs; j++) {
                 soft_action_rewrite(&a->actions[j], &heads[i]);
             }
-            *rest &= ~(UINT32_C(1) << i);
         }
     }
     for (size_t i = 0; i < n_outs; i++) {
         soft_rep_forward(outs[i].dev, soft_eswitch_queue_id(), outs[i].frames,
                          outs[i].heads, outs[i].n);
     }
-    soft_eswitch_count(rep->eswitch_port, flows, sizes, n);
+    count(rep, fwd, sizes, n);
     return true;
+}
+
+void
+soft_forward_packets(struct soft_rep *rep, struct soft_forward *fwd,
+                     uint32_t map, struct dp_packet_batch *batch)
+{
+    size_t n = 0;
+    int i;
+
+    ULLONG_FOR_EACH_1 (i, map) {
+        fwd->flows[n] = fwd->flows[i];
+        fwd->actions[n] = fwd->actions[i];
+        fwd->heads[n++] = fwd->heads[i];
+    }
+    soft_eswitch_execute(rep->eswitch_port, batch, fwd->flows, fwd->actions,
+                         fwd->heads);
 }

@@ -451,15 +451,23 @@ load_requests(struct rte_mbuf *mbuf, const struct virtq_hdr *hdr)
 
 bool
 soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
-                 bool requests)
+                 const struct soft_frame *head, bool requests)
 {
+    uint8_t *data;
+    size_t done = 0;
+
     if (OVS_UNLIKELY(!frame->len)
         || (OVS_UNLIKELY(frame->len > rte_pktmbuf_tailroom(mbuf))
             && (!userspace_tso_enabled()
                 || !attach_external_buffer(mbuf, frame->len)))) {
         return false;
     }
-    virtq_read(frame, 0, rte_pktmbuf_mtod(mbuf, void *), frame->len);
+    data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    if (OVS_UNLIKELY(head)) {
+        done = head->linear;
+        memcpy(data, head->data, done);
+    }
+    virtq_read(frame, done, data + done, frame->len - done);
     mbuf->data_len = frame->len;
     mbuf->pkt_len = frame->len;
     return (OVS_LIKELY(!requests
@@ -520,7 +528,10 @@ soft_packet_copy(const struct dp_packet *src, struct rte_mempool *mp)
     dst = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
     memcpy(dp_packet_data(dst), dp_packet_data(src), size);
     dp_packet_set_size(dst, size);
+    dp_packet_reset_cutlen(dst);
+    dst->packet_type = src->packet_type;
     dst->l2_pad_size = src->l2_pad_size;
+    dst->l2_5_ofs = src->l2_5_ofs;
     dst->l3_ofs = src->l3_ofs;
     dst->l4_ofs = src->l4_ofs;
 #if HAVE_INNER
@@ -528,6 +539,8 @@ soft_packet_copy(const struct dp_packet *src, struct rte_mempool *mp)
     dst->inner_l4_ofs = src->inner_l4_ofs;
 #endif
 #if HAVE_OWN_FLAGS
+    dst->has_hash = false;
+    dst->has_mark = false;
     dst->offloads = src->offloads;
 #else
     mbuf->ol_flags |= src->mbuf.ol_flags & DP_PACKET_OL_SUPPORTED_MASK;
@@ -596,6 +609,21 @@ get_requests(const struct dp_packet *packet, struct requests *r)
     return true;
 }
 #endif
+
+bool
+soft_packet_has_requests(const struct dp_packet *packet)
+{
+    struct requests r;
+
+#if !HAVE_OWN_FLAGS && HAVE_INNER
+    /* Those that the datapath has still to make out. */
+    if (dp_packet_ol_l4_csum_partial(packet)
+        || (packet->csum_start && packet->csum_offset)) {
+        return true;
+    }
+#endif
+    return get_requests(packet, &r);
+}
 
 /* Finds the headers that the requests of 'packet' are about, by the offsets
  * that the datapath has noted.  Returns false if it has not noted any. */

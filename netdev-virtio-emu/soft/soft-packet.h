@@ -50,10 +50,11 @@ uint64_t soft_packet_vhost_flags(void);
 uint64_t soft_packet_features(void);
 
 /* Copies 'frame' into 'mbuf', which is fresh from its pool, with the requests
- * of its header if 'requests'.  Returns false if it is empty, does not fit, or
- * its requests contradict its contents. */
+ * of its header if 'requests'.  If 'head' is nonnull, the start of the frame,
+ * unchanged, is taken from there.  Returns false if it is empty, does not fit,
+ * or its requests contradict its contents. */
 bool soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
-                      bool requests);
+                      const struct soft_frame *head, bool requests);
 
 /* Fills in what the datapath expects of the 'n' packets of 'batch' that
  * soft_packet_load() has made in its array.  Packets whose offload requests
@@ -85,6 +86,9 @@ size_t soft_packet_prepare(struct dp_packet_batch *batch,
                            struct rte_mempool *mp,
                            const struct soft_packet_limits *limits,
                            struct soft_packet_drops *drops, uint64_t *bytes);
+
+/* Has 'packet', fresh from a netdev of any type, requests? */
+bool soft_packet_has_requests(const struct dp_packet *packet);
 
 /* Returns a copy of 'packet', with its requests and the offsets of its
  * headers, in a buffer of 'mp'; or NULL if there is none. */

@@ -314,33 +314,37 @@ soft_rep_rxq_enabled(const struct virtnet_device *dev, int qid)
 
 /* Packets. */
 
-/* Copies those of 'frames' that are in 'map' into packets of 'batch', whose
- * number is returned. */
+/* Copies those of 'frames' that are in '*map' into packets of 'batch', whose
+ * number is returned, and takes out of '*map' those that could not be.  If
+ * 'heads' is nonnull the starts of the frames are taken from there. */
 static size_t
 load_frames(struct soft_rep *rep, struct soft_rxq *rxq,
-            const struct virtq_frame *frames, uint32_t map,
-            struct dp_packet_batch *batch)
+            const struct virtq_frame *frames, const struct soft_frame *heads,
+            uint32_t *map, struct dp_packet_batch *batch)
 {
     struct rte_mbuf *mbufs[NETDEV_MAX_BURST];
     struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
-    size_t n = count_1bits(map), n_ok = 0;
+    size_t n = count_1bits(*map), n_ok = 0;
     struct rte_mbuf **next = mbufs;
     int i;
 
     if (OVS_UNLIKELY(rte_pktmbuf_alloc_bulk(mp, mbufs, n))) {
         counter_add(&rxq->no_memory, n);
+        *map = 0;
         return 0;
     }
-    ULLONG_FOR_EACH_1 (i, map) {
+    ULLONG_FOR_EACH_1 (i, *map) {
         struct rte_mbuf *mbuf = *next++;
 
         if (OVS_LIKELY(soft_packet_load(mbuf, &frames[i],
+                                        heads ? &heads[i] : NULL,
                                         rxq->ring.requests))) {
             batch->packets[n_ok++] = CONTAINER_OF(mbuf, struct dp_packet,
                                                   mbuf);
         } else {
             rte_pktmbuf_free(mbuf);
             counter_add(&rxq->invalid, 1);
+            *map &= ~(UINT32_C(1) << i);
         }
     }
     return n_ok;
@@ -394,10 +398,12 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     struct soft_rep *rep = soft_rep_cast(dev);
     struct virtq_frame frames[NETDEV_MAX_BURST];
     bool up, offload, looked_up = false;
+    uint32_t map, rest, packets = 0;
     uint64_t bytes = 0, n_bytes;
+    struct dp_packet_batch more;
     size_t n_ok, n_forwarded;
+    struct soft_forward fwd;
     struct soft_rxq *rxq;
-    uint32_t map, rest;
     unsigned int n;
     uint64_t now;
     int i;
@@ -445,18 +451,33 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     map = rest = n < 32 ? (UINT32_C(1) << n) - 1 : UINT32_MAX;
     offload = soft_port_has_flows(rep->eswitch_port);
     if (offload) {
-        looked_up = soft_forward(rep, frames, n, rxq->ring.requests, &rest);
-        map &= ~rest;
+        looked_up = soft_forward(rep, frames, n, rxq->ring.requests, &fwd);
+        if (OVS_LIKELY(looked_up)) {
+            rest = fwd.rest;
+            packets = fwd.packets;
+        }
+        map &= ~(rest | packets);
         ULLONG_FOR_EACH_1 (i, map) {
             bytes += frames[i].len;
         }
     }
-    n_forwarded = n - count_1bits(rest);
-    n_ok = rest ? load_frames(rep, rxq, frames, rest, batch) : 0;
+    n_forwarded = n - count_1bits(rest | packets);
+    n_ok = rest ? load_frames(rep, rxq, frames, NULL, &rest, batch) : 0;
+    if (OVS_UNLIKELY(packets)) {
+        size_t n_more;
+
+        dp_packet_batch_init(&more);
+        n_more = load_frames(rep, rxq, frames, fwd.heads, &packets, &more);
+        bytes += soft_packet_receive(&more, n_more);
+        n_forwarded += n_more;
+    }
     virtq_recv_done(&rxq->ring.q, frames, n);
     soft_ring_notify(&rxq->ring);
     rte_spinlock_unlock(&rxq->ring.lock);
 
+    if (OVS_UNLIKELY(packets)) {
+        soft_forward_packets(rep, &fwd, packets, &more);
+    }
     n = n_ok;
     n_bytes = soft_packet_receive(batch, n);
     n_ok = dp_packet_batch_size(batch);
