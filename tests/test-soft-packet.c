@@ -163,7 +163,7 @@ pass(struct frame *f, uint16_t gso_size, bool guest_csum,
 
     mbuf = rte_pktmbuf_alloc(mp);
     assert(mbuf);
-    assert(soft_packet_load(mbuf, &in, true));
+    assert(soft_packet_load(mbuf, &in, NULL, true));
     packet = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
     dp_packet_batch_init_packet(&batch, packet);
     assert(soft_packet_receive(&batch, 1) == f->size);
