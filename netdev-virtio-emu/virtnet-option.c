@@ -224,8 +224,7 @@ static const struct virtnet_option list_options[] = {
     OPT_CHOICE("state", NULL, false,
                "created,driver-found,features-ok,driver-ok,reset", NULL,
                "devices in this state only"),
-    OPT("bridge", NULL, STRING, false, "devices asked for by this bridge "
-        "only"),
+    OPT("bridge", NULL, STRING, false, "ports of this bridge only"),
     OPT_END
 };
 
@@ -395,52 +394,59 @@ is_choice(const char *choices, const char *value)
     return false;
 }
 
-/* Finds the option that 'word', which starts with a dash, names.  If the word
- * has its value with it, stores that in '*value'. */
+/* Finds the option that 'name', a word without its two dashes, names; an
+ * unambiguous beginning is enough.  If the word has its value with it, stores
+ * that in '*value'. */
 static const struct virtnet_option *
-find_option(const struct virtnet_command *command, const char *word,
-            const char **value, char **errp)
+find_long(const struct virtnet_command *command, const char *name,
+          const char **value, char **errp)
 {
     const struct virtnet_option *found = NULL;
+    size_t n = strcspn(name, "=");
 
-    *value = NULL;
-    if (word[1] == '-') {
-        const char *name = word + 2;
-        size_t n = strcspn(name, "=");
-
-        for (const struct virtnet_option *o = command->options; o->name;
-             o++) {
-            if (!strncmp(o->name, name, n)) {
-                if (!o->name[n]) {
-                    found = o;
-                    break;
-                } else if (found) {
-                    bad(errp, "ambiguous option: %s", word);
-                    return NULL;
-                }
-                found = o;      /* An unambiguous beginning is enough. */
-            }
-        }
-        if (found && name[n] == '=') {
-            *value = name + n + 1;
-        }
-    } else {
-        /* "-qp" is an option of its own; "-p0" is "-p 0". */
-        for (const struct virtnet_option *o = command->options; o->name;
-             o++) {
-            if (o->brief && !strcmp(o->brief, word + 1)) {
-                return o;
-            } else if (o->brief && !o->brief[1] && o->brief[0] == word[1]
-                       && o->type != VIRTNET_OPT_FLAG) {
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        if (!strncmp(o->name, name, n)) {
+            if (!o->name[n]) {
                 found = o;
+                break;
+            } else if (found) {
+                bad(errp, "ambiguous option: --%s", name);
+                return NULL;
             }
-        }
-        if (found) {
-            *value = word + 2;
+            found = o;
         }
     }
-    if (!found) {
-        bad(errp, "unrecognized arguments: %s", word);
+    if (found && name[n] == '=') {
+        *value = name + n + 1;
+    }
+    return found;
+}
+
+/* Likewise, for 'letters' behind one dash.  "-qp" is an option of its own;
+ * "-p0" and "-p=0" are "-p 0"; "-ab" is "-a -b", of which '*more' is "b". */
+static const struct virtnet_option *
+find_brief(const struct virtnet_command *command, const char *letters,
+           const char **value, const char **more)
+{
+    const struct virtnet_option *found = NULL;
+    size_t n = strcspn(letters, "=");
+
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        if (!o->brief) {
+            continue;
+        } else if (strlen(o->brief) == n && !strncmp(o->brief, letters, n)) {
+            if (letters[n]) {
+                *value = letters + n + 1;
+            }
+            return o;
+        } else if (!o->brief[1] && o->brief[0] == letters[0]) {
+            found = o;
+        }
+    }
+    if (found && found->type == VIRTNET_OPT_FLAG) {
+        *more = letters + 1;
+    } else if (found) {
+        *value = letters + 1;
     }
     return found;
 }
@@ -531,6 +537,14 @@ check_args(const struct virtnet_args *args, char **errp)
     return true;
 }
 
+/* Can 'word' be the value of an option?  Numbers can be negative, though none
+ * of them makes sense. */
+static bool
+is_value(const char *word)
+{
+    return word[0] != '-' || !word[1] || (word[1] >= '0' && word[1] <= '9');
+}
+
 /* Parses options of 'command' up to the end, or to the name of a subcommand.
  * Stores the number of words that were used in '*n_used'. */
 static bool
@@ -538,29 +552,39 @@ parse_options(struct virtnet_args *args,
               const struct virtnet_command *command, int argc,
               const char *const argv[], int *n_used, char **errp)
 {
+    const char *more = NULL;    /* Letters of this word that are left. */
     int i;
 
     memset(args, 0, sizeof *args);
     args->command = command;
-    for (i = 0; i < argc; i++) {
+    for (i = 0; i < argc; i += !more) {
         const struct virtnet_option *o;
         const char *word = argv[i];
-        const char *value;
+        const char *letters = more ? more : word + 1;
+        const char *value = NULL;
         size_t index;
 
-        if (!strcmp(word, "-h") || !strcmp(word, "--help")) {
-            args->help = true;
-            return true;
-        }
-        if (word[0] != '-' || !word[1] || !strcmp(word, "--")) {
-            if (word[0] != '-' && command->subcommands) {
-                break;
+        if (!more) {
+            if (!strcmp(word, "-h") || !strcmp(word, "--help")) {
+                args->help = true;
+                return true;
             }
-            return bad(errp, "unrecognized arguments: %s", word);
+            if (word[0] != '-' || !word[1] || !strcmp(word, "--")) {
+                if (word[0] != '-' && command->subcommands) {
+                    break;
+                }
+                return bad(errp, "unrecognized arguments: %s", word);
+            }
         }
-        o = find_option(command, word, &value, errp);
+        more = NULL;
+        if (letters == word + 1 && *letters == '-') {
+            o = find_long(command, word + 2, &value, errp);
+        } else {
+            o = find_brief(command, letters, &value, &more);
+        }
         if (!o) {
-            return false;
+            return *errp ? false
+                   : bad(errp, "unrecognized arguments: %s", word);
         }
         index = o - command->options;
         ovs_assert(index < VIRTNET_MAX_OPTIONS);
@@ -571,7 +595,7 @@ parse_options(struct virtnet_args *args,
             }
         } else {
             if (!value) {
-                if (i + 1 >= argc) {
+                if (i + 1 >= argc || !is_value(argv[i + 1])) {
                     return bad(errp, "argument --%s: expected one argument",
                                o->name);
                 }
@@ -585,7 +609,7 @@ parse_options(struct virtnet_args *args,
         args->values[index].given = true;
     }
     *n_used = i;
-    return check_args(args, errp);
+    return true;
 }
 
 static void
@@ -614,15 +638,25 @@ virtnet_args_parse(struct virtnet_args *args, struct virtnet_args *sub,
     memset(sub, 0, sizeof *sub);
     if (!parse_options(args, command, argc, argv, &n, errp)) {
         return false;
-    } else if (args->help || !command->subcommands) {
+    } else if (args->help) {
         return true;
+    } else if (!command->subcommands) {
+        return check_args(args, errp);
     }
 
     for (c = command->subcommands; n < argc && c->name; c++) {
         if (!strcmp(c->name, argv[n])) {
             *command_failed = c;
-            return parse_options(sub, c, argc - n - 1, argv + n + 1, &n,
-                                 errp);
+            if (!parse_options(sub, c, argc - n - 1, argv + n + 1, &n,
+                               errp)) {
+                return false;
+            } else if (sub->help) {
+                return true;    /* Whatever the command itself lacks. */
+            } else if (!check_args(sub, errp)) {
+                return false;
+            }
+            *command_failed = command;
+            return check_args(args, errp);
         }
     }
     put_subcommands(command, &s);

@@ -28,6 +28,7 @@
 #include "virtnet-conf.h"
 #include "virtnet-error.h"
 #include "virtnet-feature.h"
+#include "virtnet-host-command.h"
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
@@ -92,6 +93,18 @@ check_line(const char *name, const char *words, const char *echo,
     free(copy);
 }
 
+/* Checks that 'words' ask for help, whatever else is missing. */
+static void
+check_help(const char *name, const char *words)
+{
+    struct virtnet_args args, sub;
+    char *error, *copy;
+
+    error = parse(virtnet_command_lookup(name), words, &args, &sub, &copy);
+    CHECK(!error && (args.help || sub.help));
+    free(copy);
+}
+
 /* The lines of the command reference. */
 static void
 test_echo(void)
@@ -145,7 +158,21 @@ test_usage(void)
     check_line("query", "-v 0 -a", NULL,
                "argument --vf: needs argument --pf");
     check_line("query", "-p", NULL, "argument --pf: expected one argument");
-    check_line("query", "-p 0 -b=1", NULL, "unrecognized arguments: -b=1");
+    check_line("query", "-p 0 -b=1", NULL,
+               "argument --brief: ignored explicit argument '1'");
+    check_line("query", "-p -b", NULL,
+               "argument --pf: expected one argument");
+    check_line("query", "-p=0 -bq1",
+               "{'all': '0x0', 'pf': '0x0', 'queue_id': '0x1', "
+               "'dbg_stats': '0x0', 'brief': '0x1', 'latency_stats': '0x0', "
+               "'stats_clear': '0x0'}\n", NULL);
+    check_line("query", "-ab",
+               "{'all': '0x1', 'dbg_stats': '0x0', 'brief': '0x1', "
+               "'latency_stats': '0x0', 'stats_clear': '0x0'}\n", NULL);
+    check_line("query", "-abx", NULL, "unrecognized arguments: -abx");
+    check_line("query", "-x", NULL, "unrecognized arguments: -x");
+    check_line("query", "-a=", NULL,
+               "argument --all: ignored explicit argument ''");
     check_line("query", "-p 0 --brief=1", NULL,
                "argument --brief: ignored explicit argument '1'");
     check_line("query", "-p 0 x", NULL, "unrecognized arguments: x");
@@ -168,8 +195,17 @@ test_usage(void)
                "invalid choice: 'devices' (choose from {device,queue})");
     check_line("modify", "device -l 0", NULL,
                "one of the arguments --pf --vuid --all is required");
+    check_line("modify", "", NULL,
+               "the following arguments are required: {device,queue}");
+    check_line("modify", "-p 0 -a device -l 0", NULL,
+               "argument --all: not allowed with argument --pf");
     check_line("health", "-p 0", NULL,
                "the following arguments are required: {show}");
+    check_help("modify", "device -h");
+    check_help("modify", "-p 0 queue --help");
+    check_help("modify", "device -l 0 -h -x");
+    check_help("health", "show -h");
+    check_help("query", "-p 0 -a -h");
     CHECK(!virtnet_command_lookup("nonsense"));
 }
 
@@ -418,9 +454,80 @@ test_settings(void)
     }
 }
 
-int
-main(void)
+/* The tables, for tests/check-cases: a line each, its words separated by
+ * tabs, "-" where there is nothing. */
+
+static const char *
+or_dash(const char *text)
 {
+    return text ? text : "-";
+}
+
+static void
+print_command(const struct virtnet_command *command)
+{
+    static const char *const types[] = {
+        [VIRTNET_OPT_FLAG] = "flag",
+        [VIRTNET_OPT_NUMBER] = "number",
+        [VIRTNET_OPT_HEX] = "hex",
+        [VIRTNET_OPT_STRING] = "string",
+        [VIRTNET_OPT_CHOICE] = "choice",
+    };
+
+    printf("command\t%s\t%s\n", command->path, command->help);
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        printf("option\t%s\t%s\t%s\t%s\t%s\t%s\n", command->path, o->name,
+               or_dash(o->brief), types[o->type], or_dash(o->choices),
+               o->help);
+    }
+    for (const struct virtnet_command *c = command->subcommands;
+         c && c->name; c++) {
+        print_command(c);
+    }
+}
+
+static void
+print_tables(void)
+{
+    static const char *const types[] = {
+        [VIRTNET_SETTING_BOOL] = "bool",
+        [VIRTNET_SETTING_UINT] = "uint",
+        [VIRTNET_SETTING_POW2] = "pow2",
+        [VIRTNET_SETTING_STRING] = "string",
+        [VIRTNET_SETTING_MAC] = "mac",
+        [VIRTNET_SETTING_HEX] = "hex",
+        [VIRTNET_SETTING_CHOICE] = "choice",
+    };
+
+    for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
+        print_command(&virtnet_commands[i]);
+    }
+    for (const struct virtnet_host_command *c = virtnet_host_commands;
+         c->name; c++) {
+        printf("host-command\t%s\t%s\t%s\n", c->name, c->args, c->help);
+    }
+    for (int i = 0; i < VIRTNET_N_ERRORS; i++) {
+        int error = -VIRTNET_ERROR_BASE - i;
+
+        printf("error\t%d\t%s\t%s\n", error, virtnet_error_name(error),
+               virtnet_strerror(error));
+    }
+    for (size_t i = 0; i < virtnet_n_settings; i++) {
+        const struct virtnet_setting *s = &virtnet_settings_table[i];
+
+        printf("setting\t%s\t%s\t%s\t%s\t%u\t%u\n", s->key,
+               or_dash(s->conf), types[s->type], or_dash(s->def), s->min,
+               s->max);
+    }
+}
+
+int
+main(int argc, char *argv[])
+{
+    if (argc == 2 && !strcmp(argv[1], "print")) {
+        print_tables();
+        return 0;
+    }
     test_echo();
     test_usage();
     test_options();
