@@ -38,6 +38,7 @@
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "seq.h"
 #include "timeval.h"
@@ -190,6 +191,8 @@ devlink_main(void *dl_)
         uint64_t seqno = seq_read(dl->todo_seq);
         struct job *job = NULL;
 
+        /* Nobody is to wait for this thread because of RCU. */
+        ovsrcu_quiesce_start();
         atomic_read_relaxed(&dl->stop, &stop);
         if (stop) {
             break;

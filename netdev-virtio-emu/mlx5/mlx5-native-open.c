@@ -27,6 +27,7 @@
 #include "mlx5-devlink.h"
 #include "mlx5-native.h"
 #include "ovs-atomic.h"
+#include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "util.h"
 #include "virtnet-settings.h"
@@ -54,6 +55,7 @@ static struct {
 static void *
 work(void *aux OVS_UNUSED)
 {
+    ovsrcu_quiesce_start();
     if (w.closing) {
         mlx5_native_close(w.fw, false);
         mlx5_devlink_close(w.devlink);

@@ -1031,6 +1031,8 @@ native_main(void *native_)
         size_t n = 0, allocated = 0;
         struct fn *fn;
 
+        /* Nobody is to wait for this thread because of RCU. */
+        ovsrcu_quiesce_start();
         give_way(native);
         ovs_mutex_lock(&native->mutex);
         read_events(native);
@@ -1064,7 +1066,6 @@ native_main(void *native_)
                 step_fn(native, fn);
             }
             ovs_mutex_unlock(&native->mutex);
-            ovsrcu_quiesce();
         }
         free(due);
         if (!n && !worked) {

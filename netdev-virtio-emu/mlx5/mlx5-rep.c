@@ -41,7 +41,9 @@
 #include "netdev.h"
 #include "netlink-socket.h"
 #include "netlink.h"
+#include "openvswitch/list.h"
 #include "openvswitch/ofpbuf.h"
+#include "ovs-thread.h"
 #include "packets.h"
 #include "unaligned.h"
 #include "util.h"
@@ -62,6 +64,7 @@ COVERAGE_DEFINE(mlx5_rep_attach);
 /* Packets are of the heap, as those of all kernel ports of Open vSwitch; the
  * system call costs many times as much. */
 struct mlx5_rep_socket {
+    struct ovs_list node;       /* In 'to_close'. */
     int fd;
     uint32_t ifindex;
 
@@ -98,14 +101,48 @@ name_ioctl(uint32_t ifindex, unsigned long int cmd, struct ifreq *ifr)
     return error;
 }
 
+/* The kernel waits for a grace period of its own when a packet socket is
+ * closed, some ten milliseconds.  Whoever waits for one of ours waits for all
+ * that is postponed, so a thread of its own closes sockets, as long as there
+ * are any. */
+static struct ovs_mutex closer_mutex = OVS_MUTEX_INITIALIZER;
+static struct ovs_list to_close OVS_GUARDED_BY(closer_mutex)
+    = OVS_LIST_INITIALIZER(&to_close);
+static bool closer_runs OVS_GUARDED_BY(closer_mutex);
+
+static void *
+closer_main(void *aux OVS_UNUSED)
+{
+    ovsrcu_quiesce_start();
+    ovs_mutex_lock(&closer_mutex);
+    while (!ovs_list_is_empty(&to_close)) {
+        struct mlx5_rep_socket *s = CONTAINER_OF(ovs_list_pop_front(&to_close),
+                                                 struct mlx5_rep_socket, node);
+
+        ovs_mutex_unlock(&closer_mutex);
+        close(s->fd);
+        free(s);
+        ovs_mutex_lock(&closer_mutex);
+    }
+    closer_runs = false;
+    ovs_mutex_unlock(&closer_mutex);
+    return NULL;
+}
+
 static void
 socket_destroy(struct mlx5_rep_socket *s)
 {
     for (size_t i = 0; i < ARRAY_SIZE(s->spare); i++) {
         dp_packet_delete(s->spare[i]);
     }
-    close(s->fd);
-    free(s);
+    ovs_mutex_lock(&closer_mutex);
+    ovs_list_push_back(&to_close, &s->node);
+    if (!closer_runs) {
+        closer_runs = true;
+        pthread_detach(ovs_thread_create("mlx5_rep_close", closer_main,
+                                         NULL));
+    }
+    ovs_mutex_unlock(&closer_mutex);
 }
 
 void
