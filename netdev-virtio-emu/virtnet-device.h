@@ -183,6 +183,7 @@ struct virtnet_driver_info {
     uint16_t msix_config_vector; /* VIRTNET_NO_MSIX_VECTOR if none. */
     struct eth_addr ctrl_mac;   /* Set through the control queue, or zero. */
     bool attached;              /* Is a front end (or a host) connected? */
+    bool migrating;             /* Is the guest on its way to another host? */
     int numa_id;                /* Node of the driver's memory, or -1. */
 };
 
@@ -328,6 +329,8 @@ struct virtnet_device {
                                  * options:hotplug made it, or NULL. */
     bool port_detached;         /* An operator deleted its automatic port. */
     char *port_status;          /* Why it has no port, owned, or NULL. */
+    char *port_bridge;          /* Bridge whose port it is, owned, or NULL:
+                                 * by the database, in force or not yet. */
 
     /* The netdev that is bound to the device, or NULL.  Belongs to
      * netdev-virtio-emu.c. */

@@ -207,7 +207,7 @@ virtnet_row_get_status(const struct virtnet_device *dev, struct smap *status)
                     health.recover_counter);
     smap_add_format(status, "sf_vhca_id", "0x%"PRIX16, dev->sf_vhca_id);
     smap_add(status, "sf_rqt_num", "0x0");
-    smap_add(status, "migrating", "0");
+    smap_add(status, "migrating", dev->driver.migrating ? "1" : "0");
     if (dev->pool) {
         const struct virtnet_pool *p = dev->pool;
 

@@ -457,7 +457,8 @@ vhost_post_msg(int vid, void *msg_)
             memcpy(&mac, &msg->u64, sizeof mac);
             soft_rep_announce(vu->rep, mac);
         } else if (msg->request == MSG_SET_FEATURES) {
-            news = !vu->features_seen || vu->features != msg->u64;
+            /* vhost_features_changed() may have seen them already. */
+            news = true;
             vu->features_seen = true;
             vu->features = msg->u64;
         } else {
@@ -1018,6 +1019,8 @@ get_driver_info(const struct soft_vhost_user *vu,
     }
     if (vu->features_seen) {
         info->features = vu->features & ~TRANSPORT_FEATURES;
+        /* A front end has writes logged while it copies the memory. */
+        info->migrating = vu->has_log && vu->features & F_LOG_ALL;
     }
 }
 

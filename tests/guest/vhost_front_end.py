@@ -103,9 +103,9 @@ class FrontEnd:
 
     def negotiate(self, wanted=0):
         offered = self.ask_u64(GET_FEATURES)
-        self.send_u64(SET_FEATURES,
-                      (F_VERSION_1 | F_MQ | F_PROTOCOL_FEATURES | wanted)
-                      & offered)
+        self.features = ((F_VERSION_1 | F_MQ | F_PROTOCOL_FEATURES | wanted)
+                         & offered)
+        self.send_u64(SET_FEATURES, self.features)
         offered = self.ask_u64(GET_PROTOCOL_FEATURES)
         self.send_u64(SET_PROTOCOL_FEATURES, offered & 1)  # MQ.
         self.send(SET_OWNER)
@@ -117,6 +117,20 @@ class FrontEnd:
         self.words = memoryview(self.memory).cast("H")
         self.memory_fd = fd
         self.send_memory()
+
+    def start_log(self):
+        """Has the switch log what it writes to guest memory, as at the start
+        of a migration."""
+        size = (GPA + MEMORY) // 4096 // 8
+        fd = os.memfd_create("log")
+        os.ftruncate(fd, size)
+        self.send(SET_LOG_BASE, struct.pack("<QQ", size, 0), [fd])
+        os.close(fd)
+        self.receive_exactly(12)
+        self.send_u64(SET_FEATURES, self.features | F_LOG_ALL)
+
+    def stop_log(self):
+        self.send_u64(SET_FEATURES, self.features)
 
     def send_memory(self):
         self.send(SET_MEM_TABLE,
