@@ -67,6 +67,7 @@ virtnet_device_uninit(struct virtnet_device *dev)
     free(dev->bridge);
     free(dev->owner_port);
     free(dev->port_status);
+    free(dev->port_bridge);
 }
 
 void

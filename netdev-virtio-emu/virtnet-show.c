@@ -83,7 +83,8 @@ is_listed(const struct virtnet_args *args, const struct virtnet_device *dev)
     }
     return ((!virtnet_arg_given(args, "pf")
              || virtnet_arg_number(args, "pf") == dev->pf_id)
-            && (!bridge || (dev->bridge && !strcmp(bridge, dev->bridge))));
+            && (!bridge || nullable_string_is_equal(bridge,
+                                                    dev->port_bridge)));
 }
 
 void

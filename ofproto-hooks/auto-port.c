@@ -100,7 +100,7 @@ struct port_state {
 
     /* Used within auto_port_reconcile() only. */
     const struct port_row *row; /* The marked port, if there is one. */
-    bool has_operator_row;      /* Is there another one that selects it? */
+    const struct port_row *operator_row; /* Another one that selects it. */
 };
 
 /* A port in the database that concerns a device, or did: an Interface and the
@@ -518,10 +518,12 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
     struct virtnet_device *dev = ps->dev;
+    const struct ovsrec_bridge *in = NULL;
     const struct ovsrec_bridge *br = NULL;
     char *why = NULL;
 
-    if (ps->has_operator_row || dev->owner_port) {
+    if (ps->operator_row || dev->owner_port) {
+        in = ps->operator_row ? ps->operator_row->bridge : NULL;
         ps->had_port = false;
     } else if (!s->auto_port) {
         ps->had_port = false;
@@ -562,6 +564,7 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
                 move_row(r, ps->row, br);
             }
             repair_row(r, ps->row, dev);
+            in = br;
             ps->had_port = true;
             ps->bridge = br->header_.uuid;
         }
@@ -575,7 +578,12 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
             dirty = true;       /* What others did had to be seen now. */
         } else {
             insert_row(r, br, dev);
+            in = br;
         }
+    }
+    if (!nullable_string_is_equal(dev->port_bridge, in ? in->name : NULL)) {
+        free(dev->port_bridge);
+        dev->port_bridge = in ? xstrdup(in->name) : NULL;
     }
     virtnet_device_set_port_status(dev, why);
     free(why);
@@ -645,8 +653,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
     SHASH_FOR_EACH (node, &port_states) {
         struct port_state *ps = node->data;
 
-        ps->has_operator_row = false;
-        ps->row = NULL;
+        ps->operator_row = ps->row = NULL;
     }
     for (size_t i = 0; i < r.n_rows; i++) {
         const struct port_row *row = &r.rows[i];
@@ -666,7 +673,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
             dev = iface_device(row->iface);
             ps = dev ? shash_find_data(&port_states, dev->vuid) : NULL;
             if (ps) {
-                ps->has_operator_row = true;
+                ps->operator_row = row;
                 stale_error |= error_is_stale(row->iface, dev);
                 if (!*row->iface->type) {
                     adopt_row(&r, row, dev);
