@@ -43,6 +43,15 @@ static const struct {
 #undef VIRTNET_HEALTH
 };
 
+static uint64_t
+get_counter(const struct virtnet_health *health, size_t i)
+{
+    uint64_t value;
+
+    memcpy(&value, (const char *) health + counters[i].offset, sizeof value);
+    return value;
+}
+
 static void
 put_group(struct virtnet_json *j, const char *key, enum health_group group,
           const struct virtnet_health *health)
@@ -50,14 +59,24 @@ put_group(struct virtnet_json *j, const char *key, enum health_group group,
     virtnet_json_begin_object(j, key);
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
         if (counters[i].group == group) {
-            uint64_t value;
-
-            memcpy(&value, (const char *) health + counters[i].offset,
-                   sizeof value);
-            virtnet_json_number(j, counters[i].key, value);
+            virtnet_json_number(j, counters[i].key, get_counter(health, i));
         }
     }
     virtnet_json_end_object(j);
+}
+
+void
+virtnet_device_count_errors(const struct virtnet_device *dev,
+                            uint64_t *cp_errors, uint64_t *dp_errors)
+{
+    struct virtnet_health health;
+
+    virtnet_device_get_health(dev, &health);
+    *cp_errors = *dp_errors = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+        *(counters[i].group == CP ? cp_errors : dp_errors)
+            += get_counter(&health, i);
+    }
 }
 
 void

@@ -21,6 +21,8 @@
  *
  * Main thread. */
 
+#include <stdint.h>
+
 struct virtnet_device;
 struct virtnet_json;
 
@@ -28,6 +30,11 @@ struct virtnet_json;
 struct virtnet_health;
 void virtnet_device_get_health(const struct virtnet_device *,
                                struct virtnet_health *health);
+
+/* Stores how many errors of the control plane and of the data plane there have
+ * been: the sums of the counters of struct virtnet_health. */
+void virtnet_device_count_errors(const struct virtnet_device *,
+                                 uint64_t *cp_errors, uint64_t *dp_errors);
 
 /* Adds the object of 'dev'. */
 void virtnet_json_health(struct virtnet_json *, const struct virtnet_device *);

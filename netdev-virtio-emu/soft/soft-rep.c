@@ -48,6 +48,7 @@
 #include "soft-mempool.h"
 #include "soft-packet.h"
 #include "virtnet-backend-provider.h"
+#include "virtnet-health.h"
 #include "virtnet-settings.h"
 #include "virtq.h"
 
@@ -1056,6 +1057,7 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
     struct virtnet_queue_info sum = { .index = 0 };
     uint64_t no_buffers = 0, too_big = 0, no_memory = 0, retries = 0;
     uint64_t rx_invalid = 0, tx_invalid = 0;
+    uint64_t cp_errors, dp_errors;
     size_t n = 0;
 
     for (unsigned int i = 0; i < rep->n_pairs; i++) {
@@ -1081,6 +1083,7 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
         retries += counter_get(&txq->retries);
     }
 
+    virtnet_device_count_errors(dev, &cp_errors, &dp_errors);
     const struct {
         const char *name;       /* Without "virtnet_". */
         uint64_t value;
@@ -1092,8 +1095,8 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
         { "exceed_max_chain", sum.exceed_max_chain },
         { "invalid_buffer", sum.invalid_buffer },
         { "drop_pkts", sum.drops },
-        { "cp_errors", 0 },
-        { "dp_errors", rx_invalid + tx_invalid },
+        { "cp_errors", cp_errors },
+        { "dp_errors", dp_errors },
         { "rx_invalid_drops", rx_invalid },
         { "tx_no_driver_drops", counter_get(&rep->tx_no_driver) },
         { "tx_down_drops", counter_get(&rep->tx_down) },
