@@ -115,7 +115,9 @@ virtnet_debug_fault(const char *what)
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
         if (!strcmp(what, faults[i].name)) {
             virtnet_next_fault = faults[i].fault;
-            VLOG_WARN("the next step of kind \"%s\" will fail", what);
+            if (faults[i].fault != VIRTNET_FAULT_NONE) {
+                VLOG_WARN("the next step of kind \"%s\" will fail", what);
+            }
         }
     }
 }

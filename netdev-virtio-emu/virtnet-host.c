@@ -34,6 +34,7 @@
 #include "virtnet-json.h"
 #include "virtnet-life.h"
 #include "virtnet-sriov.h"
+#include "virtnet-unixctl.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_host);
 
@@ -311,21 +312,37 @@ cmd_host(struct unixctl_conn *conn, int argc, const char *argv[],
     action_done(a, error, detail);
 }
 
+static unixctl_cb_func *const handlers[VIRTNET_N_HOST_COMMANDS] = {
+    [VIRTNET_HOST_SRIOV] = cmd_sriov,
+    [VIRTNET_HOST_FLR] = cmd_flr,
+    [VIRTNET_HOST_HOST] = cmd_host,
+};
+
+/* A host does not know that the controller is starting or being renewed, and
+ * nobody takes its place then. */
+static void
+handle(struct unixctl_conn *conn, int argc, const char *argv[], void *command_)
+{
+    const struct virtnet_host_command *command = command_;
+    unixctl_cb_func *cb = handlers[command - virtnet_host_commands];
+
+    if (virtnet_unixctl_is_updating()) {
+        action_done(action_create(conn), -EBUSY,
+                    xstrdup("an update is in progress"));
+    } else if (!virtnet_unixctl_postpone(conn, argc, argv, cb, NULL)) {
+        cb(conn, argc, argv, NULL);
+    }
+}
+
 void
 virtnet_host_init(void)
 {
-    static unixctl_cb_func *const handlers[VIRTNET_N_HOST_COMMANDS] = {
-        [VIRTNET_HOST_SRIOV] = cmd_sriov,
-        [VIRTNET_HOST_FLR] = cmd_flr,
-        [VIRTNET_HOST_HOST] = cmd_host,
-    };
-
     for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
         const struct virtnet_host_command *c = &virtnet_host_commands[i];
         char *name = xasprintf("virtnet/%s", c->name);
 
         unixctl_command_register(name, c->args, c->min_args, c->max_args,
-                                 handlers[i], NULL);
+                                 handle, CONST_CAST(void *, (const void *) c));
         free(name);
     }
 }

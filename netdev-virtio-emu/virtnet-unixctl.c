@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
@@ -335,33 +336,40 @@ cmd_version(struct unixctl_conn *conn,
     virtnet_reply(conn, &j);
 }
 
+/* Is 'name' a module of ours? */
+static bool
+is_our_module(const char *name)
+{
+    static const char *const heads[] = { "virtnet_", "mlx5_" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+        if (!strncmp(name, heads[i], strlen(heads[i]))) {
+            return true;
+        }
+    }
+    return !strcmp(name, "auto_port") || !strcmp(name, "netdev_virtio_emu");
+}
+
 static void
 cmd_log(struct unixctl_conn *conn, const struct virtnet_args *args,
         const struct virtnet_args *sub OVS_UNUSED)
 {
-    static const char *modules[] = {
-        "auto_port", "mlx5_backend", "mlx5_devlink", "mlx5_native",
-        "mlx5_port", "mlx5_sf", "netdev_virtio_emu", "virtnet_await",
-        "virtnet_controller", "virtnet_debug", "virtnet_device",
-        "virtnet_firmware", "virtnet_host", "virtnet_hotplug",
-        "virtnet_modify", "virtnet_offload", "virtnet_packed_ring",
-        "virtnet_recovery", "virtnet_row", "virtnet_settings",
-        "virtnet_socket", "virtnet_soft", "virtnet_soft_mempool",
-        "virtnet_soft_rep", "virtnet_sriov", "virtnet_unixctl",
-        "virtnet_vhost_user",
-    };
     const char *text = virtnet_arg_text(args, "level");
     enum vlog_level level = (!strcmp(text, "info") ? VLL_INFO
                              : !strcmp(text, "err") ? VLL_ERR : VLL_DBG);
+    char *modules = vlog_get_levels(); /* A line each, the name first. */
+    char *save_ptr = NULL;
     struct virtnet_json j;
 
-    for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
-        struct vlog_module *module = vlog_module_from_name(modules[i]);
-
-        if (module) {
-            vlog_set_levels(module, VLF_ANY_DESTINATION, level);
+    for (char *line = strtok_r(modules, "\n", &save_ptr); line;
+         line = strtok_r(NULL, "\n", &save_ptr)) {
+        line[strcspn(line, " ")] = '\0';
+        if (is_our_module(line)) {
+            vlog_set_levels(vlog_module_from_name(line), VLF_ANY_DESTINATION,
+                            level);
         }
     }
+    free(modules);
     virtnet_json_init(&j);
     virtnet_json_string(&j, NULL, "Success");
     virtnet_reply(conn, &j);
@@ -495,14 +503,18 @@ cmd_debug(struct unixctl_conn *conn, const struct virtnet_args *args,
         if (!dev) {
             virtnet_reply_no_device(conn);
             return;
+        } else if (virtnet_arg_given(sub, "queue_id")
+                   && (virtnet_arg_number(sub, "queue_id")
+                       >= virtnet_device_num_queues(dev))) {
+            virtnet_reply_errno(conn, VIRTNET_E_QUEUE_INDEX, NULL);
+            return;
         }
     }
     virtnet_json_init(&j);
     virtnet_json_begin_object(&j, NULL);
     if (dev) {
         virtnet_debug_queues(&j, dev, !virtnet_arg_given(sub, "queue_id") ? -1
-                             : MIN(virtnet_arg_number(sub, "queue_id"),
-                                   INT_MAX));
+                             : virtnet_arg_number(sub, "queue_id"));
     } else {
         virtnet_debug_pools(&j);
     }
@@ -653,7 +665,8 @@ needs_controller(const struct virtnet_command *command)
 struct early_command {
     struct ovs_list list_node;  /* In 'early_commands', in order. */
     struct unixctl_conn *conn;
-    const struct virtnet_command *command;
+    unixctl_cb_func *cb;
+    void *aux;
     struct svec argv;
     long long int deadline;     /* When to answer that it is starting. */
 };
@@ -716,26 +729,49 @@ handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
     }
 }
 
-static void
-handle(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+bool
+virtnet_unixctl_is_updating(void)
 {
-    const struct virtnet_command *command = aux;
+    return update.running;
+}
 
-    if (needs_controller(command) && is_starting() && !update.running
-        && !virtnet_controller_exiting()) {
-        struct early_command *e = xmalloc(sizeof *e);
+bool
+virtnet_unixctl_postpone(struct unixctl_conn *conn, int argc,
+                         const char *argv[], unixctl_cb_func *cb, void *aux)
+{
+    struct early_command *e;
 
-        e->conn = conn;
-        e->command = command;
-        e->deadline = time_msec() + START_PATIENCE_MS;
-        svec_init(&e->argv);
-        for (int i = 1; i < argc; i++) {
-            svec_add(&e->argv, argv[i]);
-        }
-        svec_terminate(&e->argv);
-        ovs_list_push_back(&early_commands, &e->list_node);
-    } else {
-        handle_now(conn, command, argc - 1, argv + 1);
+    if (!is_starting() || update.running || virtnet_controller_exiting()) {
+        return false;
+    }
+    e = xmalloc(sizeof *e);
+    e->conn = conn;
+    e->cb = cb;
+    e->aux = aux;
+    e->deadline = time_msec() + START_PATIENCE_MS;
+    svec_init(&e->argv);
+    for (int i = 0; i < argc; i++) {
+        svec_add(&e->argv, argv[i]);
+    }
+    svec_terminate(&e->argv);
+    ovs_list_push_back(&early_commands, &e->list_node);
+    return true;
+}
+
+static void
+handle_started(struct unixctl_conn *conn, int argc, const char *argv[],
+               void *command)
+{
+    handle_now(conn, command, argc - 1, argv + 1);
+}
+
+static void
+handle(struct unixctl_conn *conn, int argc, const char *argv[], void *command)
+{
+    if (!needs_controller(command)
+        || !virtnet_unixctl_postpone(conn, argc, argv, handle_started,
+                                     command)) {
+        handle_started(conn, argc, argv, command);
     }
 }
 
@@ -753,8 +789,7 @@ virtnet_unixctl_run(void)
             break;
         }
         ovs_list_remove(&e->list_node);
-        handle_now(e->conn, e->command, e->argv.n,
-                   (const char *const *) e->argv.names);
+        e->cb(e->conn, e->argv.n, (const char **) e->argv.names, e->aux);
         svec_destroy(&e->argv);
         free(e);
     }
