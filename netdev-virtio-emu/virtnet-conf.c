@@ -136,8 +136,9 @@ const struct virtnet_setting virtnet_settings_table[] = {
         sf_pool_force_destroy, START, "false", 0, 0, NULL,
         "Destroy free SFs when the controller restarts."),
     ROW("virtnet-lm-prov", "lm_prov", STRING, lm_prov, START, NULL, 0, 0,
-        NULL, "Provider of live migration.  Accepted; the software backend "
-        "leaves migration to the front end."),
+        NULL, "Provider of live migration: with `kernel`, VFs are "
+        "transitional.  The software backend leaves migration itself to the "
+        "front end."),
     ROW("virtnet-dpa-core-start", "dpa_core_start", UINT, dpa_core_start,
         START, NULL, 1, 10, NULL, "First core of the card's packet "
         "processor, with the next one.  Accepted; packet threads of the "

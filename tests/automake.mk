@@ -247,6 +247,7 @@ TESTSUITE_AT = \
 	tests/vendor.at \
 	tests/native.at \
 	tests/kernel-datapath.at \
+	tests/cases.at \
 	tests/commands.at \
 	tests/modify.at \
 	tests/validate.at \
@@ -264,6 +265,11 @@ TESTSUITE_AT = \
 	tests/vm.at
 TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in tests/eswitch-corpus
+EXTRA_DIST += \
+	tests/check-cases \
+	tests/error-cases \
+	tests/option-cases \
+	tests/setting-cases
 CLEANFILES += tests/atconfig
 
 check-local: all $(check_PROGRAMS) $(check_DATA) $(TESTSUITE) tests/atconfig tests/atlocal

@@ -53,7 +53,7 @@ static const struct virtnet_backend_caps fake_caps = {
     .max_vfs_per_pf = 1008,
     .max_virt_queues = 63,
     .supported_features = (UINT64_C(0x23006ff82f) | 1 << 7
-                           | UINT64_C(1) << 34),
+                           | UINT64_C(1) << 34 | UINT64_C(1) << 57),
     .default_features = UINT64_C(0x230047082b),
     .required_features = UINT64_C(1) << 32,
     .packed_excludes = 1 << 15,

@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@
 #include "timeval.h"
 #include "util.h"
 #include "virtnet-life.h"
+#include "virtnet-modify.h"
 
 #define CHECK(EXPR)                                                         \
     do {                                                                    \
@@ -376,6 +378,43 @@ test_states(void)
     unplug_all();
 }
 
+/* "modify" of one attribute, which must say 'expected'. */
+static void
+modify(struct virtnet_device *dev, enum virtnet_attr attr, uint64_t number,
+       int expected)
+{
+    struct virtnet_modification mod;
+    char *err;
+
+    memset(&mod, 0, sizeof mod);
+    mod.attrs[attr].given = true;
+    mod.attrs[attr].number = number;
+    CHECK(virtnet_modify(dev, &mod, &err) == expected);
+    free(err);
+}
+
+/* What the software backend does not have: hashes. */
+static void
+test_hashes(void)
+{
+    struct virtnet_hotplug_request req;
+    struct virtnet_device *dev;
+    char mac[18];
+
+    req = good_request(mac, 1);
+    dev = plug(&req);
+    modify(dev, VIRTNET_ATTR_RSS_KEY_SIZE, 40, VIRTNET_E_NOT_SUPPORTED);
+    modify(dev, VIRTNET_ATTR_HASH_TYPES, 1, VIRTNET_E_NOT_SUPPORTED);
+    modify(dev, VIRTNET_ATTR_FEATURES,
+           dev->config.features | UINT64_C(1) << 57, 0);
+    modify(dev, VIRTNET_ATTR_RSS_KEY_SIZE, 40, 0);
+    modify(dev, VIRTNET_ATTR_RSS_KEY_SIZE, 41, VIRTNET_E_RSS_KEY_SIZE);
+    modify(dev, VIRTNET_ATTR_HASH_TYPES, 0x1ff, 0);
+    modify(dev, VIRTNET_ATTR_HASH_TYPES, 0x200, VIRTNET_E_HASH_TYPE);
+    CHECK(dev->config.rss_key_size == 40 && dev->config.hash_types == 0x1ff);
+    unplug(dev, false, 0);
+}
+
 static void
 test_rounds(void)
 {
@@ -525,6 +564,7 @@ main(int argc OVS_UNUSED, char *argv[])
     test_bad_input();
     test_limit();
     test_states();
+    test_hashes();
     test_rounds();
     test_slow();
     printf("%u checks passed\n", n_checks);
