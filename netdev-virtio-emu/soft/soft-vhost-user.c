@@ -258,27 +258,28 @@ publish_ring(int vid, unsigned int index)
               && vu->vrings[index].enabled);
     has_log = vu && vu->has_log;
     ovs_mutex_unlock(&mutex);
-    if (!wanted || rte_vhost_get_negotiated_features(vid, &features)
-        || soft_ring_load(&spec, vid, index,
-                          has_log ? features : features & ~F_LOG_ALL)) {
+    if (!wanted || rte_vhost_get_negotiated_features(vid, &features)) {
         return;
     }
+    error = soft_ring_load(&spec, vid, index,
+                           has_log ? features : features & ~F_LOG_ALL);
+    if (!error) {
+        ovs_mutex_lock(&mutex);
+        vu = lookup_vid(vid);
+        if (vu && vu->running && index < vu->n_vrings
+            && vu->vrings[index].enabled) {
+            struct soft_ring *ring = soft_rep_get_ring(vu->rep, index);
 
-    ovs_mutex_lock(&mutex);
-    vu = lookup_vid(vid);
-    if (vu && vu->running && index < vu->n_vrings
-        && vu->vrings[index].enabled) {
-        struct soft_ring *ring = soft_rep_get_ring(vu->rep, index);
+            error = ring ? soft_ring_publish(ring, &spec) : ENXIO;
+        }
+        ovs_mutex_unlock(&mutex);
+        if (spec.config.mem) {
+            soft_ring_unload(&spec);
+        }
+    }
 
-        error = ring ? soft_ring_publish(ring, &spec) : ENODEV;
-    } else {
-        error = 0;
-    }
-    ovs_mutex_unlock(&mutex);
-    if (spec.config.mem) {
-        soft_ring_unload(&spec);
-    }
-    if (error) {
+    /* Not if librte_vhost does not know yet where the ring is. */
+    if (error && error != ENODEV) {
         VLOG_WARN_RL(&rl, "vhost device %d: virtqueue %u cannot be used: %s",
                      vid, index, ovs_strerror(error));
     }
