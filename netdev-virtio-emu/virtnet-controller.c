@@ -42,8 +42,11 @@ COVERAGE_DEFINE(virtnet_restored);
 COVERAGE_DEFINE(virtnet_restore_failed);
 
 /* What the backend rests on (DPDK) is initialized in the first turns of the
- * main loop.  For this long (ms) its absence is no reason to tell anybody. */
+ * main loop.  For this long (ms) and so many turns, which take seconds where
+ * the processor has much else to do, its absence is no reason to tell
+ * anybody. */
 #define START_GRACE_MS 2000
+#define START_GRACE_TURNS 50
 
 /* How often (ms) to try again to open a backend that is not ready. */
 #define START_RETRY_MS 500
@@ -73,6 +76,7 @@ static struct {
     char *reason;               /* CONTROLLER_FAILED: one line. */
     bool again;                 /* Will the backend be ready later? */
     long long int starting_since; /* time_msec(). */
+    unsigned int start_turns;   /* How often it was tried since then. */
     long long int next_try;     /* time_msec(). */
 
     struct virtnet_settings settings;
@@ -315,7 +319,8 @@ controller_start(void)
     }
     error = class->open(&ctl.settings, &backend, &detail);
     if (error == -EAGAIN && ctl.state == CONTROLLER_STARTING
-        && time_msec() < ctl.starting_since + START_GRACE_MS) {
+        && (time_msec() < ctl.starting_since + START_GRACE_MS
+            || ctl.start_turns++ < START_GRACE_TURNS)) {
         free(detail);
         return;
     } else if (error) {
@@ -409,6 +414,7 @@ stop_some(void)
     virtnet_settings_from_smap(&ctl.settings, &ctl.other_config, false);
     ctl.state = CONTROLLER_STARTING;
     ctl.starting_since = time_msec();
+    ctl.start_turns = 0;
 }
 
 int
@@ -498,6 +504,7 @@ virtnet_controller_configure(const struct smap *other_config)
         if (first) {
             ctl.state = CONTROLLER_STARTING;
             ctl.starting_since = time_msec();
+            ctl.start_turns = 0;
         }
         ctl.again = true;
         ctl.next_try = 0;
