@@ -870,16 +870,33 @@ __wrap_pmd_forward_output(odp_port_t port, struct dp_packet_batch *batch)
     dp_packet_delete_batch(batch, true);
 }
 
-/* May the eSwitch leave a packet to Open vSwitch that 'tf' matches?  Only if
+/* Must the eSwitch leave a packet to Open vSwitch that 'tf' matches?  Only if
  * something is to be set in a header that is not there. */
 static bool
-may_pass_up(const struct test_packet *p, const struct test_flow *tf)
+must_pass_up(const struct test_packet *p, const struct test_flow *tf)
 {
     const struct soft_frame *o = &p->offsets;
 
     return tf->sets_l3 && (p->flow.dl_type == htons(ETH_TYPE_ARP)
                            ? o->l3_ofs + ARP_ETH_HEADER_LEN > p->size
                            : o->l4_ofs == SOFT_NO_OFS);
+}
+
+/* Has one of the first 'n' packets of 'flow' to go to Open vSwitch, so that
+ * those behind it have to, too?  Packets of which only 'linear' bytes are
+ * there may. */
+static bool
+has_passed_up(const struct test_packet *packets[], struct test_flow *flows[],
+              const uint32_t *linear, size_t n, const struct test_flow *flow)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (flows[i] == flow
+            && (must_pass_up(packets[i], flow)
+                || (linear && linear[i] < packets[i]->size))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Runs packets in buffers of ours through the eSwitch. */
@@ -889,7 +906,7 @@ run_batch(const struct test_packet *packets[], struct test_flow *flows[],
 {
     struct dp_packet_batch batch;
     struct dp_packet *packet;
-    size_t i = 0;
+    size_t i = 0, n_up = 0;
 
     outputs_clear(&expected);
     outputs_clear(&found);
@@ -905,40 +922,29 @@ run_batch(const struct test_packet *packets[], struct test_flow *flows[],
     }
 
     /* Those left are unchanged, in order, and rightly so. */
-    DP_PACKET_BATCH_FOR_EACH (k, packet, &batch) {
-        for (;; i++) {
-            if (i == n) {
-                fail("a packet came back that was not there");
-            }
-            if (packets[i]->size == dp_packet_size(packet)
-                && !memcmp(packets[i]->data, dp_packet_data(packet),
-                           packets[i]->size)) {
-                break;
-            }
-            if (!flows[i]) {
-                fail("packet %"PRIuSIZE" was taken without a flow", i);
-            }
+    for (; i < n; i++) {
+        if (flows[i]
+            && !has_passed_up(packets, flows, NULL, i + 1, flows[i])) {
             flows[i]->n_packets++;
             flows[i]->n_bytes += packets[i]->size;
             flows[i]->tcp_flags |= ntohs(packets[i]->flow.tcp_flags);
             execute_reference(packets[i], flows[i], in);
             n_hits++;
+            continue;
         }
-        if (flows[i] && !may_pass_up(packets[i], flows[i])) {
-            fail("packet %"PRIuSIZE" was not taken", i);
+        if (n_up == dp_packet_batch_size(&batch)) {
+            fail("packet %"PRIuSIZE" was taken", i);
+        }
+        packet = batch.packets[n_up++];
+        if (dp_packet_size(packet) != packets[i]->size
+            || memcmp(dp_packet_data(packet), packets[i]->data,
+                      packets[i]->size)) {
+            fail("packet %"PRIuSIZE" did not come back", i);
         }
         n_misses++;
-        i++;
     }
-    for (; i < n; i++) {
-        if (!flows[i]) {
-            fail("packet %"PRIuSIZE" was taken without a flow", i);
-        }
-        flows[i]->n_packets++;
-        flows[i]->n_bytes += packets[i]->size;
-        flows[i]->tcp_flags |= ntohs(packets[i]->flow.tcp_flags);
-        execute_reference(packets[i], flows[i], in);
-        n_hits++;
+    if (n_up != dp_packet_batch_size(&batch)) {
+        fail("a packet came back that should not");
     }
     dp_packet_delete_batch(&batch, true);
     outputs_compare("buffers of ours");
@@ -954,6 +960,7 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
     struct soft_flow *matched[NETDEV_MAX_BURST];
     struct soft_frame frames[NETDEV_MAX_BURST];
     uint8_t *buffers[NETDEV_MAX_BURST];
+    uint32_t there[NETDEV_MAX_BURST];
     uint32_t sizes[NETDEV_MAX_BURST];
 
     outputs_clear(&expected);
@@ -962,6 +969,7 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
         size_t limit = one_in(2) ? 128 : rnd(MAX_SIZE);
         size_t linear = MIN(packets[i]->size, limit);
 
+        there[i] = linear;
         buffers[i] = xmalloc(16 + linear);
         memcpy(buffers[i] + 16, packets[i]->data, linear);
         sizes[i] = packets[i]->size;
@@ -974,6 +982,11 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
     }
     soft_eswitch_find(devices[in]->rep.eswitch_port, frames, n, 0, matched,
                       actions);
+    for (size_t i = 0; i < n; i++) {
+        if (!actions[i]) {
+            matched[i] = NULL;
+        }
+    }
     soft_eswitch_count(devices[in]->rep.eswitch_port, matched, sizes, n);
     for (size_t i = 0; i < n; i++) {
         if (actions[i]) {
@@ -981,6 +994,11 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
 
             if (!flows[i]) {
                 fail("frame %"PRIuSIZE" was taken without a flow", i);
+            }
+            for (size_t j = 0; j < i; j++) {
+                if (flows[j] == flows[i] && !actions[j] && !frames[j].cut) {
+                    fail("frame %"PRIuSIZE" overtook another", i);
+                }
             }
             for (size_t j = 0; j < actions[i]->n; j++) {
                 const struct virtnet_flow_action *a = &actions[i]->actions[j];
@@ -1009,8 +1027,8 @@ run_frames(const struct test_packet *packets[], struct test_flow *flows[],
             flows[i]->tcp_flags |= ntohs(packets[i]->flow.tcp_flags);
             execute_reference(packets[i], flows[i], in);
             n_hits++;
-        } else if (flows[i] && frames[i].linear == frames[i].size
-                   && !may_pass_up(packets[i], flows[i])) {
+        } else if (flows[i] && !has_passed_up(packets, flows, there, i + 1,
+                                              flows[i])) {
             fail("frame %"PRIuSIZE" was not taken", i);
         }
         free(buffers[i]);

@@ -436,8 +436,11 @@ soft_key_extract(struct soft_frame *frame, struct soft_key *key)
     frame->l3_ofs = SOFT_NO_OFS;
     frame->l4_ofs = SOFT_NO_OFS;
     frame->l2_pad_size = 0;
-    if (OVS_UNLIKELY(c.size < ETH_HEADER_LEN
-                     || !is_there(&c, ETH_HEADER_LEN))) {
+    frame->cut = false;
+    if (OVS_UNLIKELY(c.size < ETH_HEADER_LEN)) {
+        return 0;
+    } else if (OVS_UNLIKELY(!is_there(&c, ETH_HEADER_LEN))) {
+        frame->cut = true;
         return 0;
     }
     memcpy(&key->dl_dst, c.p, ETH_ADDR_LEN);
@@ -445,6 +448,7 @@ soft_key_extract(struct soft_frame *frame, struct soft_key *key)
     pull(&c, 2 * ETH_ADDR_LEN);
     step = parse_eth(&c, key);
     if (OVS_UNLIKELY(step != STEP_ON)) {
+        frame->cut = step == STEP_GIVE_UP;
         return 0;
     }
 
@@ -470,6 +474,7 @@ soft_key_extract(struct soft_frame *frame, struct soft_key *key)
         }
     }
     if (OVS_UNLIKELY(step == STEP_GIVE_UP)) {
+        frame->cut = true;
         return 0;
     }
     return OVS_LIKELY(key->dl_type == htons(ETH_TYPE_IP)

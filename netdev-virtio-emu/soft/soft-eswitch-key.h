@@ -57,6 +57,7 @@ struct soft_frame {
     uint16_t l3_ofs;            /* Network header, or SOFT_NO_OFS. */
     uint16_t l4_ofs;            /* Transport header, or SOFT_NO_OFS. */
     uint16_t l2_pad_size;       /* Bytes after the IP packet. */
+    bool cut;                   /* Headers go on behind what is there. */
 };
 
 #define SOFT_KEY_WORDS 14
@@ -95,7 +96,8 @@ BUILD_ASSERT_DECL(FLOW_MAX_VLAN_HEADERS == 2);
 
 /* Fills in '*key', and the offsets of 'frame'.  Returns the number of words at
  * the start of '*key' that may be nonzero; or 0 if the frame is too short for
- * Ethernet, or if its headers do not lie in the part that is there. */
+ * Ethernet, or, with 'cut' set, if its headers do not lie in the part that is
+ * there. */
 unsigned int soft_key_extract(struct soft_frame *frame, struct soft_key *key);
 
 /* Hashing.  The hash of a key is the sum of those of its words.  It is made to

@@ -268,15 +268,37 @@ lookup(struct soft_thread *thread, struct soft_port *port,
     }
 }
 
-/* Stores in 'actions' what is to be done with the frames in 'map'.  Returns
- * those to which something can be done. */
+/* Frame 'i' goes up although it is one of 'flows': takes it out of 'hits', and
+ * those of its flow that come later, which must not overtake it. */
+static uint32_t
+pass_up(int i, struct soft_flow *const flows[], uint32_t hits,
+        const struct soft_actions *actions[])
+{
+    int j;
+
+    hits &= ~(UINT32_C(1) << i);
+    ULLONG_FOR_EACH_1 (j, hits) {
+        if (j > i && flows[j] == flows[i]) {
+            hits &= ~(UINT32_C(1) << j);
+            actions[j] = NULL;
+            COVERAGE_INC(virtnet_flow_passed_up);
+        }
+    }
+    actions[i] = NULL;
+    COVERAGE_INC(virtnet_flow_passed_up);
+    return hits;
+}
+
+/* Stores in 'actions' what is to be done with the frames in 'map', and in
+ * 'flows' theirs, also if nothing can be done.  Returns those to which
+ * something can be done. */
 static uint32_t
 find(struct soft_thread *thread, struct soft_port *port,
      struct soft_frame frames[], uint32_t map, uint32_t partial,
      struct soft_key keys[], struct soft_flow *flows[],
      const struct soft_actions *actions[])
 {
-    uint32_t hits = 0;
+    uint32_t hits = 0, passed = 0;
     int i;
 
     lookup(thread, port, frames, map, keys, flows);
@@ -287,16 +309,21 @@ find(struct soft_thread *thread, struct soft_port *port,
         if (OVS_LIKELY(flows[i])) {
             actions[i] = ovsrcu_get(const struct soft_actions *,
                                     &flows[i]->actions);
-            if (OVS_LIKELY(actions[i]
-                           && soft_actions_apply_to(actions[i], &frames[i],
-                                                    partial & bit))) {
+            if (OVS_UNLIKELY(!actions[i])) {
+                /* Not in force. */
+                COVERAGE_INC(virtnet_flow_passed_up);
+                flows[i] = NULL;
+            } else if (OVS_LIKELY(soft_actions_apply_to(actions[i],
+                                                        &frames[i],
+                                                        partial & bit))) {
                 hits |= bit;
             } else {
-                COVERAGE_INC(virtnet_flow_passed_up);
-                actions[i] = NULL;
-                flows[i] = NULL;
+                passed |= bit;
             }
         }
+    }
+    ULLONG_FOR_EACH_1 (i, passed) {
+        hits = pass_up(i, flows, hits, actions);
     }
     return hits;
 }
@@ -665,8 +692,7 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
 
         if (OVS_UNLIKELY(partial & hits & bit)
             && !can_take(actions[i], packet, &keys[i])) {
-            COVERAGE_INC(virtnet_flow_passed_up);
-            hits &= ~bit;
+            hits = pass_up(i, flows, hits, actions);
         }
         if (OVS_LIKELY(hits & bit)) {
             tally_add(&tally, flows[i], frames[i].size, keys[i].tcp_flags);

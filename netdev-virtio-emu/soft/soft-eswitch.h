@@ -99,7 +99,12 @@ void soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch);
  * which have come from 'port'.  'partial' has the bit of each frame whose
  * transport checksum is to be completed.  Stores in 'actions' what is to be
  * done with each, or NULL if it must go to Open vSwitch, and in 'flows' the
- * flow, for soft_eswitch_count().  Returns the number of the former.
+ * flow, for soft_eswitch_count(), or NULL if it has none.  Returns the number
+ * of frames to which something is to be done.
+ *
+ * Frames that have a flow and go to Open vSwitch nevertheless, since not
+ * enough of them is there or they lack a header, take the later ones of their
+ * flow with them.
  *
  * The caller carries the actions out: soft_action_rewrite() for all but
  * outputs.  Flows and actions are valid until the thread quiesces. */
@@ -118,7 +123,8 @@ void soft_eswitch_execute(struct soft_port *port,
                           struct soft_frame frames[]);
 
 /* Counts the 'n' frames of 'flows', of 'sizes[i]' bytes each before they were
- * rewritten, as forwarded; or, where the flow is NULL, as passed up.  All are
+ * rewritten, as forwarded; or, where the flow is NULL, as passed up.  No other
+ * frame may have a flow here than those to which something was done.  All are
  * from 'port'.  The thread must not have quiesced since it found them. */
 void soft_eswitch_count(struct soft_port *port,
                         struct soft_flow *const flows[],

@@ -168,6 +168,11 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
     fwd->packets = 0;
     if (!soft_eswitch_find(rep->eswitch_port, heads, n, partial, fwd->flows,
                            actions)) {
+        for (unsigned int i = 0; i < n; i++) {
+            if (fwd->flows[i] || heads[i].cut) {
+                return false;
+            }
+        }
         soft_eswitch_count(rep->eswitch_port, fwd->flows, sizes, n);
         return true;
     }
@@ -192,6 +197,9 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
                 return false;
             }
             fwd->rest &= ~bit;
+        } else if (OVS_UNLIKELY(fwd->flows[i] || heads[i].cut)) {
+            /* More can be done with a packet, of which all is there. */
+            return false;
         }
     }
 
