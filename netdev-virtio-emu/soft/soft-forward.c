@@ -20,14 +20,11 @@
 
 #include "soft-forward.h"
 
-#include <rte_mbuf.h>
-
 #include "dp-packet.h"
 #include "soft-backend.h"
 #include "soft-eswitch.h"
 #include "soft-packet.h"
 #include "soft-rep.h"
-#include "userspace-tso.h"
 #include "util.h"
 #include "virtq.h"
 
@@ -135,12 +132,7 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
     uint32_t partial = 0, max_len;
     size_t n_outs = 0;
 
-    /* Whatever is longer than an IP packet can be does not become one of Open
-     * vSwitch either, and is dropped there. */
-    max_len = (userspace_tso_enabled() ? UINT16_MAX
-               : rte_pktmbuf_data_room_size(ovsrcu_get(struct rte_mempool *,
-                                                       &rep->mp))
-                 - RTE_PKTMBUF_HEADROOM);
+    max_len = soft_packet_max_len(ovsrcu_get(struct rte_mempool *, &rep->mp));
     for (unsigned int i = 0; i < n; i++) {
         const struct virtq_frame *frame = &frames[i];
         struct soft_frame *head = &heads[i];

@@ -368,6 +368,20 @@ free_external_buffer(void *addr OVS_UNUSED, void *buffer)
     rte_free(buffer);
 }
 
+/* The longest packet that an external buffer has room for, also after VLAN
+ * tags were pushed. */
+#define MAX_EXTERNAL                                                        \
+    (ROUND_DOWN(UINT16_MAX, RTE_CACHE_LINE_SIZE) - RTE_PKTMBUF_HEADROOM     \
+     - sizeof(struct rte_mbuf_ext_shared_info) - 4 * VLAN_HEADER_LEN)
+
+uint32_t
+soft_packet_max_len(struct rte_mempool *mp)
+{
+    uint32_t room = rte_pktmbuf_data_room_size(mp) - RTE_PKTMBUF_HEADROOM;
+
+    return userspace_tso_enabled() ? MAX(room, MAX_EXTERNAL) : room;
+}
+
 /* Gives 'mbuf' a buffer of its own with room for 'size' bytes.  Returns false
  * if there is no memory. */
 static bool
@@ -458,7 +472,7 @@ soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
 
     if (OVS_UNLIKELY(!frame->len)
         || (OVS_UNLIKELY(frame->len > rte_pktmbuf_tailroom(mbuf))
-            && (!userspace_tso_enabled()
+            && (!userspace_tso_enabled() || frame->len > MAX_EXTERNAL
                 || !attach_external_buffer(mbuf, frame->len)))) {
         return false;
     }

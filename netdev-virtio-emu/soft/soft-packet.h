@@ -49,6 +49,10 @@ uint64_t soft_packet_vhost_flags(void);
 /* Offload features of VIRTIO that the switch can take at present. */
 uint64_t soft_packet_features(void);
 
+/* Returns how long a frame may be at most for soft_packet_load() to copy it
+ * into an mbuf of 'mp'. */
+uint32_t soft_packet_max_len(struct rte_mempool *mp);
+
 /* Copies 'frame' into 'mbuf', which is fresh from its pool, with the requests
  * of its header if 'requests'.  If 'head' is nonnull, the start of the frame,
  * unchanged, is taken from there.  Returns false if it is empty, does not fit,
