@@ -904,8 +904,8 @@ headers_are_there(const struct soft_frame *frame)
 }
 
 bool
-soft_packet_can_pass(const struct virtq_hdr *hdr,
-                     const struct soft_frame *frame, uint8_t *need)
+soft_packet_can_pass(const struct virtq_hdr *hdr, struct soft_frame *frame,
+                     uint8_t *need)
 {
     bool tso = hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE;
     struct headers h;
@@ -923,11 +923,15 @@ soft_packet_can_pass(const struct virtq_hdr *hdr,
     *need = SOFT_GUEST_CSUM;
     if (tso) {
         *need |= h.ipv4 ? SOFT_GUEST_TSO4 : SOFT_GUEST_TSO6;
-        return (userspace_tso_enabled() && h.proto == IPPROTO_TCP
-                && hdr->gso_type == (h.ipv4 ? VIRTIO_NET_HDR_GSO_TCPV4
-                                     : VIRTIO_NET_HDR_GSO_TCPV6)
-                && rte_le_to_cpu_16(hdr->gso_size) >= MIN_SEGMENT);
+        if (!userspace_tso_enabled() || h.proto != IPPROTO_TCP
+            || hdr->gso_type != (h.ipv4 ? VIRTIO_NET_HDR_GSO_TCPV4
+                                 : VIRTIO_NET_HDR_GSO_TCPV6)
+            || rte_le_to_cpu_16(hdr->gso_size) < MIN_SEGMENT) {
+            return false;
+        }
     }
+    /* As for a packet of Open vSwitch's, whatever the guest has written. */
+    store_partial_csum(&h);
     return true;
 }
 

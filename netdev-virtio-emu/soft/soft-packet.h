@@ -113,9 +113,10 @@ soft_packet_fits(const uint8_t *data, size_t size, uint32_t mtu)
  *
  * Can what 'hdr' asks for 'frame', which soft_key_extract() has seen, be
  * passed on to the driver of another device as it is, if that understands it?
- * Stores in '*need' what it must understand (SOFT_GUEST_*). */
+ * Stores in '*need' what it must understand (SOFT_GUEST_*), and in the frame
+ * the checksum of the pseudo header. */
 bool soft_packet_can_pass(const struct virtq_hdr *hdr,
-                          const struct soft_frame *frame, uint8_t *need);
+                          struct soft_frame *frame, uint8_t *need);
 
 /* Tells in 'out', which must be all zeros, what 'in' asks for 'frame', which
  * may have been rewritten since soft_packet_can_pass().  Returns false if it
