@@ -119,8 +119,8 @@ class Sandbox:
                  "other_config:pmd-cpu-mask=" + pmd_mask,
                  "other_config:dpdk-lcore-mask=1",
                  'other_config:dpdk-extra="--no-huge --legacy-mem -m %d '
-                 '--no-pci --no-telemetry --file-prefix=vb%d"'
-                 % (memory, os.getpid()),
+                 '--no-pci --no-telemetry --file-prefix=%s"'
+                 % (memory, os.path.basename(self.dir)),
                  *["other_config:" + x for x in other_config])
 
     def run(self, *args, check=True, **kwargs):

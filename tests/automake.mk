@@ -268,6 +268,7 @@ EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in tests/eswitch-corpus
 EXTRA_DIST += \
 	tests/check-cases \
 	tests/error-cases \
+	tests/offload-corpus \
 	tests/option-cases \
 	tests/setting-cases
 CLEANFILES += tests/atconfig
@@ -337,10 +338,19 @@ tests_guest_virtnet_guest_SOURCES = \
 tests_guest_virtnet_guest_CPPFLAGS = -D_GNU_SOURCE -I$(srcdir)/tests/guest
 tests_guest_virtnet_guest_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_guest_LDADD = $(DPDK_LIBS)
+
+# The same for two switches at a time.
+check_PROGRAMS += tests/guest/virtnet-twins
+tests_guest_virtnet_twins_SOURCES = tests/guest/virtnet-twins.c
+tests_guest_virtnet_twins_CPPFLAGS = -D_GNU_SOURCE
+tests_guest_virtnet_twins_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
+tests_guest_virtnet_twins_LDADD = $(DPDK_LIBS)
 EXTRA_DIST += \
 	tests/guest/build-image \
 	tests/guest/build-switch-image \
 	tests/guest/compare-counters \
+	tests/guest/compare-offload \
+	tests/guest/offload_cases.py \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \
 	tests/guest/front-end-script \
