@@ -90,14 +90,24 @@ __wrap_netdev_dpdk_flow_api_supported(struct netdev *netdev CHECK_ONLY)
             && (!type_is(netdev, "dpdk") || has_rte_flow(netdev)));
 }
 
+/* Up to 3.6 it is chance which provider is asked first, so that we say no to
+ * what others can do.  Since 3.7 they are asked before us, unless
+ * other_config:hw-offload-priority wants it otherwise. */
+static bool
+belongs_to_others(struct netdev *netdev)
+{
+    return (VIRTNET_OVS_VERSION < 30700
+            && ((type_is(netdev, "dpdk") && has_rte_flow(netdev))
+                || !strncmp(netdev_get_type(netdev), "dummy", 5)));
+}
+
 bool
 offload_uplink_is_possible(struct netdev *netdev)
 {
     return (virtnet_soft_backend_class.flow->uplink_create
             && netdev->netdev_class->rxq_recv
             && !netdev_vport_is_vport_class(netdev->netdev_class)
-            && !(type_is(netdev, "dpdk") && has_rte_flow(netdev))
-            && strncmp(netdev_get_type(netdev), "dummy", 5));
+            && !belongs_to_others(netdev));
 }
 
 /* Life. */
