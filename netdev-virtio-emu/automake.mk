@@ -36,6 +36,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/netdev-virtio-emu.h \
 	netdev-virtio-emu/virtnet-backend-provider.h \
 	netdev-virtio-emu/virtnet-backend.c \
+	netdev-virtio-emu/virtnet-batch.c \
+	netdev-virtio-emu/virtnet-batch.h \
 	netdev-virtio-emu/virtnet-compat.h \
 	netdev-virtio-emu/virtnet-check.c \
 	netdev-virtio-emu/virtnet-check.h \
@@ -76,6 +78,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-settings.h \
 	netdev-virtio-emu/virtnet-show.c \
 	netdev-virtio-emu/virtnet-show.h \
+	netdev-virtio-emu/virtnet-slice.c \
+	netdev-virtio-emu/virtnet-slice.h \
 	netdev-virtio-emu/virtnet-sriov.c \
 	netdev-virtio-emu/virtnet-sriov.h \
 	netdev-virtio-emu/virtnet-unixctl.c \

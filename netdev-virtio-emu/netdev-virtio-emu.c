@@ -97,6 +97,13 @@ struct netdev_virtio_emu {
     enum netdev_flags flags;
     bool carrier;               /* When last looked at. */
     long long int carrier_resets;
+
+    /* While the controller restarts.  A port that nobody uses is most often
+     * what it was when its device is back, so upper layers are not told that
+     * it was away, which would make them look at a thousand ports twice. */
+    bool quiet;                 /* Do they believe that it has its device? */
+    uint32_t known;             /* What they know, hashed. */
+    bool asked;                 /* Have they asked meanwhile? */
 };
 
 /* Maps from a selector, e.g. "vuid:X", to the "struct netdev_virtio_emu" that
@@ -152,6 +159,25 @@ virtio_emu_refresh(struct netdev_virtio_emu *nd)
     netdev_change_seq_changed(&nd->up);
 }
 
+/* Hashes what 'nd' tells of its device. */
+static uint32_t
+virtio_emu_hash(const struct netdev_virtio_emu *nd)
+{
+    const struct virtnet_device *dev = virtio_emu_dev(nd);
+    struct smap status = SMAP_INITIALIZER(&status);
+    struct smap_node *node;
+    uint32_t hash;
+
+    hash = hash_bytes(&dev->rep_mac, sizeof dev->rep_mac, dev->config.speed);
+    hash = hash_int(nd->mtu, hash_int(dev->rep_ifindex, hash));
+    virtnet_row_get_status(dev, &status);
+    SMAP_FOR_EACH (node, &status) {
+        hash += hash_string(node->value, hash_string(node->key, 0));
+    }
+    smap_destroy(&status);
+    return hash;
+}
+
 static void
 virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
 {
@@ -177,7 +203,11 @@ virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
         nd->class->flow->port_attach(dev);
     }
     ovsrcu_set(&nd->dev, virtnet_device_ref(dev));
-    virtio_emu_refresh(nd);
+    if (!nd->quiet || nd->asked || nd->carrier != virtnet_device_carrier(dev)
+        || nd->known != virtio_emu_hash(nd)) {
+        virtio_emu_refresh(nd);
+    }
+    nd->quiet = false;
 }
 
 static void
@@ -187,6 +217,12 @@ virtio_emu_unbind(struct netdev_virtio_emu *nd)
 
     if (dev) {
         COVERAGE_INC(virtio_emu_unbind);
+        nd->quiet = (virtnet_controller_restarting()
+                     && !nd->carrier && !nd->up.n_rxq);
+        if (nd->quiet) {
+            nd->known = virtio_emu_hash(nd);
+            nd->asked = false;
+        }
         dev->netdev = NULL;
         ovsrcu_set(&nd->dev, NULL);
         if (nd->offload && nd->class->flow) {
@@ -194,7 +230,26 @@ virtio_emu_unbind(struct netdev_virtio_emu *nd)
         }
         dev->backend->class->rep_set_up(dev, false);
         virtnet_device_unref(dev);
-        virtio_emu_refresh(nd);
+        if (!nd->quiet) {
+            virtio_emu_refresh(nd);
+        }
+    }
+}
+
+/* The controller has started: devices that were to come back are there, or are
+ * gone. */
+static void
+virtio_emu_break_silence(void)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &netdevs) {
+        struct netdev_virtio_emu *nd = node->data;
+
+        if (nd->quiet) {
+            nd->quiet = false;
+            virtio_emu_refresh(nd);
+        }
     }
 }
 
@@ -338,6 +393,14 @@ virtio_emu_schedule_recheck(void)
     recheck_at = MIN(recheck_at, time_msec() + RECHECK_DELAY_MS);
 }
 
+void
+virtio_emu_postpone_recheck(void)
+{
+    if (recheck_at != LLONG_MAX) {
+        recheck_at = time_msec() + RECHECK_DELAY_MS;
+    }
+}
+
 /* Binds 'dev', which is new, to the netdev that has been waiting for it. */
 static void
 virtio_emu_device_added(struct virtnet_device *dev)
@@ -415,12 +478,15 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
             struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(dev->netdev);
 
             virtio_emu_unbind(nd);
-            nd->lost = true;
-            virtio_emu_schedule_recheck();
+            if (!virtnet_controller_restarting()) {
+                nd->lost = true;
+                virtio_emu_schedule_recheck();
+            }
         }
         break;
 
     case VIRTNET_EVENT_STARTED:
+        virtio_emu_break_silence();
         /* Interfaces that were let wait get their device or an error now. */
         if (virtio_emu_any_unbound()) {
             if_notifier_manual_report();
@@ -432,9 +498,9 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
 static void
 virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 {
-    if (recheck_at != LLONG_MAX && virtnet_sriov_is_busy()) {
+    if (virtnet_sriov_is_busy()) {
         /* The ports of VFs that are being made or removed will come right. */
-        recheck_at = time_msec() + RECHECK_DELAY_MS;
+        virtio_emu_postpone_recheck();
     } else if (time_msec() >= recheck_at) {
         recheck_at = LLONG_MAX;
         if (virtio_emu_any_unbound()) {
@@ -850,9 +916,10 @@ virtio_emu_set_etheraddr(struct netdev *netdev, const struct eth_addr mac)
 static int
 virtio_emu_get_etheraddr(const struct netdev *netdev, struct eth_addr *mac)
 {
-    const struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+    struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
+    nd->asked |= !dev;
     *mac = (!eth_addr_is_zero(nd->hwaddr) || !dev
             ? nd->hwaddr : dev->rep_mac);
     return 0;
@@ -870,9 +937,10 @@ virtio_emu_get_ifindex(const struct netdev *netdev)
 static int
 virtio_emu_get_carrier(const struct netdev *netdev, bool *carrier)
 {
-    const struct virtnet_device *dev
-        = virtio_emu_dev(netdev_virtio_emu_cast(netdev));
+    struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+    const struct virtnet_device *dev = virtio_emu_dev(nd);
 
+    nd->asked |= !dev;
     *carrier = dev && virtnet_device_carrier(dev);
     return 0;
 }
@@ -970,9 +1038,10 @@ virtio_emu_get_duplex(const struct netdev *netdev OVS_UNUSED,
 static int
 virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
 {
-    const struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+    struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
+    nd->asked |= !dev;
     smap_add(status, "driver_name", "virtio-emu");
     if (nd->config_warning) {
         smap_add(status, "config_warning", nd->config_warning);

@@ -74,6 +74,10 @@ struct virtnet_device *virtio_emu_get_device(const struct netdev *netdev);
  * not, whatever device it is bound to. */
 void virtio_emu_set_offload(struct netdev *netdev, bool offload);
 
+/* Main thread only: ports whose device has gone, and devices without port, are
+ * about to come right. */
+void virtio_emu_postpone_recheck(void);
+
 /* Makes the class known to Open vSwitch.  Main thread, once, after
  * virtnet_controller_init(). */
 void virtio_emu_register(void);

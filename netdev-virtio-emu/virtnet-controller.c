@@ -30,10 +30,15 @@
 #include "smap.h"
 #include "timeval.h"
 #include "util.h"
+#include "virtnet-batch.h"
 #include "virtnet-firmware.h"
+#include "virtnet-host.h"
 #include "virtnet-life.h"
+#include "virtnet-modify.h"
 #include "virtnet-recovery.h"
 #include "virtnet-registry.h"
+#include "virtnet-show.h"
+#include "virtnet-slice.h"
 #include "virtnet-sriov.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_controller);
@@ -51,9 +56,9 @@ COVERAGE_DEFINE(virtnet_restore_failed);
 /* How often (ms) to try again to open a backend that is not ready. */
 #define START_RETRY_MS 500
 
-/* How long (ms) to bring back recorded devices in one turn of the main
- * loop. */
-#define RESTORE_SLICE_MS 20
+/* How often (ms) to look whether the disk has the records of devices that are
+ * to come back. */
+#define FLUSH_RETRY_MS 5
 
 enum controller_state {
     CONTROLLER_UNCONFIGURED,    /* The settings are not known yet. */
@@ -84,6 +89,8 @@ static struct {
     struct virtnet_backend *backend;
 
     /* CONTROLLER_RESTORING. */
+    bool unread;                /* Are records to be read? */
+    struct virtnet_record_reader *reader; /* While they are being read. */
     struct virtnet_record **records; /* NULL where used already. */
     size_t n_records, next_record, n_restored;
     unsigned int next_pf;       /* Static PF to be made next. */
@@ -204,23 +211,50 @@ restore_device(struct virtnet_record *record)
     free(detail);
 }
 
-/* Makes static PFs and brings back recorded devices for a while, so that the
- * main loop is never away for long however many there are.  Returns true when
- * that was all. */
+/* Begins to read records. */
+static void
+read_records(void)
+{
+    char *fingerprint = virtnet_firmware_fingerprint();
+
+    virtnet_recovery_check_firmware(ctl.settings.recovery_dir, fingerprint);
+    free(fingerprint);
+    ctl.reader = virtnet_recovery_read(ctl.settings.recovery_dir);
+    ctl.unread = false;
+}
+
+/* Reads records, makes static PFs and brings back recorded devices for a
+ * while.  Returns true when that was all. */
 static bool
 restore_some(void)
 {
-    long long int deadline = time_msec() + RESTORE_SLICE_MS;
+    struct virtnet_slice slice;
 
+    virtnet_slice_begin(&slice, true);
+    if (ctl.unread) {
+        if (!virtnet_recovery_is_flushed()) {
+            return false;
+        }
+        read_records();
+    }
+    if (ctl.reader) {
+        if (!virtnet_record_reader_run(ctl.reader, &slice)) {
+            return false;
+        }
+        ctl.n_records = virtnet_record_reader_finish(ctl.reader,
+                                                     &ctl.records);
+        ctl.reader = NULL;
+    }
     while (ctl.next_pf < virtnet_firmware_num_pfs()) {
-        unsigned int pf_id = ctl.next_pf++;
+        unsigned int pf_id = ctl.next_pf;
 
+        if (virtnet_slice_is_over(&slice)) {
+            return false;
+        }
+        ctl.next_pf++;
         /* Unless the backend has found it. */
         if (virtnet_registry_pf_id_is_free(pf_id)) {
             virtnet_firmware_make_pf(pf_id, static_pf_record(pf_id));
-        }
-        if (time_msec() >= deadline) {
-            return false;
         }
     }
     /* VFs need their PF. */
@@ -228,10 +262,10 @@ restore_some(void)
         return false;
     }
     while (ctl.next_record < ctl.n_records) {
-        restore_device(ctl.records[ctl.next_record++]);
-        if (time_msec() >= deadline) {
+        if (virtnet_slice_is_over(&slice)) {
             return false;
         }
+        restore_device(ctl.records[ctl.next_record++]);
     }
     if (virtnet_life_is_busy()) {
         return false;
@@ -349,13 +383,7 @@ controller_start(void)
         }
     }
     if (ctl.settings.recovery && !external) {
-        char *fingerprint = virtnet_firmware_fingerprint();
-
-        virtnet_recovery_check_firmware(ctl.settings.recovery_dir,
-                                        fingerprint);
-        free(fingerprint);
-        ctl.n_records = virtnet_recovery_load_all(ctl.settings.recovery_dir,
-                                                  &ctl.records);
+        ctl.unread = true;
     }
 }
 
@@ -389,24 +417,28 @@ controller_started(void)
 static void
 stop_some(void)
 {
-    long long int deadline = time_msec() + RESTORE_SLICE_MS;
     struct ovs_list *devices = virtnet_controller_devices__();
+    struct virtnet_slice slice;
 
+    if (virtnet_show_is_busy()) {
+        return;                 /* Who asked before this sees all of them. */
+    }
+    virtnet_slice_begin(&slice, true);
     while (!ovs_list_is_empty(devices)) {
         struct virtnet_device *dev = CONTAINER_OF(ovs_list_back(devices),
                                                   struct virtnet_device,
                                                   list_node);
         char *err = NULL;
 
+        if (virtnet_slice_is_over(&slice)) {
+            return;
+        }
         if (dev->backend->class->device_unplug(dev, true, &err)) {
             VLOG_WARN("%s: %s", dev->vuid, err ? err : "not unplugged");
             free(err);
         }
         virtnet_sriov_let_go(dev);
         virtnet_bring_down(dev, true);
-        if (time_msec() >= deadline) {
-            return;
-        }
     }
     virtnet_n_wanted_vfs = 0;
     ctl.backend->class->close(ctl.backend, false);
@@ -424,9 +456,15 @@ virtnet_controller_restart(virtnet_restart_cb *cb, void *aux, char **errp)
     if (virtnet_sriov_is_busy()) {
         return virtnet_refuse(-EBUSY, errp,
                               "VFs are being made or removed");
+    } else if (virtnet_batch_is_busy()) {
+        return virtnet_refuse(-EBUSY, errp, "devices are being plugged");
     } else if (virtnet_life_is_busy()) {
         return virtnet_refuse(-EBUSY, errp, "devices are being plugged or "
                               "unplugged");
+    } else if (virtnet_modify_is_busy()) {
+        return virtnet_refuse(-EBUSY, errp, "devices are being modified");
+    } else if (virtnet_host_is_busy()) {
+        return virtnet_refuse(-EBUSY, errp, "the host is restarting");
     } else if (ctl.state == CONTROLLER_FAILED) {
         ctl.again = true;
         ctl.next_try = 0;
@@ -452,10 +490,11 @@ static void
 make_sfs(void)
 {
     const struct virtnet_backend_class *class = ctl.backend->class;
-    long long int deadline = time_msec() + RESTORE_SLICE_MS;
+    struct virtnet_slice slice;
 
+    virtnet_slice_begin(&slice, true);
     while (virtnet_sf_pool_is_creating(&virtnet_sfs)
-           && time_msec() < deadline) {
+           && !virtnet_slice_is_over(&slice)) {
         char *err = NULL;
         int error = (class->sf_prepare
                      ? class->sf_prepare(ctl.backend, &err) : 0);
@@ -485,6 +524,7 @@ virtnet_controller_init(void)
 {
     smap_init(&ctl.other_config);
     virtnet_registry_init();
+    virtnet_slice_init();
     virtnet_settings_from_smap(&ctl.settings, NULL, false);
 }
 
@@ -563,26 +603,26 @@ virtnet_controller_wait(void)
         break;
     case CONTROLLER_RESTORING:
     case CONTROLLER_RESUMING:
-        /* While devices take their time the backend's "run" goes on. */
-        if (!virtnet_life_is_busy()) {
-            poll_immediate_wake();
+        if (ctl.unread) {
+            poll_timer_wait(FLUSH_RETRY_MS);
+        } else if (!virtnet_life_is_busy() || ctl.reader
+                   || ctl.next_pf < virtnet_firmware_num_pfs()
+                   || (ctl.next_record && ctl.next_record < ctl.n_records)) {
+            virtnet_slice_wait();
         }
         virtnet_sriov_wait();
-        if (ctl.next_pf < virtnet_firmware_num_pfs()
-            || (ctl.next_record && ctl.next_record < ctl.n_records)) {
-            poll_immediate_wake();
-        }
+        /* While devices take their time the backend's "run" goes on. */
         if (ctl.backend->class->wait) {
             ctl.backend->class->wait(ctl.backend);
         }
         break;
     case CONTROLLER_STOPPING:
-        poll_immediate_wake();
+        virtnet_slice_wait();
         break;
     case CONTROLLER_RUNNING:
         virtnet_sriov_wait();
         if (virtnet_sf_pool_is_creating(&virtnet_sfs) && !ctl.sf_later) {
-            poll_immediate_wake();
+            virtnet_slice_wait();
         }
         if (ctl.backend->class->wait) {
             ctl.backend->class->wait(ctl.backend);

@@ -72,7 +72,8 @@ void virtnet_controller_wait(void);
  * which may be NULL, when that is done, with 0, or with a negative number and
  * a line that says why the controller does not run.  Returns -EBUSY, with one
  * line in '*errp' that the caller must free, while VFs are being made or
- * removed, or the controller is starting. */
+ * removed, a batch of devices is being plugged, all devices are being
+ * modified, the host is restarting, or the controller is starting. */
 typedef void virtnet_restart_cb(int error, const char *reason, void *aux);
 int virtnet_controller_restart(virtnet_restart_cb *cb, void *aux,
                                char **errp);

@@ -27,12 +27,15 @@
 #include "openvswitch/vlog.h"
 #include "unixctl.h"
 #include "util.h"
+#include "virtnet-batch.h"
 #include "virtnet-compat.h"
 #include "virtnet-controller.h"
 #include "virtnet-firmware.h"
 #include "virtnet-host-command.h"
 #include "virtnet-json.h"
 #include "virtnet-life.h"
+#include "virtnet-registry.h"
+#include "virtnet-slice.h"
 #include "virtnet-sriov.h"
 #include "virtnet-unixctl.h"
 
@@ -199,7 +202,7 @@ cmd_sriov(struct unixctl_conn *conn, int argc, const char *argv[],
     action_done(a, 0, NULL);
 }
 
-/* Is any PF busy with VFs?  Then the host has to wait. */
+/* Are devices coming or going?  Then the host has to wait. */
 static int
 check_idle(char **detail)
 {
@@ -215,6 +218,12 @@ check_idle(char **detail)
     } else if (backend->class->get_caps(backend)->card) {
         *detail = xstrdup("the host of a card does that itself");
         return VIRTNET_E_NOT_SUPPORTED;
+    } else if (virtnet_batch_is_busy()) {
+        *detail = xstrdup("devices are being plugged");
+        return -EBUSY;
+    } else if (virtnet_host_is_busy()) {
+        *detail = xstrdup("the host is restarting");
+        return -EBUSY;
     }
     return 0;
 }
@@ -251,29 +260,94 @@ cmd_flr(struct unixctl_conn *conn, int argc, const char *argv[],
     action_done(a, error, detail);
 }
 
-/* Resets all PFs.  With 'power', removes those that were hotplugged and makes
- * the others be as the firmware configuration says. */
+/* The host that restarts. */
+static struct {
+    struct action *action;      /* NULL: it does not. */
+    bool power;
+    struct virtnet_device **pfs; /* With a reference each. */
+    size_t n_pfs, next;
+} restart;
+
+/* Resets 'pf'.  If the power was off, removes it if it was hotplugged, and has
+ * it be as the firmware configuration says if not. */
+static void
+restart_pf(struct virtnet_device *pf)
+{
+    struct action *a = restart.action;
+    char *detail = NULL;
+    int error = 0;
+
+    if (restart.power && pf->type == VIRTNET_HOTPLUG_PF) {
+        error = virtnet_controller_unplug(pf, true, &detail);
+    } else {
+        action_reset(a, pf);
+        if (restart.power) {
+            error = virtnet_firmware_reset_pf(pf, &detail);
+        }
+    }
+    a->n_pending++;
+    action_done(a, error, detail);
+}
+
+/* Restarts the host: resets all PFs. */
 static void
 action_restart_host(struct action *a, bool power)
 {
     struct virtnet_device *dev;
 
+    a->n_pending++;
+    restart.action = a;
+    restart.power = power;
+    restart.pfs = xmalloc(virtnet_controller_n_devices()
+                          * sizeof *restart.pfs);
+    restart.n_pfs = restart.next = 0;
     VIRTNET_FOR_EACH_DEVICE (dev) {
-        char *detail = NULL;
-        int error = 0;
-
-        if (dev->type == VIRTNET_VF) {
-            continue;           /* Goes with its PF. */
-        } else if (power && dev->type == VIRTNET_HOTPLUG_PF) {
-            error = virtnet_controller_unplug(dev, true, &detail);
-        } else {
-            action_reset(a, dev);
-            if (power) {
-                error = virtnet_firmware_reset_pf(dev, &detail);
-            }
+        if (dev->type != VIRTNET_VF) { /* They go with their PF. */
+            restart.pfs[restart.n_pfs++] = virtnet_device_ref(dev);
         }
-        a->n_pending++;
-        action_done(a, error, detail);
+    }
+    virtnet_host_run();
+}
+
+bool
+virtnet_host_is_busy(void)
+{
+    return restart.action != NULL;
+}
+
+void
+virtnet_host_run(void)
+{
+    struct action *a = restart.action;
+    struct virtnet_slice slice;
+
+    if (!a) {
+        return;
+    }
+    virtnet_slice_begin(&slice, true);
+    while (restart.next < restart.n_pfs) {
+        struct virtnet_device *pf;
+
+        if (virtnet_slice_is_over(&slice)) {
+            return;
+        }
+        pf = restart.pfs[restart.next++];
+        /* It may have gone meanwhile. */
+        if (virtnet_registry_contains(pf)) {
+            restart_pf(pf);
+        }
+        virtnet_device_unref(pf);
+    }
+    free(restart.pfs);
+    restart.action = NULL;
+    action_done(a, 0, NULL);
+}
+
+void
+virtnet_host_wait(void)
+{
+    if (restart.action) {
+        virtnet_slice_wait();
     }
 }
 

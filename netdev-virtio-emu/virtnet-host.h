@@ -38,8 +38,17 @@
  *       "power-cycle": of host and card together: hotplug PFs go, too, and
  *       static PFs are again as the firmware configuration says.
  *
- * The answer is that of an action, with "num_vfs" where VFs are concerned. */
+ * The answer is that of an action, with "num_vfs" where VFs are concerned.
+ *
+ * Main thread. */
+
+#include <stdbool.h>
 
 void virtnet_host_init(void);
+
+/* Is the host restarting?  Carries on with it, in slices. */
+bool virtnet_host_is_busy(void);
+void virtnet_host_run(void);
+void virtnet_host_wait(void);
 
 #endif /* virtnet-host.h */

@@ -25,16 +25,15 @@
 #include <string.h>
 
 #include "openvswitch/list.h"
-#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
-#include "timeval.h"
 #include "util.h"
 #include "virtnet-check.h"
 #include "virtnet-controller.h"
 #include "virtnet-life.h"
 #include "virtnet-pool.h"
 #include "virtnet-registry.h"
+#include "virtnet-slice.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_modify);
 
@@ -48,9 +47,6 @@ VLOG_DEFINE_THIS_MODULE(virtnet_modify);
 
 /* A card counts microseconds and packets with this many bits. */
 #define CQ_MAX UINT16_MAX
-
-/* How long (ms) to modify devices in one turn of the main loop. */
-#define SLICE_MS 20
 
 /* When an attribute may be modified. */
 enum when {
@@ -490,9 +486,9 @@ virtnet_modify_check(const struct virtnet_device *dev,
     return 0;
 }
 
-int
-virtnet_modify(struct virtnet_device *dev,
-               const struct virtnet_modification *mod, char **errp)
+static int
+modify_now(struct virtnet_device *dev, const struct virtnet_modification *mod,
+           char **errp)
 {
     const struct virtnet_attr_value *state = &mod->attrs[VIRTNET_ATTR_STATE];
     bool functional = virtnet_config_is_functional(&dev->config);
@@ -523,7 +519,7 @@ virtnet_modify(struct virtnet_device *dev,
 struct modify_job {
     struct ovs_list list_node;  /* In 'modify_jobs'. */
     struct virtnet_modification mod;
-    struct virtnet_device **devs; /* With a reference each. */
+    struct virtnet_device **devs; /* With a reference each; NULL if done. */
     size_t n_devs, next;
     virtnet_modify_cb *cb;
     void *aux;
@@ -543,34 +539,64 @@ modify_job_finish(struct modify_job *job, int error, const char *detail)
     free(job);
 }
 
-/* Carries on with 'job' until 'deadline'. */
-static void
-modify_job_run(struct modify_job *job, long long int deadline)
+/* Does what 'job' is to do with the device at 'i', if that has not been done.
+ * Returns false if it failed, and 'job' is finished. */
+static bool
+modify_job_step(struct modify_job *job, size_t i)
 {
-    while (job->next < job->n_devs) {
-        struct virtnet_device *dev = job->devs[job->next++];
+    struct virtnet_device *dev = job->devs[i];
+    char *detail = NULL;
+    int error = 0;
 
-        /* It may have gone meanwhile. */
-        if (virtnet_registry_contains(dev)) {
-            char *detail = NULL;
-            int error = virtnet_modify(dev, &job->mod, &detail);
+    job->devs[i] = NULL;
+    /* It may have gone meanwhile. */
+    if (dev && virtnet_registry_contains(dev)) {
+        error = modify_now(dev, &job->mod, &detail);
+        if (error) {
+            char *why = xasprintf("%s: %s", dev->vuid,
+                                  detail ? detail : virtnet_strerror(error));
 
-            if (error) {
-                char *why = xasprintf("%s: %s", dev->vuid,
-                                      detail ? detail
-                                      : virtnet_strerror(error));
-
-                modify_job_finish(job, error, why);
-                free(why);
-                free(detail);
-                return;
-            }
+            modify_job_finish(job, error, why);
+            free(why);
+            free(detail);
         }
-        if (time_msec() >= deadline) {
+    }
+    virtnet_device_unref(dev);
+    return !error;
+}
+
+/* Carries on with 'job' for a while. */
+static void
+modify_job_run(struct modify_job *job)
+{
+    struct virtnet_slice slice;
+
+    virtnet_slice_begin(&slice, true);
+    while (job->next < job->n_devs) {
+        if (virtnet_slice_is_over(&slice)
+            || !modify_job_step(job, job->next++)) {
             return;
         }
     }
     modify_job_finish(job, 0, NULL);
+}
+
+int
+virtnet_modify(struct virtnet_device *dev,
+               const struct virtnet_modification *mod, char **errp)
+{
+    struct modify_job *job;
+
+    /* What was asked for before this comes before it. */
+    LIST_FOR_EACH_SAFE (job, list_node, &modify_jobs) {
+        for (size_t i = job->next; i < job->n_devs; i++) {
+            if (job->devs[i] == dev) {
+                modify_job_step(job, i);
+                break;
+            }
+        }
+    }
+    return modify_now(dev, mod, errp);
 }
 
 int
@@ -614,13 +640,18 @@ virtnet_modify_all(const struct virtnet_modification *mod,
     return 0;
 }
 
+bool
+virtnet_modify_is_busy(void)
+{
+    return !ovs_list_is_empty(&modify_jobs);
+}
+
 void
 virtnet_modify_run(void)
 {
     if (!ovs_list_is_empty(&modify_jobs)) {
         modify_job_run(CONTAINER_OF(ovs_list_front(&modify_jobs),
-                                    struct modify_job, list_node),
-                       time_msec() + SLICE_MS);
+                                    struct modify_job, list_node));
     }
 }
 
@@ -628,6 +659,6 @@ void
 virtnet_modify_wait(void)
 {
     if (!ovs_list_is_empty(&modify_jobs)) {
-        poll_immediate_wake();
+        virtnet_slice_wait();
     }
 }

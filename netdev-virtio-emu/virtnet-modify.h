@@ -98,10 +98,14 @@ int virtnet_modify(struct virtnet_device *dev,
  * like the others, or 0 and calls 'cb' when it is done, with the first error
  * of a backend, at which it stops, if there is one.  Texts of 'mod' must be
  * valid until then.  Takes some turns of the main loop if there are many
- * devices. */
+ * devices: each is modified as a whole, and virtnet_modify() of one that is to
+ * come comes after it. */
 typedef void virtnet_modify_cb(int error, const char *detail, void *aux);
 int virtnet_modify_all(const struct virtnet_modification *mod,
                        virtnet_modify_cb *cb, void *aux, char **errp);
+
+/* Is virtnet_modify_all() under way? */
+bool virtnet_modify_is_busy(void);
 
 void virtnet_modify_run(void);
 void virtnet_modify_wait(void);

@@ -57,8 +57,10 @@
 #include "packets.h"
 #include "socket-util.h"
 #include "sset.h"
+#include "svec.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
+#include "virtnet-slice.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_recovery);
 
@@ -333,6 +335,17 @@ virtnet_recovery_flush(void)
         ovs_mutex_cond_wait(&saver_idle, &queue_mutex);
     }
     ovs_mutex_unlock(&queue_mutex);
+}
+
+bool
+virtnet_recovery_is_flushed(void)
+{
+    bool flushed;
+
+    ovs_mutex_lock(&queue_mutex);
+    flushed = !saver_busy && ovs_list_is_empty(&queue);
+    ovs_mutex_unlock(&queue_mutex);
+    return flushed;
 }
 
 /* Replaces 'dir'/'name' by 'text'.  Returns 0 or a positive errno. */
@@ -1034,62 +1047,124 @@ virtnet_recovery_check_firmware(const char *dir, const char *fingerprint)
     free(path);
 }
 
-size_t
-virtnet_recovery_load_all(const char *dir, struct virtnet_record ***recordsp)
-{
-    struct sset names = SSET_INITIALIZER(&names);
+/* Reads the records of a directory. */
+struct virtnet_record_reader {
+    char *dir;
+    struct svec temps;          /* Names of temporary files, ... */
+    size_t n_temps_done;        /* ...of which as many have been read. */
+    struct sset names;          /* Names of records not read yet. */
     struct virtnet_record **records;
+    size_t n;
+};
+
+struct virtnet_record_reader *
+virtnet_recovery_read(const char *dir)
+{
+    struct virtnet_record_reader *r = xzalloc(sizeof *r);
     struct dirent *de;
-    const char *name;
-    size_t n = 0;
     DIR *stream;
 
-    virtnet_recovery_flush();
-    *recordsp = NULL;
+    r->dir = xstrdup(dir);
+    svec_init(&r->temps);
+    sset_init(&r->names);
     stream = opendir(dir);
     if (!stream) {
         if (errno != ENOENT) {
             VLOG_ERR("%s: records cannot be read: %s", dir,
                      ovs_strerror(errno));
         }
-        return 0;
+        return r;
     }
     while ((de = readdir(stream)) != NULL) {
-        if (string_ends_with(de->d_name, TEMP_SUFFIX)) {
+        if (de->d_name[0] == '.') {
+            continue;
+        } else if (string_ends_with(de->d_name, TEMP_SUFFIX)) {
             char *vuid = xmemdup0(de->d_name, (strlen(de->d_name)
                                                - strlen(TEMP_SUFFIX)));
 
-            temp_load(dir, de->d_name);
+            svec_add(&r->temps, de->d_name);
             if (vuid_is_sane(vuid)) {
-                sset_add(&names, vuid);
+                sset_add(&r->names, vuid);
             }
             free(vuid);
-        } else if (de->d_name[0] != '.'
-                   && !string_ends_with(de->d_name, BAD_SUFFIX)) {
-            sset_add(&names, de->d_name);
+        } else if (!string_ends_with(de->d_name, BAD_SUFFIX)) {
+            sset_add(&r->names, de->d_name);
         }
     }
     closedir(stream);
+    r->records = xmalloc(MAX(sset_count(&r->names), 1) * sizeof *r->records);
+    return r;
+}
 
-    records = xmalloc(MAX(sset_count(&names), 1) * sizeof *records);
-    SSET_FOR_EACH (name, &names) {
-        char *path = xasprintf("%s/%s", dir, name);
-        struct stat s;
+/* Reads one file of 'r'.  Returns false if there is none left. */
+static bool
+record_reader_step(struct virtnet_record_reader *r)
+{
+    char *name, *path;
+    struct stat s;
 
-        /* What was a temporary file alone may have been torn. */
-        if (!lstat(path, &s) || errno != ENOENT) {
-            records[n] = record_load(dir, name);
-            n += records[n] != NULL;
+    if (r->n_temps_done < r->temps.n) {
+        temp_load(r->dir, r->temps.names[r->n_temps_done++]);
+        return true;
+    } else if (sset_is_empty(&r->names)) {
+        return false;
+    }
+    name = sset_pop(&r->names);
+    path = xasprintf("%s/%s", r->dir, name);
+    /* What was a temporary file alone may have been torn. */
+    if (!lstat(path, &s) || errno != ENOENT) {
+        struct virtnet_record *record = record_load(r->dir, name);
+
+        if (record) {
+            r->records[r->n++] = record;
         }
-        free(path);
     }
-    sset_destroy(&names);
+    free(path);
+    free(name);
+    return true;
+}
+
+bool
+virtnet_record_reader_run(struct virtnet_record_reader *r,
+                          struct virtnet_slice *slice)
+{
+    do {
+        if (virtnet_slice_is_over(slice)) {
+            return false;
+        }
+    } while (record_reader_step(r));
+    return true;
+}
+
+size_t
+virtnet_record_reader_finish(struct virtnet_record_reader *r,
+                             struct virtnet_record ***recordsp)
+{
+    size_t n = r->n;
+
     if (n) {
-        qsort(records, n, sizeof *records, compare_records);
-        n = drop_conflicts(dir, records, n);
+        qsort(r->records, n, sizeof *r->records, compare_records);
+        n = drop_conflicts(r->dir, r->records, n);
     }
-    *recordsp = records;
+    *recordsp = r->records;
+    svec_destroy(&r->temps);
+    sset_destroy(&r->names);
+    free(r->dir);
+    free(r);
     return n;
+}
+
+size_t
+virtnet_recovery_load_all(const char *dir, struct virtnet_record ***recordsp)
+{
+    struct virtnet_record_reader *r;
+
+    virtnet_recovery_flush();
+    r = virtnet_recovery_read(dir);
+    while (record_reader_step(r)) {
+        continue;
+    }
+    return virtnet_record_reader_finish(r, recordsp);
 }
 
 void

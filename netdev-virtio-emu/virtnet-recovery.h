@@ -38,6 +38,7 @@
  *
  * Functions are for the main thread. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "smap.h"
@@ -77,8 +78,10 @@ void virtnet_recovery_delete(const char *vuid, const char *dir);
 void virtnet_recovery_check_firmware(const char *dir,
                                      const char *fingerprint);
 
-/* Waits until the disk has everything that was saved or deleted. */
+/* Waits until the disk has everything that was saved or deleted; says whether
+ * it has. */
 void virtnet_recovery_flush(void);
+bool virtnet_recovery_is_flushed(void);
 
 /* Reads all records of 'dir', PFs before VFs and in order of 'pf_id', so that
  * ids and SF numbers come back as they were.  Stores an array in '*recordsp'
@@ -86,6 +89,18 @@ void virtnet_recovery_flush(void);
 size_t virtnet_recovery_load_all(const char *dir,
                                  struct virtnet_record ***recordsp);
 void virtnet_records_destroy(struct virtnet_record **records, size_t n);
+
+/* Does the same in slices.  virtnet_recovery_read() begins, and until the end
+ * nothing may be saved to 'dir' that has not been flushed;
+ * virtnet_record_reader_run() reads some records, as long as 'slice' lasts,
+ * and returns true if that were the last ones; virtnet_record_reader_finish()
+ * returns what virtnet_recovery_load_all() does, and frees the reader. */
+struct virtnet_slice;
+struct virtnet_record_reader *virtnet_recovery_read(const char *dir);
+bool virtnet_record_reader_run(struct virtnet_record_reader *,
+                               struct virtnet_slice *);
+size_t virtnet_record_reader_finish(struct virtnet_record_reader *,
+                                    struct virtnet_record ***recordsp);
 
 /* Copies 'record' into 'dev', which is fresh from "device_alloc". */
 void virtnet_record_to_device(const struct virtnet_record *record,

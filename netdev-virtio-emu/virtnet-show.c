@@ -37,9 +37,7 @@
 #include "virtnet-option.h"
 #include "virtnet-registry.h"
 #include "virtnet-reply.h"
-
-/* How long (ms) to print devices in one turn of the main loop. */
-#define QUERY_SLICE_MS 15
+#include "virtnet-slice.h"
 
 /* Finds the device and the queue (-1 for all) that a command which shows
  * something selects.  If there is no such thing, says so to 'conn' and returns
@@ -87,40 +85,142 @@ is_listed(const struct virtnet_args *args, const struct virtnet_device *dev)
                                                     dev->port_bridge)));
 }
 
+/* Many devices are a lot to print, so that is done in slices (see
+ * virtnet-slice.h), and the answer comes when all have been printed.  A device
+ * that goes meanwhile is left out. */
+struct show_job {
+    struct ovs_list list_node;  /* In 'show_jobs'. */
+    struct unixctl_conn *conn;
+    struct virtnet_json j;      /* The answer so far. */
+    bool brief, debug;          /* Of "query". */
+    struct virtnet_device **devs; /* With a reference each. */
+    size_t n_devs, next;
+
+    /* Prints a device. */
+    void (*device)(struct show_job *, const struct virtnet_device *);
+
+    /* Prints the rest, and answers. */
+    void (*finish)(struct show_job *);
+};
+
+/* The first is carried on. */
+static struct ovs_list show_jobs = OVS_LIST_INITIALIZER(&show_jobs);
+
+/* Carries on with 'job' for a while.  If that is all, answers and destroys
+ * it. */
+static void
+show_job_run(struct show_job *job)
+{
+    struct virtnet_slice slice;
+
+    virtnet_slice_begin(&slice, false);
+    while (job->next < job->n_devs) {
+        struct virtnet_device *dev;
+
+        if (virtnet_slice_is_over(&slice)) {
+            return;
+        }
+        dev = job->devs[job->next++];
+        if (virtnet_registry_contains(dev)) {
+            job->device(job, dev);
+        }
+        virtnet_device_unref(dev);
+    }
+    job->finish(job);
+    ovs_list_remove(&job->list_node);
+    free(job->devs);
+    free(job);
+}
+
+/* Returns a job that shows no devices so far. */
+static struct show_job *
+show_job_create(struct unixctl_conn *conn,
+                void (*device)(struct show_job *,
+                               const struct virtnet_device *),
+                void (*finish)(struct show_job *))
+{
+    struct show_job *job = xzalloc(sizeof *job);
+
+    job->conn = conn;
+    job->device = device;
+    job->finish = finish;
+    job->devs = xmalloc(virtnet_controller_n_devices() * sizeof *job->devs);
+    virtnet_json_init(&job->j);
+    return job;
+}
+
+static void
+show_job_add(struct show_job *job, struct virtnet_device *dev)
+{
+    job->devs[job->n_devs++] = virtnet_device_ref(dev);
+}
+
+/* Begins 'job', which is finished at once if there is little to print. */
+static void
+show_job_start(struct show_job *job)
+{
+    ovs_list_push_back(&show_jobs, &job->list_node);
+    if (ovs_list_is_singleton(&show_jobs)) {
+        show_job_run(job);
+    }
+}
+
+/* "list". */
+
+static void
+list_table_device(struct show_job *job, const struct virtnet_device *dev)
+{
+    virtnet_table_row(&job->j.text, dev);
+}
+
+static void
+list_table_finish(struct show_job *job)
+{
+    unixctl_command_reply(job->conn, ds_cstr(&job->j.text));
+    ds_destroy(&job->j.text);
+}
+
+static void
+list_device(struct show_job *job, const struct virtnet_device *dev)
+{
+    virtnet_json_device(&job->j, dev, false, true, false, -1);
+}
+
+/* Also of "query". */
+static void
+list_finish(struct show_job *job)
+{
+    virtnet_json_end_array(&job->j);
+    virtnet_json_end_object(&job->j);
+    virtnet_reply(job->conn, &job->j);
+}
+
 void
 virtnet_show_list(struct unixctl_conn *conn, const struct virtnet_args *args,
                   const struct virtnet_args *sub OVS_UNUSED)
 {
     const char *format = virtnet_arg_text(args, "format");
     struct virtnet_device *dev;
-    struct virtnet_json j;
+    struct show_job *job;
 
     if (format && !strcmp(format, "table")) {
-        struct ds s = DS_EMPTY_INITIALIZER;
-
-        virtnet_table_header(&s);
-        VIRTNET_FOR_EACH_DEVICE (dev) {
-            if (is_listed(args, dev)) {
-                virtnet_table_row(&s, dev);
-            }
-        }
-        unixctl_command_reply(conn, ds_cstr(&s));
-        ds_destroy(&s);
-        return;
+        job = show_job_create(conn, list_table_device, list_table_finish);
+        virtnet_table_header(&job->j.text);
+    } else {
+        job = show_job_create(conn, list_device, list_finish);
+        virtnet_json_begin_object(&job->j, NULL);
+        virtnet_json_controller(&job->j);
+        virtnet_json_begin_array(&job->j, "devices");
     }
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    virtnet_json_controller(&j);
-    virtnet_json_begin_array(&j, "devices");
     VIRTNET_FOR_EACH_DEVICE (dev) {
         if (is_listed(args, dev)) {
-            virtnet_json_device(&j, dev, false, true, false, -1);
+            show_job_add(job, dev);
         }
     }
-    virtnet_json_end_array(&j);
-    virtnet_json_end_object(&j);
-    virtnet_reply(conn, &j);
+    show_job_start(job);
 }
+
+/* "query". */
 
 /* Clears the debug counters of 'dev', or of all devices if it is NULL. */
 static void
@@ -135,64 +235,26 @@ clear_debug_stats(struct virtnet_device *dev)
     }
 }
 
-/* "query" of all devices, a part of them in each turn of the main loop: with
- * all their queues they are a lot to print. */
-struct query_job {
-    struct ovs_list list_node;  /* In 'query_jobs'. */
-    struct unixctl_conn *conn;
-    struct virtnet_json j;
-    bool brief, debug;
-    struct virtnet_device **devs; /* With a reference each. */
-    size_t n_devs, next;
-};
-static struct ovs_list query_jobs = OVS_LIST_INITIALIZER(&query_jobs);
-
-/* Carries on with 'job' for a while.  If that is all, answers and destroys
- * it. */
 static void
-query_job_run(struct query_job *job)
+query_device(struct show_job *job, const struct virtnet_device *dev)
 {
-    long long int deadline = time_msec() + QUERY_SLICE_MS;
-
-    while (job->next < job->n_devs) {
-        struct virtnet_device *dev = job->devs[job->next++];
-
-        /* It may have gone meanwhile. */
-        if (virtnet_registry_contains(dev)) {
-            virtnet_json_device(&job->j, dev, true, job->brief, job->debug,
-                                -1);
-        }
-        virtnet_device_unref(dev);
-        if (time_msec() >= deadline) {
-            return;
-        }
-    }
-    virtnet_json_end_array(&job->j);
-    virtnet_json_end_object(&job->j);
-    virtnet_reply(job->conn, &job->j);
-    ovs_list_remove(&job->list_node);
-    free(job->devs);
-    free(job);
+    virtnet_json_device(&job->j, dev, true, job->brief, job->debug, -1);
 }
 
 static void
 query_all(struct unixctl_conn *conn, bool brief, bool debug)
 {
-    struct query_job *job = xzalloc(sizeof *job);
+    struct show_job *job = show_job_create(conn, query_device, list_finish);
     struct virtnet_device *dev;
 
-    job->conn = conn;
     job->brief = brief;
     job->debug = debug;
-    job->devs = xmalloc(virtnet_controller_n_devices() * sizeof *job->devs);
     VIRTNET_FOR_EACH_DEVICE (dev) {
-        job->devs[job->n_devs++] = virtnet_device_ref(dev);
+        show_job_add(job, dev);
     }
-    virtnet_json_init(&job->j);
     virtnet_json_begin_object(&job->j, NULL);
     virtnet_json_begin_array(&job->j, "devices");
-    ovs_list_push_back(&query_jobs, &job->list_node);
-    query_job_run(job);
+    show_job_start(job);
 }
 
 void
@@ -246,48 +308,67 @@ virtnet_show_stats(struct unixctl_conn *conn, const struct virtnet_args *args,
     virtnet_reply(conn, &j);
 }
 
+static void
+health_device(struct show_job *job, const struct virtnet_device *dev)
+{
+    virtnet_json_health(&job->j, dev);
+}
+
+static void
+health_finish(struct show_job *job)
+{
+    virtnet_json_controller_health(&job->j);
+    virtnet_json_end_array(&job->j);
+    virtnet_reply(job->conn, &job->j);
+}
+
 void
 virtnet_show_health(struct unixctl_conn *conn, const struct virtnet_args *args,
                     const struct virtnet_args *sub OVS_UNUSED)
 {
-    struct virtnet_device *dev = NULL;
+    struct virtnet_device *dev;
+    struct show_job *job;
     struct virtnet_json j;
     int error;
 
-    if (!virtnet_arg_given(args, "all")) {
-        dev = virtnet_select_device(args, true, &error);
-        if (!dev) {
-            virtnet_reply_no_device(conn);
-            return;
+    if (virtnet_arg_given(args, "all")) {
+        job = show_job_create(conn, health_device, health_finish);
+        VIRTNET_FOR_EACH_DEVICE (dev) {
+            show_job_add(job, dev);
         }
+        virtnet_json_begin_array(&job->j, NULL);
+        show_job_start(job);
+        return;
+    }
+    dev = virtnet_select_device(args, true, &error);
+    if (!dev) {
+        virtnet_reply_no_device(conn);
+        return;
     }
     virtnet_json_init(&j);
-    if (dev) {
-        virtnet_json_health(&j, dev);
-    } else {
-        virtnet_json_begin_array(&j, NULL);
-        VIRTNET_FOR_EACH_DEVICE (dev) {
-            virtnet_json_health(&j, dev);
-        }
-        virtnet_json_controller_health(&j);
-        virtnet_json_end_array(&j);
-    }
+    virtnet_json_health(&j, dev);
     virtnet_reply(conn, &j);
+}
+
+bool
+virtnet_show_is_busy(void)
+{
+    return !ovs_list_is_empty(&show_jobs);
 }
 
 void
 virtnet_show_run(void)
 {
-    if (!ovs_list_is_empty(&query_jobs)) {
-        query_job_run(CONTAINER_OF(ovs_list_front(&query_jobs),
-                                   struct query_job, list_node));
+    if (!ovs_list_is_empty(&show_jobs)) {
+        show_job_run(CONTAINER_OF(ovs_list_front(&show_jobs),
+                                  struct show_job, list_node));
     }
 }
 
 void
 virtnet_show_wait(void)
 {
-    if (!ovs_list_is_empty(&query_jobs)) {
+    if (!ovs_list_is_empty(&show_jobs)) {
         poll_immediate_wake();
     }
 }

@@ -23,6 +23,8 @@
  *
  * Main thread. */
 
+#include <stdbool.h>
+
 struct unixctl_conn;
 struct virtnet_args;
 
@@ -35,7 +37,8 @@ virtnet_show_func virtnet_show_query;
 virtnet_show_func virtnet_show_stats;
 virtnet_show_func virtnet_show_health;
 
-/* Carries on with what takes several turns of the main loop. */
+/* Is there what takes several turns of the main loop?  Carries on with it. */
+bool virtnet_show_is_busy(void);
 void virtnet_show_run(void);
 void virtnet_show_wait(void);
 

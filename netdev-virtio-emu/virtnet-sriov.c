@@ -24,24 +24,19 @@
 #include <inttypes.h>
 
 #include "coverage.h"
-#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "timeval.h"
 #include "util.h"
 #include "virtnet-firmware.h"
 #include "virtnet-life.h"
 #include "virtnet-recovery.h"
 #include "virtnet-registry.h"
+#include "virtnet-slice.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_sriov);
 
 COVERAGE_DEFINE(virtnet_vf_made);
 COVERAGE_DEFINE(virtnet_vf_removed);
 COVERAGE_DEFINE(virtnet_vf_failed);
-
-/* How long (ms), and on how many VFs, to work in one turn of the main loop. */
-#define SLICE_MS 15
-#define SLICE_VFS 128
 
 /* How many VFs of a job may be under way, where the backend needs time. */
 #define MAX_PENDING 64
@@ -468,21 +463,15 @@ next_job(void)
 void
 virtnet_sriov_run(void)
 {
-    long long int deadline = time_msec() + SLICE_MS;
+    struct virtnet_slice slice;
+    struct sriov_job *job;
 
-    for (int i = 0; i < SLICE_VFS; i++) {
-        struct sriov_job *job = next_job();
-
-        if (!job) {
-            break;
-        }
+    virtnet_slice_begin(&slice, true);
+    while ((job = next_job()) != NULL && !virtnet_slice_is_over(&slice)) {
         ovs_list_remove(&job->list_node);
         ovs_list_push_back(&jobs, &job->list_node);
         if (job_step(job)) {
             finish_job(job);
-        }
-        if (time_msec() >= deadline) {
-            break;
         }
     }
 }
@@ -491,6 +480,6 @@ void
 virtnet_sriov_wait(void)
 {
     if (next_job()) {
-        poll_immediate_wake();
+        virtnet_slice_wait();
     }
 }

@@ -34,6 +34,7 @@
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
+#include "virtnet-batch.h"
 #include "virtnet-conf.h"
 #include "virtnet-controller.h"
 #include "virtnet-debug.h"
@@ -42,7 +43,6 @@
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
-#include "virtnet-registry.h"
 #include "virtnet-reply.h"
 #include "virtnet-show.h"
 
@@ -55,110 +55,6 @@ VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
 #define MAX_TIMEOUT 86400
 
 /* The commands.  'args' has been parsed. */
-
-/* A hotplug, of one device or of several with consecutive MAC addresses: all
- * or none.  Those that take their time are made side by side. */
-struct hotplug_job {
-    struct unixctl_conn *conn;
-    bool many;                  /* Was a number given? */
-    size_t n;
-    size_t n_pending;           /* And 1 while they are being started. */
-    struct hotplug_slot {
-        struct hotplug_job *job;
-        struct virtnet_device *dev; /* With a reference, or NULL. */
-    } *slots;
-    int error;                  /* The first one. */
-    char *detail;
-};
-
-/* One part of 'job' has come out.  If it was the last one, answers and frees
- * it. */
-static void
-hotplug_part_done(struct hotplug_job *job, int error, const char *reason)
-{
-    struct virtnet_json j;
-
-    if (error && !job->error) {
-        job->error = error;
-        job->detail = nullable_xstrdup(reason);
-    }
-    if (--job->n_pending) {
-        return;
-    }
-    for (size_t i = job->n; job->error && i-- > 0; ) {
-        struct virtnet_device *dev = job->slots[i].dev;
-        char *ignored;
-
-        if (dev && virtnet_registry_contains(dev)) {
-            virtnet_controller_unplug(dev, true, &ignored);
-            free(ignored);
-        }
-    }
-    if (job->error) {
-        VLOG_WARN("hotplug refused: %s (%d)%s%s",
-                  virtnet_strerror(job->error), job->error,
-                  job->detail ? ": " : "", job->detail ? job->detail : "");
-        virtnet_reply_errno(job->conn, job->error, job->detail);
-    } else {
-        virtnet_json_init(&j);
-        virtnet_json_begin_object(&j, NULL);
-        if (job->many) {
-            virtnet_json_begin_array(&j, "devices");
-        }
-        for (size_t i = 0; i < job->n; i++) {
-            if (job->many) {
-                virtnet_json_begin_object(&j, NULL);
-            }
-            virtnet_json_hotplug(&j, job->slots[i].dev);
-            if (job->many) {
-                virtnet_json_end_object(&j);
-            }
-        }
-        if (job->many) {
-            virtnet_json_end_array(&j);
-        }
-        virtnet_json_errno(&j, 0);
-        virtnet_json_end_object(&j);
-        virtnet_reply(job->conn, &j);
-    }
-    for (size_t i = 0; i < job->n; i++) {
-        virtnet_device_unref(job->slots[i].dev);
-    }
-    free(job->slots);
-    free(job->detail);
-    free(job);
-}
-
-static void
-hotplug_done(struct virtnet_device *dev, int error, const char *reason,
-             void *slot_)
-{
-    struct hotplug_slot *slot = slot_;
-
-    if (!error) {
-        slot->dev = virtnet_device_ref(dev);
-    }
-    hotplug_part_done(slot->job, error, reason);
-}
-
-/* Checks that 'n' devices like 'req', whose first address it stores in '*mac',
- * can be. */
-static int
-check_count(const struct virtnet_hotplug_request *req, uint64_t n,
-            struct eth_addr *mac, char **detail)
-{
-    if (!n || n > VIRTNET_SF_HOTPLUG_MAX - VIRTNET_SF_HOTPLUG_MIN + 1) {
-        *detail = xstrdup("count is out of range");
-        return -EINVAL;
-    } else if (!eth_addr_from_string(req->mac, mac)) {
-        return VIRTNET_E_MAC_INVALID;
-    } else if (n > 1 && (req->has_sf_num || req->vhost_path)) {
-        *detail = xstrdup("several devices cannot share an SF number or a "
-                          "socket");
-        return -EINVAL;
-    }
-    return 0;
-}
 
 static void
 cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args,
@@ -181,46 +77,10 @@ cmd_hotplug(struct unixctl_conn *conn, const struct virtnet_args *args,
         .vhost_path = virtnet_arg_text(args, "vhost-path"),
         .vhost_mode = virtnet_arg_text(args, "vhost-mode"),
     };
-    struct hotplug_job *job = xzalloc(sizeof *job);
-    struct eth_addr mac = eth_addr_zero;
-    char text[ETH_ADDR_STRLEN + 1];
-    char *detail = NULL;
-    int error = 0;
+    bool many = virtnet_arg_given(args, "count");
 
-    job->conn = conn;
-    job->many = virtnet_arg_given(args, "count");
-    job->n_pending = 1;
-    if (job->many) {
-        error = check_count(&req, virtnet_arg_number(args, "count"), &mac,
-                            &detail);
-    }
-    if (!error) {
-        job->n = job->many ? virtnet_arg_number(args, "count") : 1;
-        job->slots = xcalloc(job->n, sizeof *job->slots);
-    }
-    for (size_t i = 0; i < job->n && !error && !job->error; i++) {
-        struct hotplug_slot *slot = &job->slots[i];
-        struct virtnet_device *dev;
-
-        if (job->many) {
-            struct eth_addr m;
-
-            eth_addr_from_uint64(eth_addr_to_uint64(mac) + i, &m);
-            snprintf(text, sizeof text, ETH_ADDR_FMT, ETH_ADDR_ARGS(m));
-            req.mac = text;
-        }
-        slot->job = job;
-        error = virtnet_controller_start_hotplug(&req, hotplug_done, slot,
-                                                 &dev, &detail);
-        if (error == -EINPROGRESS) {
-            job->n_pending++;
-            error = 0;
-        } else if (!error) {
-            slot->dev = virtnet_device_ref(dev);
-        }
-    }
-    hotplug_part_done(job, error, detail);
-    free(detail);
+    virtnet_batch_hotplug(conn, &req, many,
+                          many ? virtnet_arg_number(args, "count") : 1);
 }
 
 static void
@@ -781,6 +641,7 @@ virtnet_unixctl_run(void)
     struct early_command *e;
 
     virtnet_show_run();
+    virtnet_batch_run();
     while (!ovs_list_is_empty(&early_commands)
            && !virtnet_controller_exiting()) {
         e = CONTAINER_OF(ovs_list_front(&early_commands),
@@ -799,6 +660,7 @@ void
 virtnet_unixctl_wait(void)
 {
     virtnet_show_wait();
+    virtnet_batch_wait();
     if (!ovs_list_is_empty(&early_commands)
         && !virtnet_controller_exiting()) {
         struct early_command *e;

@@ -23,10 +23,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "coverage.h"
 #include "if-notifier.h"
 #include "netdev.h"
+#include "netdev-virtio-emu.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
@@ -86,6 +88,14 @@ COVERAGE_DEFINE(auto_port_txn_failed);
 #define HOLD_FACTOR 8
 #define HOLD_MAX_MS 250
 
+/* To add or delete a port, Open vSwitch looks at all ports of its bridge, in
+ * the same turn of the main loop for all that are added or deleted by one
+ * transaction.  So a transaction has no more changes than a portion, which is
+ * what has turned out to take between TURN_MS / 2 and TURN_MS. */
+#define TURN_MS 20
+#define PORTION_MIN 16
+#define PORTION_MAX 64
+
 /* How long (ms) to have VFs wait for ports at most, at a time. */
 #define PAUSE_MAX_MS 2000
 
@@ -129,6 +139,11 @@ static long long int nudge_at = LLONG_MAX;  /* STALE_ERROR_MS; time_msec(). */
 static long long int hold_until = LLONG_MIN; /* time_msec(). */
 static long long int turn_started;  /* time_msec() of auto_port_run(). */
 static bool measure_turn;           /* Was a transaction just completed? */
+static long long int turn_started_cpu; /* main_thread_msec() at that time. */
+static long long int busiest;       /* Longest turn since it was sent, in ms of
+                                     * processor time. */
+static int portion = 32;            /* Changes in a transaction. */
+static bool more;                   /* Are there more to be made? */
 static long long int pause_end = LLONG_MAX; /* Of VFs; time_msec(). */
 
 /* Maps from VUID to "struct port_state". */
@@ -180,7 +195,19 @@ struct reconciliation {
                                 /* Interface to its "ovsrec_bridge". */
     struct shash hotplug;       /* Interfaces with options:hotplug=true. */
     int n_changes;              /* Ports added, deleted, changed. */
+    bool held;                  /* Must new ports wait? */
 };
+
+/* May 'r' add, delete or move another port?  If not, the next one can. */
+static bool
+may_change(struct reconciliation *r)
+{
+    if (r->n_changes < portion) {
+        return true;
+    }
+    more = dirty = true;
+    return false;
+}
 
 /* Returns the transaction that takes all changes. */
 static struct ovsdb_idl_txn *
@@ -556,17 +583,20 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
     }
 
     if (ps->row) {
-        if (!br) {
-            delete_row(r, ps->row);
-            ps->had_port = false;
-        } else {
-            if (br != ps->row->bridge) {
+        in = ps->row->bridge;
+        if (br) {
+            if (br != in && may_change(r)) {
                 move_row(r, ps->row, br);
+                in = br;
             }
             repair_row(r, ps->row, dev);
-            in = br;
-            ps->had_port = true;
-            ps->bridge = br->header_.uuid;
+        } else if (may_change(r)) {
+            delete_row(r, ps->row);
+            in = NULL;
+        }
+        ps->had_port = in != NULL;
+        if (in) {
+            ps->bridge = in->header_.uuid;
         }
     } else if (br) {
         const struct ovsrec_bridge *other = shash_find_data(&r->names,
@@ -574,9 +604,9 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
         if (other) {
             why = xasprintf("another port of bridge %s has the name %s",
                             other->name, dev->rep_name);
-        } else if (time_msec() < hold_until && !virtnet_sriov_is_busy()) {
+        } else if (r->held) {
             dirty = true;       /* What others did had to be seen now. */
-        } else {
+        } else if (may_change(r)) {
             insert_row(r, br, dev);
             in = br;
         }
@@ -635,6 +665,14 @@ error_is_stale(const struct ovsrec_interface *iface,
             && !strcmp(netdev_get_name(dev->netdev), iface->name));
 }
 
+/* Must new ports wait?  VFs wait for theirs, and a portion is followed by the
+ * next. */
+static bool
+is_held(void)
+{
+    return (time_msec() < hold_until && !virtnet_sriov_is_busy() && !more);
+}
+
 static void
 auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
 {
@@ -642,12 +680,14 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
         .ovs = ovs,
         .names = SHASH_INITIALIZER(&r.names),
         .hotplug = SHASH_INITIALIZER(&r.hotplug),
+        .held = is_held(),
     };
     struct virtnet_device *dev;
     struct shash_node *node;
     bool stale_error = false;
 
     next_check = LLONG_MAX;
+    more = false;
     collect_rows(&r);
 
     SHASH_FOR_EACH (node, &port_states) {
@@ -665,7 +705,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
                 && !strcmp(row->iface->name, ps->dev->rep_name)) {
                 ps->row = row;
                 stale_error |= error_is_stale(row->iface, ps->dev);
-            } else {
+            } else if (may_change(&r)) {
                 /* Its device is gone, or it is a second port of it. */
                 delete_row(&r, row);
             }
@@ -694,6 +734,9 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
 
     if (stale_error) {
         nudge_at = MIN(nudge_at, time_msec() + STALE_ERROR_MS);
+    }
+    if (more) {
+        virtio_emu_postpone_recheck();
     }
     if (r.n_changes) {
         COVERAGE_INC(auto_port_txn);
@@ -850,8 +893,7 @@ static long long int
 reconcile_at(void)
 {
     return (!dirty ? next_check
-            : virtnet_sriov_is_busy() ? retry_at
-            : MAX(hold_until, retry_at));
+            : is_held() ? MAX(hold_until, retry_at) : retry_at);
 }
 
 /* VFs come and go by the hundred.  Has each portion become ports, or have its
@@ -873,6 +915,16 @@ pace_sriov(void)
     virtnet_sriov_pause(wanted && time_msec() < pause_end);
 }
 
+/* Returns the processor time (ms) that the main thread has had. */
+static long long int
+main_thread_msec(void)
+{
+    struct timespec ts;
+
+    return (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts) ? 0
+            : timespec_to_msec(&ts));
+}
+
 static void
 auto_port_run__(void)
 {
@@ -880,6 +932,7 @@ auto_port_run__(void)
     unsigned int old_seqno = idl_seqno;
 
     turn_started = time_msec();
+    turn_started_cpu = main_thread_msec();
     if (turn_started >= nudge_at) {
         COVERAGE_INC(auto_port_stale_error);
         nudge_at = LLONG_MAX;
@@ -914,11 +967,35 @@ auto_port_run(void)
     pace_sriov();
 }
 
-void
-auto_port_wait(void)
+/* A turn of the main loop ends. */
+static void
+measure(void)
 {
     long long int busy = time_msec() - turn_started;
 
+    if (!txn && !measure_turn) {
+        return;
+    }
+    /* That others have the processor is no reason for small portions, of which
+     * there are more. */
+    busiest = MAX(busiest, main_thread_msec() - turn_started_cpu);
+    if (busiest > TURN_MS) {
+        portion = MAX(portion / 2, PORTION_MIN);
+    }
+    if (measure_turn && busy > 1) {
+        /* The bridges have just been configured with what was written. */
+        hold_until = time_msec() + MIN(busy * HOLD_FACTOR, HOLD_MAX_MS);
+        if (more && busiest < TURN_MS / 2) {
+            portion = MIN(portion * 2, PORTION_MAX);
+        }
+        measure_turn = false;
+        busiest = 0;
+    }
+}
+
+void
+auto_port_wait(void)
+{
     ovsdb_idl_wait(idl);
     if (txn) {
         ovsdb_idl_txn_wait(txn);
@@ -929,11 +1006,7 @@ auto_port_wait(void)
     if (pause_end != LLONG_MAX) {
         poll_timer_wait_until(pause_end);
     }
-    if (measure_turn && busy > 1) {
-        /* The bridges have just been configured with what was written. */
-        hold_until = time_msec() + MIN(busy * HOLD_FACTOR, HOLD_MAX_MS);
-        measure_turn = false;
-    }
+    measure();
     if (may_reconcile() && ovsrec_open_vswitch_first(idl)
         && reconcile_at() != LLONG_MAX) {
         poll_timer_wait_until(MAX(reconcile_at(), 0));

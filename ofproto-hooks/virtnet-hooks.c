@@ -53,6 +53,7 @@ virtnet_hooks_run(void)
     auto_port_run();
     virtnet_controller_run();
     virtnet_modify_run();
+    virtnet_host_run();
     virtnet_unixctl_run();
     virtnet_events_run();
 }
@@ -64,6 +65,7 @@ virtnet_hooks_wait(void)
     auto_port_wait();
     virtnet_controller_wait();
     virtnet_modify_wait();
+    virtnet_host_wait();
     virtnet_unixctl_wait();
     virtnet_events_wait();
 }

@@ -250,6 +250,7 @@ TESTSUITE_AT = \
 	tests/cases.at \
 	tests/commands.at \
 	tests/modify.at \
+	tests/slices.at \
 	tests/validate.at \
 	tests/shapes.at \
 	tests/health.at \

@@ -17,17 +17,26 @@ EXTRA_DIST += \
 	vswitchd-patches/3.1.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/3.1.0/0002-dpif-netdev-Let-idle-queues-out-of-the-loop.patch \
 	vswitchd-patches/3.1.0/0003-dpif-netdev-Let-a-netdev-forward-packets-itself.patch \
+	vswitchd-patches/3.1.0/0004-bridge-Delete-ports-for-a-while-in-each-turn.patch \
+	vswitchd-patches/3.1.0/0005-bridge-After-a-configuration-write-new-status-only.patch \
+	vswitchd-patches/3.1.0/0006-dpif-netdev-Find-ports-by-name.patch \
 	vswitchd-patches/3.5.0/series \
 	vswitchd-patches/3.5.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/3.5.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
 	vswitchd-patches/3.5.0/0003-dpif-netdev-Let-idle-queues-out-of-the-loop.patch \
 	vswitchd-patches/3.5.0/0004-dpif-netdev-Let-a-netdev-forward-packets-itself.patch \
+	vswitchd-patches/3.5.0/0005-bridge-Delete-ports-for-a-while-in-each-turn.patch \
+	vswitchd-patches/3.5.0/0006-bridge-After-a-configuration-write-new-status-only.patch \
+	vswitchd-patches/3.5.0/0007-dpif-netdev-Find-ports-by-name.patch \
 	vswitchd-patches/4.0.0/series \
 	vswitchd-patches/4.0.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/4.0.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
 	vswitchd-patches/4.0.0/0003-dpif-offload-Let-providers-register-from-outside.patch \
 	vswitchd-patches/4.0.0/0004-dpif-netdev-Let-idle-queues-out-of-the-loop.patch \
-	vswitchd-patches/4.0.0/0005-dpif-netdev-Let-a-netdev-forward-packets-itself.patch
+	vswitchd-patches/4.0.0/0005-dpif-netdev-Let-a-netdev-forward-packets-itself.patch \
+	vswitchd-patches/4.0.0/0006-bridge-Delete-ports-for-a-while-in-each-turn.patch \
+	vswitchd-patches/4.0.0/0007-bridge-After-a-configuration-write-new-status-only.patch \
+	vswitchd-patches/4.0.0/0008-dpif-netdev-Find-ports-by-name.patch
 
 # A change of any patch makes Open vSwitch's tree anew.
 $(OVS_DIR).source: $(wildcard $(OVS_PATCHES)/*.patch)
