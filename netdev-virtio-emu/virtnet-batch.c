@@ -171,6 +171,7 @@ batch_make(struct batch *b)
         slot->dev = virtnet_device_ref(dev);
     } else {
         b->error = error;
+        b->n_begun--;
     }
     b->req.mac = NULL;
 }
