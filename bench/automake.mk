@@ -17,6 +17,11 @@ bench_memcpy_rate_SOURCES = bench/memcpy-rate.c
 bench_memcpy_rate_CPPFLAGS =
 bench_memcpy_rate_CFLAGS = $(WARNING_CFLAGS)
 
+noinst_PROGRAMS += bench/core-distance
+bench_core_distance_SOURCES = bench/core-distance.c
+bench_core_distance_CPPFLAGS =
+bench_core_distance_CFLAGS = $(WARNING_CFLAGS) -pthread
+
 EXTRA_DIST += \
 	bench/commands.py \
 	bench/dim.py \

@@ -229,6 +229,12 @@ def memcpy_rate(opts, size):
     return float(out)
 
 
+def distance(opts):
+    return int(subprocess.run([opts.core_distance, str(GUEST_CPU),
+                               str(SWITCH_CPU)], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout)
+
+
 SIDES = {side.name: side for side in (Offload, Plain, Peer, Testpmd)}
 
 
@@ -269,9 +275,14 @@ def run_round(opts, number, results):
                 measure(opts, side, setup, *loads[0])
                 for size, flows in loads:
                     key = (str(setup), size, flows)
-                    rate = measure(opts, side, setup, size, flows)
+                    for attempt in range(3):
+                        before = distance(opts)
+                        rate = measure(opts, side, setup, size, flows)
+                        after = distance(opts)
+                        if max(before, after) < 2 * min(before, after):
+                            break
                     results.setdefault(key, {}).setdefault(name, []).append(
-                        rate)
+                        (rate, before, after))
             except (RuntimeError, subprocess.TimeoutExpired) as e:
                 print("# %s, %s: %s" % (setup, name, e), file=sys.stderr)
             finally:
@@ -279,7 +290,17 @@ def run_round(opts, number, results):
         if "memcpy" in opts.sides:
             for size, flows in loads:
                 results.setdefault((str(setup), size, flows), {}).setdefault(
-                    "memcpy", []).append(memcpy_rate(opts, size))
+                    "memcpy", []).append((memcpy_rate(opts, size), 0, 0))
+
+
+def borders(results):
+    """Ranges of distances, each of which has rows of its own."""
+    all = sorted(x for sides in results.values() for samples in sides.values()
+                 for sample in samples for x in sample[1:] if x)
+    if not all or all[-1] < 2 * all[0]:
+        return [(0, sys.maxsize)]
+    middle = int((all[0] * all[-1]) ** .5)
+    return [(0, middle), (middle, sys.maxsize)]
 
 
 def collect(opts, results):
@@ -287,9 +308,19 @@ def collect(opts, results):
     rows = []
     for setup, loads in plan(opts):
         for size, flows in loads:
-            rates = {name: statistics.median(x) for name, x in
-                     results.get((str(setup), size, flows), {}).items()}
-            rows.append((setup, size, flows, rates))
+            sides = results.get((str(setup), size, flows), {})
+            for low, high in borders(results):
+                here = {name: [s for s in x if name == "memcpy"
+                               or low <= min(s[1:]) and max(s[1:]) < high]
+                        for name, x in sides.items()}
+                rates = {name: statistics.median(s[0] for s in x)
+                         for name, x in here.items() if x}
+                trips = [t for name, x in here.items() for s in x
+                         for t in s[1:] if name != "memcpy"]
+                if trips:
+                    rows.append((setup, size, flows, rates,
+                                 int(statistics.median(trips)),
+                                 {name: len(x) for name, x in here.items()}))
     return rows
 
 
@@ -303,38 +334,41 @@ def ratios(rates):
 
 def write_table(rows, out):
     names = list(SIDES) + ["memcpy"]
-    print("| case | bytes | flows | " + " | ".join(n + " Mpps" for n in names)
+    print("| case | bytes | flows | round trip ns | " + " | ".join(n + " Mpps" for n in names)
           + " | offload/peer | offload/testpmd | offload/memcpy "
-          "| plain/peer |", file=out)
-    print("| --- |" + " ---: |" * (len(names) + 6), file=out)
-    for setup, size, flows, rates in rows:
+          "| plain/peer | samples |", file=out)
+    print("| --- |" + " ---: |" * (len(names) + 8), file=out)
+    for setup, size, flows, rates, trip, samples in rows:
         ratio = {(a, b): r for a, b, r in ratios(rates)}
-        print("| %s | %s | %d | " % (setup, size, flows)
+        print("| %s | %s | %d | %d | " % (setup, size, flows, trip)
               + " | ".join("%.3f" % rates[n] if n in rates else ""
                            for n in names) + " | "
               + " | ".join("%.2f" % ratio[p] if p in ratio else "" for p in
                            (("offload", "peer"), ("offload", "testpmd"),
                             ("offload", "memcpy"), ("plain", "peer")))
-              + " |", file=out)
+              + " | " + " ".join(str(samples[n]) for n in names
+                                 if n in samples) + " |", file=out)
 
 
 def write_json(rows, path):
     with open(path, "w") as f:
-        for setup, size, flows, rates in rows:
+        for setup, size, flows, rates, trip, samples in rows:
             for a, b, ratio in ratios(rates):
                 f.write(json.dumps({
                     "case": "%s/%s" % (a, b), "size": size, "flows": flows,
                     "queues": setup.queues, "idle": setup.idle,
                     "ring": setup.ring, "mrg": setup.mrg, "ours": rates[a],
-                    "peer": rates[b], "unit": "Mpps", "ratio": ratio}) + "\n")
+                    "peer": rates[b], "unit": "Mpps", "ratio": ratio,
+                    "round_trip_ns": trip,
+                    "samples": min(samples[a], samples[b])}) + "\n")
 
 
 def write_svg(rows, path):
     """Bars: how many times the peer's rate, with and without offload."""
     bars = []
-    for setup, size, flows, rates in rows:
-        label = "%s, %s bytes, %d flow%s" % (setup, size, flows,
-                                             "s" if flows > 1 else "")
+    for setup, size, flows, rates, trip, _ in rows:
+        label = "%s, %s bytes, %d flow%s, %d ns" % (
+            setup, size, flows, "s" if flows > 1 else "", trip)
         for name, colour in ("offload", "#1f77b4"), ("plain", "#aec7e8"):
             if name in rates and rates.get("peer"):
                 bars.append((label, name, colour,
@@ -394,6 +428,7 @@ def main():
     opts.virtnet = opts.build + "/utilities/virtnet"
     opts.guest = opts.build + "/tests/guest/virtnet-guest"
     opts.memcpy = opts.build + "/bench/memcpy-rate"
+    opts.core_distance = opts.build + "/bench/core-distance"
 
     results = {}
     try:
