@@ -30,6 +30,7 @@
 #include "soft-ring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <rte_cycles.h>
 #include <rte_vhost.h>
 #include <stdlib.h>
@@ -94,6 +95,20 @@ soft_ring_load_memory(int vid, struct virtq_mem **memp)
     return error;
 }
 
+/* Sees to it that a write to 'fd', by which a driver is notified, does not
+ * wait for somebody to read: the packet thread would, and with it all that
+ * waits for the packet thread.  The front end could undo this; one that only
+ * forgets to read, or goes away, does not. */
+static void
+make_nonblocking(int fd)
+{
+    int flags = fd >= 0 ? fcntl(fd, F_GETFL) : -1;
+
+    if (flags >= 0 && !(flags & O_NONBLOCK)) {
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    }
+}
+
 /* Asks librte_vhost about virtqueue 'vring' of 'vid', which must have memory,
  * and where 'features' have been negotiated.  If they have VHOST_F_LOG_ALL,
  * there must be a dirty log, or have never been one.  Returns 0, or a positive
@@ -134,6 +149,7 @@ soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
     spec->requests = features & (F_CSUM | F_HOST_TSO4 | F_HOST_TSO6);
     c->skip_hdr = !spec->requests;
     spec->callfd = vr.callfd;
+    make_nonblocking(vr.callfd);
     spec->kickfd = soft_idle_is_kick(vr.kickfd) ? vr.kickfd : -1;
     if (!virtq_mem_contains(mem, c->desc, virtq_area_size(c, 0))
         || !virtq_mem_contains(mem, c->driver, virtq_area_size(c, 1))
@@ -244,7 +260,8 @@ soft_ring_notify(struct soft_ring *ring)
     if (virtq_should_notify(&ring->q) && ring->callfd >= 0) {
         const uint64_t one = 1;
 
-        /* If that fails, the counter is at its limit and nobody reads it. */
+        /* If that fails, the counter is at its limit and nobody reads it: see
+         * make_nonblocking(). */
         if (write(ring->callfd, &one, sizeof one) == sizeof one) {
             COVERAGE_INC(virtnet_guest_notified);
         }
