@@ -520,7 +520,7 @@ set_offsets(struct dp_packet *packet, const struct soft_frame *frame,
     dp_packet_set_l2_pad_size(packet, frame->l2_pad_size);
 #if VIRTNET_OVS_VERSION >= 40000
     if (!key) {
-        /* Without requests nobody asks. */
+        /* Without requests nobody asks for that. */
     } else if (key->nw_proto == IPPROTO_TCP) {
         dp_packet_l4_proto_set_tcp(packet);
     } else if (key->nw_proto == IPPROTO_UDP) {
@@ -535,14 +535,14 @@ set_offsets(struct dp_packet *packet, const struct soft_frame *frame,
 
 /* Tells 'packet', which has come in by 'port' for 'flow', and which has
  * 'requests' or goes to a port of another type, what the datapath would have
- * told it, since whoever sends it relies on that. */
+ * told it, since whoever sends it relies on that.  'key' may be NULL. */
 static void
 prepare(const struct soft_port *port, const struct soft_flow *flow,
         const struct soft_actions *actions, struct dp_packet *packet,
         bool requests, const struct soft_frame *frame,
         const struct soft_key *key)
 {
-    if (actions->n_ports || port->foreign) {
+    if (actions->n_ports || port->foreign || !key) {
         pkt_metadata_init(&packet->md, flow->in_port);
         if (OVS_UNLIKELY(requests)) {
             struct {
@@ -563,16 +563,14 @@ prepare(const struct soft_port *port, const struct soft_flow *flow,
  * Open vSwitch see to it. */
 static bool
 can_take(const struct soft_actions *actions, const struct dp_packet *packet,
-         const struct soft_key *key)
+         bool ipv4)
 {
     uint8_t need;
 
     if (!packet->mbuf.tso_segsz) {
         return true;
     }
-    need = (SOFT_GUEST_CSUM
-            | (key->dl_type == htons(ETH_TYPE_IP) ? SOFT_GUEST_TSO4
-               : SOFT_GUEST_TSO6));
+    need = SOFT_GUEST_CSUM | (ipv4 ? SOFT_GUEST_TSO4 : SOFT_GUEST_TSO6);
     for (size_t i = 0; i < actions->n; i++) {
         const struct virtnet_flow_action *a = &actions->actions[i];
 
@@ -691,7 +689,8 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
         uint32_t bit = UINT32_C(1) << i;
 
         if (OVS_UNLIKELY(partial & hits & bit)
-            && !can_take(actions[i], packet, &keys[i])) {
+            && !can_take(actions[i], packet,
+                         keys[i].dl_type == htons(ETH_TYPE_IP))) {
             hits = pass_up(i, flows, hits, actions);
         }
         if (OVS_LIKELY(hits & bit)) {
@@ -723,23 +722,34 @@ soft_eswitch_execute(struct soft_port *port, struct dp_packet_batch *batch,
         .id = thread->id,
         .now = thread_now(thread),
     };
-    struct dp_packet *packet;
+    size_t n = dp_packet_batch_size(batch), n_left = 0;
 
-    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+    for (size_t i = 0; i < n; i++) {
+        struct dp_packet *packet = batch->packets[i];
         struct soft_frame *frame = &frames[i];
+        bool requests = has_requests(port, packet);
 
         frame->data = dp_packet_data(packet);
         frame->linear = frame->size;
         frame->headroom = dp_packet_headroom(packet);
+        if (OVS_UNLIKELY(requests)
+            && !can_take(actions[i], packet,
+                         IP_VER(frame->data[frame->l3_ofs]) == 4)) {
+            COVERAGE_INC(virtnet_flow_passed_up);
+            batch->packets[n_left++] = packet;
+            continue;
+        }
         tally_add(&tally, flows[i], frame->size, 0);
-        if (actions[i]->n_ports) {
-            prepare(port, flows[i], actions[i], packet, false, frame, NULL);
+        if (OVS_LIKELY(requests || actions[i]->n_ports)) {
+            prepare(port, flows[i], actions[i], packet, requests, frame,
+                    NULL);
         }
         execute(thread, port, actions[i], packet, frame);
     }
     tally_flush(&tally);
     outs_flush(thread);
-    count_frames(port, dp_packet_batch_size(batch), 0);
+    batch->count = n_left;
+    count_frames(port, n - n_left, n_left);
 }
 
 /* Ports. */

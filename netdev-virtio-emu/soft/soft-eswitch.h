@@ -114,8 +114,9 @@ size_t soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
                          const struct soft_actions *actions[]);
 
 /* Forwards and counts the packets of 'batch', which have been made of 'frames'
- * that soft_eswitch_find() has found 'flows' and 'actions' for, and that have
- * no requests.  Takes them over.  The thread must not have quiesced since. */
+ * that soft_eswitch_find() has found 'flows' and 'actions' for.  Those that
+ * are to be cut into segments, but not by their receivers, stay in 'batch'.
+ * The thread must not have quiesced since. */
 void soft_eswitch_execute(struct soft_port *port,
                           struct dp_packet_batch *batch,
                           struct soft_flow *const flows[],

@@ -176,9 +176,6 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
             uint8_t need;
 
             if (OVS_UNLIKELY(needs_packet(actions[i]))) {
-                if (partial & bit) {
-                    return false;
-                }
                 fwd->packets |= bit;
             } else if ((OVS_UNLIKELY(partial & bit)
                         && (!soft_packet_can_pass(&frames[i].hdr, &heads[i],

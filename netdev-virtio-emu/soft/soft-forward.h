@@ -77,8 +77,8 @@ bool soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
                   unsigned int n, bool requests, struct soft_forward *fwd);
 
 /* Forwards the packets of 'batch', which have been made of those frames that
- * are in 'map', in this order, and counts them in the flows.  Takes them
- * over. */
+ * are in 'map', in this order, and counts them in the flows.  Those that cannot
+ * be forwarded after all stay in 'batch', for Open vSwitch. */
 void soft_forward_packets(struct soft_rep *rep, struct soft_forward *fwd,
                           uint32_t map, struct dp_packet_batch *batch);
 

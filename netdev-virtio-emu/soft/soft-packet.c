@@ -490,6 +490,26 @@ soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
             || load_requests(mbuf, &frame->hdr));
 }
 
+/* Fills in what the datapath expects of 'packet', fresh from a guest.  Returns
+ * false if its requests make no sense. */
+static inline bool
+receive(struct dp_packet *packet)
+{
+    if (OVS_UNLIKELY(has_requests(&packet->mbuf))
+        && OVS_UNLIKELY(!check_requests(packet))) {
+        COVERAGE_INC(virtnet_rx_invalid_offload);
+        return false;
+    }
+    dp_packet_reset_cutlen(packet);
+    packet->packet_type = htonl(PT_ETH);
+#if HAVE_OWN_FLAGS
+    packet->has_hash = false;
+    packet->has_mark = false;
+    packet->offloads = packet->mbuf.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+#endif
+    return true;
+}
+
 uint64_t
 soft_packet_receive(struct dp_packet_batch *batch, size_t n)
 {
@@ -499,21 +519,34 @@ soft_packet_receive(struct dp_packet_batch *batch, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct dp_packet *packet = batch->packets[i];
 
-        if (OVS_UNLIKELY(has_requests(&packet->mbuf))
-            && OVS_UNLIKELY(!check_requests(packet))) {
-            COVERAGE_INC(virtnet_rx_invalid_offload);
+        if (OVS_LIKELY(receive(packet))) {
+            bytes += dp_packet_size(packet);
+            batch->packets[n_ok++] = packet;
+        } else {
             dp_packet_delete(packet);
-            continue;
         }
-        dp_packet_reset_cutlen(packet);
-        packet->packet_type = htonl(PT_ETH);
-#if HAVE_OWN_FLAGS
-        packet->has_hash = false;
-        packet->has_mark = false;
-        packet->offloads = packet->mbuf.ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-#endif
-        bytes += dp_packet_size(packet);
-        batch->packets[n_ok++] = packet;
+    }
+    batch->count = n_ok;
+    return bytes;
+}
+
+uint64_t
+soft_packet_receive_map(struct dp_packet_batch *batch, uint32_t *map)
+{
+    uint64_t bytes = 0;
+    size_t n_ok = 0, n = 0;
+    int i;
+
+    ULLONG_FOR_EACH_1 (i, *map) {
+        struct dp_packet *packet = batch->packets[n++];
+
+        if (OVS_LIKELY(receive(packet))) {
+            bytes += dp_packet_size(packet);
+            batch->packets[n_ok++] = packet;
+        } else {
+            dp_packet_delete(packet);
+            *map &= ~(UINT32_C(1) << i);
+        }
     }
     batch->count = n_ok;
     return bytes;

@@ -66,6 +66,11 @@ bool soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
  * the bytes of its packets. */
 uint64_t soft_packet_receive(struct dp_packet_batch *batch, size_t n);
 
+/* The same for as many packets as '*map' has bits, of which those that stand
+ * for packets that are freed are taken out. */
+uint64_t soft_packet_receive_map(struct dp_packet_batch *batch,
+                                 uint32_t *map);
+
 /* Why packets were dropped. */
 struct soft_packet_drops {
     uint32_t too_big;           /* Longer than the MTU allows. */

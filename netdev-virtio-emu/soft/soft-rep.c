@@ -402,7 +402,7 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     uint32_t map, rest, packets = 0;
     uint64_t bytes = 0, n_bytes;
     struct dp_packet_batch more;
-    size_t n_ok, n_forwarded;
+    size_t n_ok, n_forwarded, n_more = 0;
     struct soft_forward fwd;
     struct soft_rxq *rxq;
     unsigned int n;
@@ -465,19 +465,22 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     n_forwarded = n - count_1bits(rest | packets);
     n_ok = rest ? load_frames(rep, rxq, frames, NULL, &rest, batch) : 0;
     if (OVS_UNLIKELY(packets)) {
-        size_t n_more;
-
         dp_packet_batch_init(&more);
         n_more = load_frames(rep, rxq, frames, fwd.heads, &packets, &more);
-        bytes += soft_packet_receive(&more, n_more);
-        n_forwarded += n_more;
     }
     virtq_recv_done(&rxq->ring.q, frames, n);
     soft_ring_notify(&rxq->ring);
     rte_spinlock_unlock(&rxq->ring.lock);
 
-    if (OVS_UNLIKELY(packets)) {
+    if (OVS_UNLIKELY(n_more)) {
+        bytes += soft_packet_receive_map(&more, &packets);
+        n = dp_packet_batch_size(&more);
+        n_forwarded += n;
+        if (OVS_UNLIKELY(n < n_more)) {
+            counter_add(&rxq->invalid, n_more - n);
+        }
         soft_forward_packets(rep, &fwd, packets, &more);
+        n_more = dp_packet_batch_size(&more);
     }
     n = n_ok;
     n_bytes = soft_packet_receive(batch, n);
@@ -491,6 +494,10 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     if (n_ok && offload && !looked_up) {
         soft_eswitch_run(rep->eswitch_port, batch);
         n_ok = dp_packet_batch_size(batch);
+    }
+    for (size_t j = 0; OVS_UNLIKELY(j < n_more); j++) {
+        dp_packet_batch_add(batch, more.packets[j]);
+        n_ok++;
     }
     return n_ok ? 0 : EAGAIN;
 }
