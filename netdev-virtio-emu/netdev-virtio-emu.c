@@ -102,8 +102,7 @@ struct netdev_virtio_emu {
      * what it was when its device is back, so upper layers are not told that
      * it was away, which would make them look at a thousand ports twice. */
     bool quiet;                 /* Do they believe that it has its device? */
-    uint32_t known;             /* What they know, hashed. */
-    bool asked;                 /* Have they asked meanwhile? */
+    uint32_t known;             /* What they know, by virtio_emu_hash(). */
 };
 
 /* Maps from a selector, e.g. "vuid:X", to the "struct netdev_virtio_emu" that
@@ -115,6 +114,8 @@ static struct shash netdevs = SHASH_INITIALIZER(&netdevs);
 static long long int recheck_at = LLONG_MAX;
 
 static const struct netdev_class virtio_emu_class;
+
+static int virtio_emu_get_status(const struct netdev *, struct smap *);
 
 static struct netdev_virtio_emu *
 netdev_virtio_emu_cast(const struct netdev *netdev)
@@ -159,23 +160,37 @@ virtio_emu_refresh(struct netdev_virtio_emu *nd)
     netdev_change_seq_changed(&nd->up);
 }
 
-/* Hashes what 'nd' tells of its device. */
+/* Hashes what 'nd' tells of 'dev', of which 'status' is a part. */
 static uint32_t
-virtio_emu_hash(const struct netdev_virtio_emu *nd)
+virtio_emu_hash(const struct netdev_virtio_emu *nd,
+                const struct virtnet_device *dev, const struct smap *status)
 {
-    const struct virtnet_device *dev = virtio_emu_dev(nd);
-    struct smap status = SMAP_INITIALIZER(&status);
     struct smap_node *node;
     uint32_t hash;
 
     hash = hash_bytes(&dev->rep_mac, sizeof dev->rep_mac, dev->config.speed);
     hash = hash_int(nd->mtu, hash_int(dev->rep_ifindex, hash));
-    virtnet_row_get_status(dev, &status);
-    SMAP_FOR_EACH (node, &status) {
+    SMAP_FOR_EACH (node, status) {
         hash += hash_string(node->value, hash_string(node->key, 0));
     }
-    smap_destroy(&status);
     return hash;
+}
+
+/* Has 'nd', bound to 'dev', to tell something that upper layers do not
+ * know? */
+static bool
+virtio_emu_has_news(struct netdev_virtio_emu *nd,
+                    const struct virtnet_device *dev)
+{
+    struct smap status = SMAP_INITIALIZER(&status);
+    uint32_t known = nd->known;
+
+    if (!nd->quiet || nd->carrier != virtnet_device_carrier(dev)) {
+        return true;
+    }
+    virtio_emu_get_status(&nd->up, &status);
+    smap_destroy(&status);
+    return nd->known != known;
 }
 
 static void
@@ -203,8 +218,7 @@ virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
         nd->class->flow->port_attach(dev);
     }
     ovsrcu_set(&nd->dev, virtnet_device_ref(dev));
-    if (!nd->quiet || nd->asked || nd->carrier != virtnet_device_carrier(dev)
-        || nd->known != virtio_emu_hash(nd)) {
+    if (virtio_emu_has_news(nd, dev)) {
         virtio_emu_refresh(nd);
     }
     nd->quiet = false;
@@ -219,10 +233,6 @@ virtio_emu_unbind(struct netdev_virtio_emu *nd)
         COVERAGE_INC(virtio_emu_unbind);
         nd->quiet = (virtnet_controller_restarting()
                      && !nd->carrier && !nd->up.n_rxq);
-        if (nd->quiet) {
-            nd->known = virtio_emu_hash(nd);
-            nd->asked = false;
-        }
         dev->netdev = NULL;
         ovsrcu_set(&nd->dev, NULL);
         if (nd->offload && nd->class->flow) {
@@ -916,10 +926,9 @@ virtio_emu_set_etheraddr(struct netdev *netdev, const struct eth_addr mac)
 static int
 virtio_emu_get_etheraddr(const struct netdev *netdev, struct eth_addr *mac)
 {
-    struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+    const struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
-    nd->asked |= !dev;
     *mac = (!eth_addr_is_zero(nd->hwaddr) || !dev
             ? nd->hwaddr : dev->rep_mac);
     return 0;
@@ -937,10 +946,9 @@ virtio_emu_get_ifindex(const struct netdev *netdev)
 static int
 virtio_emu_get_carrier(const struct netdev *netdev, bool *carrier)
 {
-    struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
-    const struct virtnet_device *dev = virtio_emu_dev(nd);
+    const struct virtnet_device *dev
+        = virtio_emu_dev(netdev_virtio_emu_cast(netdev));
 
-    nd->asked |= !dev;
     *carrier = dev && virtnet_device_carrier(dev);
     return 0;
 }
@@ -1041,17 +1049,18 @@ virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
-    nd->asked |= !dev;
     smap_add(status, "driver_name", "virtio-emu");
     if (nd->config_warning) {
         smap_add(status, "config_warning", nd->config_warning);
     }
     if (!dev) {
         smap_add(status, "device_state", "waiting for the device");
+        nd->known = 0;
         return 0;
     }
 
     virtnet_row_get_status(dev, status);
+    nd->known = virtio_emu_hash(nd, dev, status);
     return 0;
 }
 

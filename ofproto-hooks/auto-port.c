@@ -144,6 +144,7 @@ static long long int busiest;       /* Longest turn since it was sent, in ms of
                                      * processor time. */
 static int portion = 32;            /* Changes in a transaction. */
 static bool more;                   /* Are there more to be made? */
+static int n_waiting;               /* Devices that came or went since then. */
 static long long int pause_end = LLONG_MAX; /* Of VFs; time_msec(). */
 
 /* Maps from VUID to "struct port_state". */
@@ -166,12 +167,14 @@ observe(enum virtnet_event event, struct virtnet_device *dev,
         ps->owner_seen = !started;
         free(shash_replace(&port_states, dev->vuid, ps));
         dirty = true;
+        n_waiting++;
         break;
     }
 
     case VIRTNET_EVENT_REMOVED:
         free(shash_find_and_delete(&port_states, dev->vuid));
         dirty = true;
+        n_waiting++;
         break;
 
     case VIRTNET_EVENT_STARTED:
@@ -688,6 +691,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
 
     next_check = LLONG_MAX;
     more = false;
+    n_waiting = 0;
     collect_rows(&r);
 
     SHASH_FOR_EACH (node, &port_states) {
@@ -896,16 +900,16 @@ reconcile_at(void)
             : is_held() ? MAX(hold_until, retry_at) : retry_at);
 }
 
-/* VFs come and go by the hundred.  Has each portion become ports, or have its
- * ports gone, before the next, so that neither the controller nor the bridges
- * keep the main loop for long.  But a database that does not answer must not
- * keep the host waiting. */
+/* VFs come and go by the hundred.  While a portion becomes ports, or its ports
+ * go, the next may gather, but no more than that.  But a database that does
+ * not answer must not keep the host waiting. */
 static void
 pace_sriov(void)
 {
     bool wanted = (synced && virtnet_controller_is_running(NULL)
                    && virtnet_sriov_is_busy()
-                   && (txn || (dirty && retry_at == LLONG_MIN)));
+                   && (txn || (dirty && retry_at == LLONG_MIN))
+                   && (more || n_waiting >= portion));
 
     if (!wanted) {
         pause_end = LLONG_MAX;
