@@ -50,6 +50,9 @@ def main():
                               % (args.vfs, args.vfs + 40, args.latency,
                                  args.latency))
         sb.start_vswitchd()
+        # Routes of hundreds of interfaces are not what this is about.
+        sb.run("nsenter", "-t", str(sb.pids["ovs-vswitchd"]), "-n", "sysctl",
+               "-qw", "net.ipv6.conf.default.disable_ipv6=1")
         sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
                  "datapath_type=netdev")
         sb.wait_ports(1)

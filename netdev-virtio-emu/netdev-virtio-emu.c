@@ -617,23 +617,22 @@ virtio_emu_hotplugged(struct virtnet_device *dev OVS_UNUSED, int error,
                       const char *reason, void *name_)
 {
     char *name = name_;
+    char *key = xasprintf("hotplug:%s", name);
+    struct netdev_virtio_emu *nd = shash_find_data(&netdevs, key);
+    char *text = NULL;
 
     if (error) {
-        char *key = xasprintf("hotplug:%s", name);
-        struct netdev_virtio_emu *nd = shash_find_data(&netdevs, key);
-        char *text = xasprintf("%s (%d)%s%s", virtnet_strerror(error), error,
-                               reason ? ": " : "", reason ? reason : "");
-
+        text = xasprintf("%s (%d)%s%s", virtnet_strerror(error), error,
+                         reason ? ": " : "", reason ? reason : "");
         VLOG_WARN("%s: no device: %s", name, text);
-        if (nd) {
-            free(nd->config_warning);
-            nd->config_warning = text;
-            netdev_change_seq_changed(&nd->up);
-        } else {
-            free(text);
-        }
-        free(key);
     }
+    if (nd) {
+        free(nd->config_warning);
+        nd->config_warning = nullable_xstrdup(text);
+        netdev_change_seq_changed(&nd->up);
+    }
+    free(text);
+    free(key);
     free(name);
 }
 

@@ -39,7 +39,7 @@ COVERAGE_DEFINE(virtnet_vf_removed);
 COVERAGE_DEFINE(virtnet_vf_failed);
 
 /* How many VFs of a job may be under way, where the backend needs time. */
-#define MAX_PENDING 64
+#define MAX_PENDING 20
 
 struct sriov_job {
     struct ovs_list list_node;  /* In 'jobs'. */

@@ -35,6 +35,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,6 +72,7 @@ static struct {
     struct fw_port ports[MAX_PORTS]; /* By index; the first is the uplink. */
     struct mlx5_dl_socket *events;
     unsigned int latency_us;
+    bool slow_udev;
     unsigned int n_refuse;
 } k = { .mutex = OVS_MUTEX_INITIALIZER };
 
@@ -195,6 +197,12 @@ set_active(struct fw_port *port, bool active)
     free(rdma);
 }
 
+static void
+rep_name(const struct fw_port *port, char name[IFNAMSIZ])
+{
+    snprintf(name, IFNAMSIZ, "en3f0pf0sf%"PRIu32, port->p.sf_num);
+}
+
 /* Makes the representor. */
 static int
 make_rep(struct fw_port *port)
@@ -205,8 +213,11 @@ make_rep(struct fw_port *port)
     if (port->tap < 0) {
         return -errno;
     }
-    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "en3f0pf0sf%"PRIu32,
-             port->p.sf_num);
+    if (k.slow_udev) {
+        strcpy(ifr.ifr_name, "eth%d");
+    } else {
+        rep_name(port, ifr.ifr_name);
+    }
     if (ioctl(port->tap, TUNSETIFF, &ifr)) {
         int error = -errno;
 
@@ -439,6 +450,18 @@ fw_close(struct mlx5_dl_socket *s)
     ovs_mutex_unlock(&k.mutex);
 }
 
+/* Is 'nlh' about more than what the kernel knows by itself? */
+static bool
+changes(const struct nlmsghdr *nlh)
+{
+    const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+
+    return (nlh->nlmsg_type == FAMILY
+            && (genl->cmd == DEVLINK_CMD_PORT_NEW
+                || genl->cmd == DEVLINK_CMD_PORT_SET
+                || genl->cmd == DEVLINK_CMD_PORT_DEL));
+}
+
 static int
 fw_send(struct mlx5_dl_socket *s, const void *data, size_t size)
 {
@@ -449,7 +472,7 @@ fw_send(struct mlx5_dl_socket *s, const void *data, size_t size)
     int error;
 
     assert(size == nlh->nlmsg_len);
-    if (k.latency_us) {
+    if (k.latency_us && changes(nlh)) {
         xnanosleep_no_quiesce(k.latency_us * UINT64_C(1000));
     }
     ovs_mutex_lock(&k.mutex);
@@ -530,7 +553,7 @@ find_sfs(void)
 }
 
 void
-fw_devlink_create(const char *sysfs, unsigned int latency_us)
+fw_devlink_create(const char *sysfs, unsigned int latency_us, bool slow_udev)
 {
     struct fw_port *uplink = &k.ports[0];
     char *command = xasprintf(
@@ -543,6 +566,7 @@ fw_devlink_create(const char *sysfs, unsigned int latency_us)
     fw_devlink.sysfs = xstrdup(sysfs);
     find_sfs();
     k.latency_us = latency_us;
+    k.slow_udev = slow_udev;
     strcpy(uplink->p.handle, HANDLE);
     uplink->p.flavour = MLX5_DL_PHYSICAL;
     uplink->p.index = 1;
@@ -564,6 +588,33 @@ fw_devlink_lose(uint32_t sf_num)
     }
     ovs_mutex_unlock(&k.mutex);
     return found;
+}
+
+void
+fw_devlink_rename(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert(fd >= 0);
+    ovs_mutex_lock(&k.mutex);
+    for (int i = 1; i < MAX_PORTS; i++) {
+        struct fw_port *port = &k.ports[i];
+
+        if (exists(port)) {
+            struct ifreq ifr;
+
+            /* devlink tells of the interface, not of its names. */
+            ovs_strlcpy(ifr.ifr_name, port->p.netdev, sizeof ifr.ifr_name);
+            rep_name(port, ifr.ifr_newname);
+            if (strcmp(ifr.ifr_name, ifr.ifr_newname)) {
+                assert(!ioctl(fd, SIOCSIFNAME, &ifr));
+                ovs_strlcpy(port->p.netdev, ifr.ifr_newname,
+                            sizeof port->p.netdev);
+            }
+        }
+    }
+    ovs_mutex_unlock(&k.mutex);
+    close(fd);
 }
 
 unsigned int

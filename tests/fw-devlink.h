@@ -31,8 +31,14 @@
 extern struct mlx5_dl_kernel fw_devlink;
 
 /* 'sysfs' is a directory that is there, and empty or left by another process,
- * whose SFs are there then; each request takes 'latency_us'. */
-void fw_devlink_create(const char *sysfs, unsigned int latency_us);
+ * whose SFs are there then; each request that changes something takes
+ * 'latency_us'.  With 'slow_udev' representors are "eth0" and so on until
+ * fw_devlink_rename(). */
+void fw_devlink_create(const char *sysfs, unsigned int latency_us,
+                       bool slow_udev);
+
+/* udev gives all representors their names. */
+void fw_devlink_rename(void);
 
 /* Somebody takes SF 'sf_num' away.  Returns false if there is none. */
 bool fw_devlink_lose(uint32_t sf_num);

@@ -20,7 +20,7 @@
  * That program is never installed, and the one that is does not contain any of
  * this.  The environment variable FW_MODEL says what card it is, as
  * "KEY=NUMBER,...": the members of struct fw_config, "latency_us" for commands
- * of the firmware, "devlink_us" for requests to devlink; FW_SYSFS is a
+ * of the firmware, "devlink_us" for changes by devlink, "slow_udev"; FW_SYSFS is a
  * directory, empty at first, that makes functions and SFs outlive the process.
  *
  * Commands of ovs-appctl stand for what the host does, and make things fail.
@@ -51,6 +51,7 @@ static struct fw_config config = {
     .max_queues = 5, .latency_us = 1000,
 };
 static unsigned int devlink_us = 1000;
+static bool slow_udev;
 
 static const struct {
     const char *key;
@@ -64,6 +65,7 @@ static const struct {
     { "max_queues", &config.max_queues, NULL },
     { "latency_us", &config.latency_us, NULL },
     { "devlink_us", &devlink_us, NULL },
+    { "slow_udev", NULL, &slow_udev },
     { "no_emulation", NULL, &config.no_emulation },
     { "no_hotplug", NULL, &config.no_hotplug },
     { "no_vuid", NULL, &config.no_vuid },
@@ -324,6 +326,14 @@ cmd_sf_lose(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
 }
 
 static char *
+cmd_udev(struct fw_fn *fn OVS_UNUSED,
+         const unsigned int args[MAX_ARGS] OVS_UNUSED, int n OVS_UNUSED)
+{
+    fw_devlink_rename();
+    return xstrdup("ok");
+}
+
+static char *
 cmd_sf_refuse(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
               int n OVS_UNUSED)
 {
@@ -347,6 +357,7 @@ static const struct command commands[] = {
     { "fw/count", "", false, 0, cmd_count },
     { "fw/refusal", "", false, 0, cmd_refusal },
     { "fw/sf-lose", "SF", false, 1, cmd_sf_lose },
+    { "fw/udev", "", false, 0, cmd_udev },
     { "fw/sf-refuse", "N", false, 1, cmd_sf_refuse },
 };
 
@@ -399,7 +410,7 @@ fw_switch_init(void)
     class.open = save_open;
     class.command = save_command;
     class.modify = save_modify;
-    fw_devlink_create(sysfs, devlink_us);
+    fw_devlink_create(sysfs, devlink_us, slow_udev);
     mlx5_native_devx = &class;
     mlx5_native_kernel = &fw_devlink;
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {

@@ -97,45 +97,76 @@ has_parent(const char *path, const char *handle)
     return found;
 }
 
+#define AUX_PREFIX "mlx5_core.sf."
+
+static int
+compare_descending(const void *a_, const void *b_)
+{
+    const int *a = a_, *b = b_;
+
+    return *a > *b ? -1 : *a < *b;
+}
+
+/* Stores in '*idsp' an array of the numbers of auxiliary devices of SFs, which
+ * are not those of the SFs.  The latest are likely to come first. */
+static size_t
+list_aux_ids(const char *root, int **idsp)
+{
+    size_t n = 0, allocated = 0;
+    DIR *dir = opendir(root);
+    struct dirent *de;
+
+    *idsp = NULL;
+    while (dir && (de = readdir(dir)) != NULL) {
+        int id;
+
+        if (!strncmp(de->d_name, AUX_PREFIX, strlen(AUX_PREFIX))
+            && str_to_int(de->d_name + strlen(AUX_PREFIX), 10, &id)) {
+            if (n >= allocated) {
+                *idsp = x2nrealloc(*idsp, &allocated, sizeof **idsp);
+            }
+            (*idsp)[n++] = id;
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    if (n) {
+        qsort(*idsp, n, sizeof **idsp, compare_descending);
+    }
+    return n;
+}
+
 int
 mlx5_sf_find_devices(const char *sysfs, const char *handle, uint32_t sf_num,
                      struct mlx5_sf *sf)
 {
     char *root = xasprintf("%s/bus/auxiliary/devices", sysfs);
     int error = -ENOENT;
-    struct dirent *de;
-    DIR *dir;
+    int *ids;
+    size_t n;
 
     sf->aux_dev[0] = sf->rdma_dev[0] = '\0';
-    dir = opendir(root);
-    while (dir && error && (de = readdir(dir)) != NULL) {
+    n = list_aux_ids(root, &ids);
+    for (size_t i = 0; i < n && error; i++) {
+        char *device = xasprintf("%s/" AUX_PREFIX "%d", root, ids[i]);
+        char *path = xasprintf("%s/sfnum", device);
         uint32_t number;
-        char *path;
 
-        /* Their numbers are not those of the SFs. */
-        if (strncmp(de->d_name, "mlx5_core.sf.", 13)
-            || strlen(de->d_name) >= sizeof sf->aux_dev) {
-            continue;
-        }
-        path = xasprintf("%s/%s/sfnum", root, de->d_name);
-        if (read_number(path, &number) && number == sf_num) {
-            char *device = xasprintf("%s/%s", root, de->d_name);
+        if (read_number(path, &number) && number == sf_num
+            && has_parent(device, handle)) {
+            char *rdma = xasprintf("%s/infiniband", device);
 
-            if (has_parent(device, handle)) {
-                char *rdma = xasprintf("%s/infiniband", device);
-
-                ovs_strlcpy(sf->aux_dev, de->d_name, sizeof sf->aux_dev);
-                first_entry(rdma, sf->rdma_dev);
-                free(rdma);
-                error = 0;
-            }
-            free(device);
+            snprintf(sf->aux_dev, sizeof sf->aux_dev, AUX_PREFIX "%d",
+                     ids[i]);
+            first_entry(rdma, sf->rdma_dev);
+            free(rdma);
+            error = 0;
         }
         free(path);
+        free(device);
     }
-    if (dir) {
-        closedir(dir);
-    }
+    free(ids);
     free(root);
     return error;
 }

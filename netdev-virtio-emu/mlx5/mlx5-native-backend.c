@@ -379,6 +379,7 @@ native_open(const struct virtnet_settings *s,
     n->n_ib_devices = result.n_parents;
     hmap_init(&n->devices);
     ovs_list_init(&n->waiting);
+    ovs_list_init(&n->naming);
     ovs_list_init(&n->changed);
     ovs_list_init(&n->tails);
     init_caps(n);
@@ -418,6 +419,7 @@ native_run(struct virtnet_backend *backend)
     mlx5_devlink_run(n->devlink);
     native_sf_refuse_waiting(n);
     native_sf_start_waiting(n);
+    native_sf_run_naming(n);
     while (time_msec() < deadline
            && (event = mlx5_native_poll(n->fw)) != NULL) {
         handle_event(n, event);
@@ -439,6 +441,7 @@ native_wait(struct virtnet_backend *backend)
 
     mlx5_devlink_wait(n->devlink);
     mlx5_native_wait(n->fw);
+    native_sf_wait_naming(n);
     LIST_FOR_EACH (tail, node, &n->tails) {
         if (tail->retry_at != LLONG_MAX) {
             poll_timer_wait_until(tail->retry_at);

@@ -45,7 +45,8 @@ struct native {
     size_t n_ib_devices;
 
     struct hmap devices;        /* Of struct native_device, by vhca_id. */
-    struct ovs_list waiting;    /* Of struct native_device: for SFs. */
+    struct ovs_list waiting;    /* Of struct native_device: for SFs, */
+    struct ovs_list naming;     /* ...and for names of representors. */
     struct ovs_list changed;    /* Of struct native_device: PFs' VFs. */
     long long int changed_at;   /* When to look at 'changed' (again). */
     struct ovs_list tails;      /* Of struct tail. */
@@ -56,12 +57,13 @@ struct native_device {
     struct mlx5_port port;
     struct hmap_node node;      /* In native->devices while managed. */
     bool managed;
-    struct ovs_list list_node;  /* In native->waiting, or empty. */
+    struct ovs_list list_node;  /* In native->waiting, ->naming, or empty. */
 
     char handle[MLX5_DL_HANDLE_LEN]; /* Of its SF's parent, for devlink. */
     bool has_sf;
     uint32_t sf_index;          /* devlink's number. */
     char rdma_dev[MLX5_SF_NAME_LEN]; /* Of its SF. */
+    long long int name_by;      /* While in native->naming. */
     bool sf_lost;               /* Has somebody else taken it away? */
     struct tail *tail;          /* What it is about to leave behind. */
 
@@ -133,6 +135,11 @@ void native_sf_drop(struct native_device *nd);
  * there is no devlink. */
 void native_sf_start_waiting(struct native *);
 void native_sf_refuse_waiting(struct native *);
+
+/* Go on with those that have waited long enough for a name, and wake up for
+ * that. */
+void native_sf_run_naming(struct native *);
+void native_sf_wait_naming(struct native *);
 
 /* For mlx5_devlink_open(), with the "struct native". */
 mlx5_devlink_port_cb native_sf_port_changed;

@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
@@ -46,6 +47,10 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
  * whose device is gone. */
 #define UNPLUG_TRIES 20
 #define UNPLUG_RETRY_MS 50
+
+/* How long (ms) udev may take to give a representor its name, which is that of
+ * the port.  One that comes later is logged. */
+#define NAMING_MS 5000
 
 /* Tails. */
 
@@ -221,27 +226,93 @@ native_sf_drop(struct native_device *nd)
     }
 }
 
+/* Is 'name' what the kernel calls an interface that udev has yet to name? */
+static bool
+is_kernel_name(const char *name)
+{
+    return (!strncmp(name, "eth", 3) && name[3]
+            && !name[3 + strspn(name + 3, "0123456789")]);
+}
+
+/* The SF of 'nd' has a representor 'ifindex' with a 'name' that will stay. */
+static void
+finish_sf(struct native_device *nd, const char *name, uint32_t ifindex)
+{
+    struct virtnet_device *dev = &nd->port.up;
+    char *err = NULL;
+    int error;
+
+    ovs_list_remove(&nd->list_node);
+    ovs_list_init(&nd->list_node);
+    ovs_strlcpy(dev->rep_name, name, sizeof dev->rep_name);
+    error = attach_rep(nd, ifindex, &err);
+    if (error) {
+        native_sf_drop(nd);
+    }
+    virtnet_device_step_done(dev, error ? VIRTNET_E_SF_CREATE : 0, err);
+    free(err);
+}
+
 static void
 sf_created(int error, const char *reason, const struct mlx5_sf *sf, void *nd_)
 {
     struct native_device *nd = nd_;
     struct virtnet_device *dev = &nd->port.up;
-    char *err = nullable_xstrdup(reason);
 
-    if (!error) {
-        nd->has_sf = true;
-        nd->sf_lost = false;
-        nd->sf_index = sf->port.index;
-        ovs_strlcpy(nd->rdma_dev, sf->rdma_dev, sizeof nd->rdma_dev);
-        ovs_strlcpy(dev->rep_name, sf->port.netdev, sizeof dev->rep_name);
-        dev->rep_mac = mlx5_port_make_mac(dev->config.mac);
-        error = attach_rep(nd, sf->port.ifindex, &err);
-        if (error) {
-            native_sf_drop(nd);
-        }
+    if (error) {
+        virtnet_device_step_done(dev, VIRTNET_E_SF_CREATE, reason);
+        return;
     }
-    virtnet_device_step_done(dev, error ? VIRTNET_E_SF_CREATE : 0, err);
-    free(err);
+    nd->has_sf = true;
+    nd->sf_lost = false;
+    nd->sf_index = sf->port.index;
+    ovs_strlcpy(nd->rdma_dev, sf->rdma_dev, sizeof nd->rdma_dev);
+    dev->rep_mac = mlx5_port_make_mac(dev->config.mac);
+    if (is_kernel_name(sf->port.netdev)) {
+        nd->name_by = time_msec() + NAMING_MS;
+        ovs_list_push_back(&native_of(nd)->naming, &nd->list_node);
+    } else {
+        finish_sf(nd, sf->port.netdev, sf->port.ifindex);
+    }
+}
+
+/* Goes on with 'nd', which waits for a name, if it has one, or for the last
+ * time.  Without a representor there is nothing to go on with. */
+static void
+check_name(struct native_device *nd, bool last)
+{
+    const struct mlx5_dl_port *port
+        = mlx5_devlink_find(native_of(nd)->devlink, nd->handle, nd->sf_index);
+
+    if (!port || !port->ifindex) {
+        ovs_list_remove(&nd->list_node);
+        ovs_list_init(&nd->list_node);
+        native_sf_drop(nd);
+        virtnet_device_step_done(&nd->port.up, VIRTNET_E_SF_CREATE,
+                                 "the representor is gone");
+    } else if (last || !is_kernel_name(port->netdev)) {
+        finish_sf(nd, port->netdev, port->ifindex);
+    }
+}
+
+void
+native_sf_run_naming(struct native *n)
+{
+    struct native_device *nd;
+
+    LIST_FOR_EACH_SAFE (nd, list_node, &n->naming) {
+        check_name(nd, time_msec() >= nd->name_by);
+    }
+}
+
+void
+native_sf_wait_naming(struct native *n)
+{
+    const struct native_device *nd;
+
+    LIST_FOR_EACH (nd, list_node, &n->naming) {
+        poll_timer_wait_until(nd->name_by);
+    }
 }
 
 /* Asks for the SF of 'nd'. */
