@@ -335,10 +335,6 @@ struct virtnet_backend_class {
      * config.drop_counter was last set; they only grow.  Optional. */
     uint64_t (*get_drops)(const struct virtnet_device *dev);
 
-    /* Forgets the counters of 'dev' that "query --stats_clear" is about.
-     * Optional. */
-    void (*clear_debug_stats)(struct virtnet_device *dev);
-
     /* ## ----------- ## */
     /* ## Representor ## */
     /* ## ----------- ## */

@@ -31,6 +31,42 @@
 
 VLOG_DEFINE_THIS_MODULE(virtnet_debug);
 
+struct virtnet_debug_counters
+virtnet_debug_count(const struct virtnet_device *dev,
+                    const struct virtnet_queue_info *info)
+{
+    struct virtnet_debug_counters c = { info->packets, info->drops };
+
+    if (info->index < dev->n_cleared) {
+        const struct virtnet_debug_counters *cleared
+            = &dev->cleared[info->index];
+
+        /* They begin anew with another driver. */
+        if (cleared->packets <= c.packets && cleared->drops <= c.drops) {
+            c.packets -= cleared->packets;
+            c.drops -= cleared->drops;
+        }
+    }
+    return c;
+}
+
+void
+virtnet_debug_clear(struct virtnet_device *dev)
+{
+    free(dev->cleared);
+    dev->n_cleared = virtnet_device_num_queues(dev);
+    dev->cleared = xcalloc(dev->n_cleared, sizeof *dev->cleared);
+    for (unsigned int i = 0; i < dev->n_cleared; i++) {
+        struct virtnet_queue_info info;
+
+        memset(&info, 0, sizeof info);
+        if (!dev->backend->class->get_queue_info(dev, i, &info)) {
+            dev->cleared[i].packets = info.packets;
+            dev->cleared[i].drops = info.drops;
+        }
+    }
+}
+
 void
 virtnet_debug_queues(struct virtnet_json *j, const struct virtnet_device *dev,
                      int only)

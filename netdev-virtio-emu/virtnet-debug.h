@@ -22,8 +22,17 @@
  *
  * Main thread. */
 
+struct virtnet_debug_counters;
 struct virtnet_device;
 struct virtnet_json;
+struct virtnet_queue_info;
+
+/* "query --dbg_stats": what has been counted of the queue 'info' of the device
+ * since "query --stats_clear" was said, or since its driver came, which is
+ * later. */
+struct virtnet_debug_counters virtnet_debug_count(
+    const struct virtnet_device *, const struct virtnet_queue_info *info);
+void virtnet_debug_clear(struct virtnet_device *);
 
 /* Adds members with all that is known of the queues of 'dev', or of 'only' if
  * that is not negative. */

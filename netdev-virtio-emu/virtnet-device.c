@@ -68,6 +68,7 @@ virtnet_device_uninit(struct virtnet_device *dev)
     free(dev->owner_port);
     free(dev->port_status);
     free(dev->port_bridge);
+    free(dev->cleared);
 }
 
 void

@@ -266,6 +266,12 @@ struct virtnet_queue_info {
     uint8_t cq_period_mode;     /* 0 default, 1 upon event, 2 upon cqe. */
 };
 
+/* What "query --dbg_stats" counts of a queue. */
+struct virtnet_debug_counters {
+    uint64_t packets;
+    uint64_t drops;
+};
+
 struct virtnet_device {
     /* Set by virtnet_device_init(), constant. */
     struct virtnet_backend *backend; /* Its class has the operations. */
@@ -316,6 +322,11 @@ struct virtnet_device {
     enum virtnet_device_state state;
     struct virtnet_driver_info driver;
     bool flr;                   /* Reset by the host, and not in use since. */
+
+    /* Where the counters of each queue stood when "query --stats_clear" was
+     * said last; see virtnet-debug.h. */
+    struct virtnet_debug_counters *cleared;
+    unsigned int n_cleared;
 
     /* How a guest reaches the device: "vhost-user", "vfio-user", "pci"; and
      * where: for a socket, its path.  Set by the backend's "plug". */

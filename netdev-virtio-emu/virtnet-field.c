@@ -28,6 +28,7 @@
 #include "packets.h"
 #include "util.h"
 #include "virtnet-controller.h"
+#include "virtnet-debug.h"
 #include "virtnet-feature.h"
 #include "virtnet-json.h"
 #include "virtnet-pool.h"
@@ -449,6 +450,12 @@ put_queues(struct virtnet_json *j, const char *key,
             if (f->where & in) {
                 put_number(j, f->key, f->type, f->number(&info));
             }
+        }
+        if (debug) {
+            struct virtnet_debug_counters c = virtnet_debug_count(dev, &info);
+
+            virtnet_json_number(j, "packets", c.packets);
+            virtnet_json_number(j, "drops", c.drops);
         }
         if (debug && i % 2 == 0 && i < 2 * dev->config.max_queue_pairs) {
             virtnet_json_number(j, "jumbo_mtu",

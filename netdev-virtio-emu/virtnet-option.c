@@ -98,10 +98,10 @@ static const struct virtnet_option query_options[] = {
     OPT_ECHO("queue_id", "q", NUMBER, 0, "queue_id", false,
              "this queue only"),
     OPT_ECHO("dbg_stats", NULL, FLAG, 0, "dbg_stats", true,
-             "debug counters, too"),
+             "debug counters of the queues, too"),
     OPT_ECHO("brief", "b", FLAG, 0, "brief", true, "without the queues"),
     OPT_ECHO("latency_stats", NULL, FLAG, 0, "latency_stats", true,
-             "latency statistics, too"),
+             "latency statistics, too (accepted; nothing measures them)"),
     OPT_ECHO("stats_clear", NULL, FLAG, 0, "stats_clear", true,
              "clear the debug counters"),
     OPT_END

@@ -31,6 +31,7 @@
 #include "unixctl.h"
 #include "util.h"
 #include "virtnet-controller.h"
+#include "virtnet-debug.h"
 #include "virtnet-field.h"
 #include "virtnet-health.h"
 #include "virtnet-json.h"
@@ -92,12 +93,12 @@ struct show_job {
     struct ovs_list list_node;  /* In 'show_jobs'. */
     struct unixctl_conn *conn;
     struct virtnet_json j;      /* The answer so far. */
-    bool brief, debug;          /* Of "query". */
+    bool brief, debug, clear;   /* Of "query". */
     struct virtnet_device **devs; /* With a reference each. */
     size_t n_devs, next;
 
     /* Prints a device. */
-    void (*device)(struct show_job *, const struct virtnet_device *);
+    void (*device)(struct show_job *, struct virtnet_device *);
 
     /* Prints the rest, and answers. */
     void (*finish)(struct show_job *);
@@ -135,8 +136,7 @@ show_job_run(struct show_job *job)
 /* Returns a job that shows no devices so far. */
 static struct show_job *
 show_job_create(struct unixctl_conn *conn,
-                void (*device)(struct show_job *,
-                               const struct virtnet_device *),
+                void (*device)(struct show_job *, struct virtnet_device *),
                 void (*finish)(struct show_job *))
 {
     struct show_job *job = xzalloc(sizeof *job);
@@ -168,7 +168,7 @@ show_job_start(struct show_job *job)
 /* "list". */
 
 static void
-list_table_device(struct show_job *job, const struct virtnet_device *dev)
+list_table_device(struct show_job *job, struct virtnet_device *dev)
 {
     virtnet_table_row(&job->j.text, dev);
 }
@@ -181,7 +181,7 @@ list_table_finish(struct show_job *job)
 }
 
 static void
-list_device(struct show_job *job, const struct virtnet_device *dev)
+list_device(struct show_job *job, struct virtnet_device *dev)
 {
     virtnet_json_device(&job->j, dev, false, true, false, -1);
 }
@@ -222,33 +222,24 @@ virtnet_show_list(struct unixctl_conn *conn, const struct virtnet_args *args,
 
 /* "query". */
 
-/* Clears the debug counters of 'dev', or of all devices if it is NULL. */
 static void
-clear_debug_stats(struct virtnet_device *dev)
+query_device(struct show_job *job, struct virtnet_device *dev)
 {
-    struct virtnet_device *d;
-
-    VIRTNET_FOR_EACH_DEVICE (d) {
-        if ((!dev || d == dev) && d->backend->class->clear_debug_stats) {
-            d->backend->class->clear_debug_stats(d);
-        }
+    if (job->clear) {
+        virtnet_debug_clear(dev);
     }
-}
-
-static void
-query_device(struct show_job *job, const struct virtnet_device *dev)
-{
     virtnet_json_device(&job->j, dev, true, job->brief, job->debug, -1);
 }
 
 static void
-query_all(struct unixctl_conn *conn, bool brief, bool debug)
+query_all(struct unixctl_conn *conn, bool brief, bool debug, bool clear)
 {
     struct show_job *job = show_job_create(conn, query_device, list_finish);
     struct virtnet_device *dev;
 
     job->brief = brief;
     job->debug = debug;
+    job->clear = clear;
     VIRTNET_FOR_EACH_DEVICE (dev) {
         show_job_add(job, dev);
     }
@@ -263,6 +254,7 @@ virtnet_show_query(struct unixctl_conn *conn, const struct virtnet_args *args,
 {
     bool brief = virtnet_arg_given(args, "brief");
     bool debug = virtnet_arg_given(args, "dbg_stats");
+    bool clear = virtnet_arg_given(args, "stats_clear");
     struct virtnet_device *dev = NULL;
     struct virtnet_json j;
     int queue = -1;
@@ -273,12 +265,12 @@ virtnet_show_query(struct unixctl_conn *conn, const struct virtnet_args *args,
             return;
         }
     }
-    if (virtnet_arg_given(args, "stats_clear")) {
-        clear_debug_stats(dev);
-    }
     if (!dev) {
-        query_all(conn, brief, debug);
+        query_all(conn, brief, debug, clear);
         return;
+    }
+    if (clear) {
+        virtnet_debug_clear(dev);
     }
     virtnet_json_init(&j);
     virtnet_json_begin_object(&j, NULL);
@@ -309,7 +301,7 @@ virtnet_show_stats(struct unixctl_conn *conn, const struct virtnet_args *args,
 }
 
 static void
-health_device(struct show_job *job, const struct virtnet_device *dev)
+health_device(struct show_job *job, struct virtnet_device *dev)
 {
     virtnet_json_health(&job->j, dev);
 }
