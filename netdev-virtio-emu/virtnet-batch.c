@@ -51,7 +51,8 @@ struct batch {
     /* What to make.  Texts are owned; 'mac' is NULL. */
     struct virtnet_hotplug_request req;
     char *ib_device, *bridge, *vhost_path, *vhost_mode;
-    struct eth_addr mac;        /* Of the first device. */
+    struct eth_addr mac;        /* Of the first device, if 'many'. */
+    char *mac_text;             /* As given, if not. */
 
     struct slot {
         struct batch *batch;
@@ -83,7 +84,7 @@ batch_print(const struct batch *b)
         if (b->many) {
             virtnet_json_begin_object(&j, NULL);
         }
-        virtnet_json_hotplug(&j, b->slots[i].dev);
+        virtnet_json_hotplug(&j, b->slots[i].dev, b->mac_text);
         if (b->many) {
             virtnet_json_end_object(&j);
         }
@@ -121,6 +122,7 @@ batch_finish(struct batch *b)
     free(b->bridge);
     free(b->vhost_path);
     free(b->vhost_mode);
+    free(b->mac_text);
     free(b->slots);
     free(b->detail);
     free(b);
@@ -253,6 +255,7 @@ virtnet_batch_hotplug(struct unixctl_conn *conn,
     b->req.vhost_path = b->vhost_path = nullable_xstrdup(template->vhost_path);
     b->req.vhost_mode = b->vhost_mode = nullable_xstrdup(template->vhost_mode);
     b->mac = mac;
+    b->mac_text = many ? NULL : nullable_xstrdup(template->mac);
     b->slots = xcalloc(n, sizeof *b->slots);
     b->n = n;
     if (!many) {

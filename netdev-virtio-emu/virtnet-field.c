@@ -276,7 +276,6 @@ static const struct device_field hotplug_fields[] = {
     N("id", N, ANY, pf_id),
     N("transitional", N, ANY, transitional),
     S("sf_rep_net_device", ANY, rep_name),
-    S("mac", ANY, mac),
 };
 
 static void
@@ -332,9 +331,14 @@ put_device_fields(struct virtnet_json *j, const struct virtnet_device *dev,
 }
 
 void
-virtnet_json_hotplug(struct virtnet_json *j, const struct virtnet_device *dev)
+virtnet_json_hotplug(struct virtnet_json *j, const struct virtnet_device *dev,
+                     const char *mac)
 {
+    struct ds buf = DS_EMPTY_INITIALIZER;
+
     put_device_fields(j, dev, hotplug_fields, ARRAY_SIZE(hotplug_fields), 0);
+    virtnet_json_string(j, "mac", mac ? mac : put_mac(&buf, dev->config.mac));
+    ds_destroy(&buf);
 }
 
 /* Queues. */

@@ -44,9 +44,10 @@ void virtnet_table_row(struct ds *, const struct virtnet_device *);
 void virtnet_json_device(struct virtnet_json *, const struct virtnet_device *,
                          bool query, bool brief, bool debug, int only_queue);
 
-/* The members of the reply of "hotplug" before "errno". */
-void virtnet_json_hotplug(struct virtnet_json *,
-                          const struct virtnet_device *);
+/* The members of the reply of "hotplug" before "errno".  'mac' is the address
+ * as it was given, or NULL. */
+void virtnet_json_hotplug(struct virtnet_json *, const struct virtnet_device *,
+                          const char *mac);
 
 /* The value of "device" of "stats". */
 void virtnet_json_stats(struct virtnet_json *, const struct virtnet_device *,
