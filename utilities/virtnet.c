@@ -53,6 +53,10 @@ put_commands(struct ds *s)
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         ds_put_format(s, "%s%s", i ? "," : "", virtnet_commands[i].name);
     }
+    for (const struct virtnet_host_command *c = virtnet_host_commands;
+         c->name; c++) {
+        ds_put_format(s, ",%s", c->name);
+    }
     ds_put_char(s, '}');
 }
 
