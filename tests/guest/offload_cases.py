@@ -210,7 +210,8 @@ class FrameMaker:
         elif which == 1:
             data = l2 + struct.pack("!H", 0x8847 if self.one_in(3)
                                     else 0x88b4 + self.few())
-            data += self.random(r.randrange(20))
+            # Open vSwitch cannot read flows again that have more labels.
+            data += self.random(2) + b"\1" + self.random(1 + r.randrange(20))
         else:
             inner, _ = self.make_ipv4()
             inner = set16(inner, 2, len(inner))
