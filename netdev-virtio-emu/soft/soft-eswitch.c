@@ -711,6 +711,17 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
     count_frames(port, n - n_misses, n_misses);
 }
 
+/* Is 'flow' one of the 'n' of 'flows'? */
+static bool
+is_among(const struct soft_flow *flow, const struct soft_flow *const flows[],
+         size_t n)
+{
+    while (n && flows[n - 1] != flow) {
+        n--;
+    }
+    return n;
+}
+
 void
 soft_eswitch_execute(struct soft_port *port, struct dp_packet_batch *batch,
                      struct soft_flow *const flows[],
@@ -723,6 +734,7 @@ soft_eswitch_execute(struct soft_port *port, struct dp_packet_batch *batch,
         .now = thread_now(thread),
     };
     size_t n = dp_packet_batch_size(batch), n_left = 0;
+    const struct soft_flow *left[NETDEV_MAX_BURST];
 
     for (size_t i = 0; i < n; i++) {
         struct dp_packet *packet = batch->packets[i];
@@ -732,10 +744,12 @@ soft_eswitch_execute(struct soft_port *port, struct dp_packet_batch *batch,
         frame->data = dp_packet_data(packet);
         frame->linear = frame->size;
         frame->headroom = dp_packet_headroom(packet);
-        if (OVS_UNLIKELY(requests)
-            && !can_take(actions[i], packet,
-                         IP_VER(frame->data[frame->l3_ofs]) == 4)) {
+        if (OVS_UNLIKELY(n_left && is_among(flows[i], left, n_left))
+            || (OVS_UNLIKELY(requests)
+                && !can_take(actions[i], packet,
+                             IP_VER(frame->data[frame->l3_ofs]) == 4))) {
             COVERAGE_INC(virtnet_flow_passed_up);
+            left[n_left] = flows[i];
             batch->packets[n_left++] = packet;
             continue;
         }

@@ -115,7 +115,8 @@ size_t soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
 
 /* Forwards and counts the packets of 'batch', which have been made of 'frames'
  * that soft_eswitch_find() has found 'flows' and 'actions' for.  Those that
- * are to be cut into segments, but not by their receivers, stay in 'batch'.
+ * are to be cut into segments, but not by their receivers, stay in 'batch',
+ * and so do those of their flow that come later.
  * The thread must not have quiesced since. */
 void soft_eswitch_execute(struct soft_port *port,
                           struct dp_packet_batch *batch,
