@@ -965,6 +965,13 @@ soft_packet_can_pass(const struct virtq_hdr *hdr, struct soft_frame *frame,
     }
     /* As for a packet of Open vSwitch's, whatever the guest has written. */
     store_partial_csum(&h);
+    if (tso && h.ipv4) {
+        struct ip_header *ip
+            = (struct ip_header *) (frame->data + frame->l3_ofs);
+
+        ip->ip_csum = 0;
+        ip->ip_csum = csum(ip, IP_IHL(ip->ip_ihl_ver) * 4);
+    }
     return true;
 }
 

@@ -119,7 +119,8 @@ soft_packet_fits(const uint8_t *data, size_t size, uint32_t mtu)
  * Can what 'hdr' asks for 'frame', which soft_key_extract() has seen, be
  * passed on to the driver of another device as it is, if that understands it?
  * Stores in '*need' what it must understand (SOFT_GUEST_*), and in the frame
- * the checksum of the pseudo header. */
+ * the checksum of the pseudo header, and that of IPv4 if it is to be cut into
+ * segments. */
 bool soft_packet_can_pass(const struct virtq_hdr *hdr,
                           struct soft_frame *frame, uint8_t *need);
 
