@@ -641,6 +641,19 @@ test_sf(void)
                && eth_addr_equals(k_find(32769)->hw_addr, s.mac)
                && k_find(32769)->active);
     expect_failure(&s, -EEXIST, "already");
+
+    /* The one that is there. */
+    s.reuse = true;
+    s.index = 32769;
+    k_find(32769)->active = k_find(32769)->attached = false;
+    ovs_assert(!create(&s, &sf, &left, &err) && k_n_sfs() == 1);
+    ovs_assert(!strcmp(sf.rdma_dev, "mlx5_7") && k_find(32769)->active);
+    s.index = 32768;
+    expect_failure(&s, -ENODEV, "is not SF 2000");
+    s.index = 5;
+    expect_failure(&s, -ENODEV, "No such device");
+    s.reuse = false;
+
     s.sf_num = 2001;
     expect_failure(&s, -ETIMEDOUT, "RDMA device");
     s.sf_num = 2002;

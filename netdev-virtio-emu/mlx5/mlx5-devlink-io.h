@@ -73,6 +73,8 @@ struct mlx5_dl_conn {
     uint16_t family;            /* Id of devlink's. */
     uint32_t group;             /* Multicast group that tells of ports. */
     int timeout_ms;             /* Of one request. */
+    int last_aux;               /* Number of the auxiliary device of an SF that
+                                 * was last found. */
     atomic_bool *stop;          /* Give up waiting?  May be NULL. */
     uint64_t *buffer;           /* MLX5_DL_BUFFER_SIZE bytes. */
 };

@@ -99,18 +99,24 @@ has_parent(const char *path, const char *handle)
 
 #define AUX_PREFIX "mlx5_core.sf."
 
-static int
-compare_descending(const void *a_, const void *b_)
-{
-    const int *a = a_, *b = b_;
+struct aux_id {
+    int id;
+    int distance;               /* From where it is expected. */
+};
 
-    return *a > *b ? -1 : *a < *b;
+static int
+compare_distances(const void *a_, const void *b_)
+{
+    const struct aux_id *a = a_, *b = b_;
+
+    return a->distance < b->distance ? -1 : a->distance > b->distance;
 }
 
 /* Stores in '*idsp' an array of the numbers of auxiliary devices of SFs, which
- * are not those of the SFs.  The latest are likely to come first. */
+ * are not those of the SFs, with the ones next to 'hint' first: to read what
+ * each says takes long where there are hundreds. */
 static size_t
-list_aux_ids(const char *root, int **idsp)
+list_aux_ids(const char *root, int hint, struct aux_id **idsp)
 {
     size_t n = 0, allocated = 0;
     DIR *dir = opendir(root);
@@ -125,31 +131,31 @@ list_aux_ids(const char *root, int **idsp)
             if (n >= allocated) {
                 *idsp = x2nrealloc(*idsp, &allocated, sizeof **idsp);
             }
-            (*idsp)[n++] = id;
+            (*idsp)[n++] = (struct aux_id) { id, abs(id - hint) };
         }
     }
     if (dir) {
         closedir(dir);
     }
     if (n) {
-        qsort(*idsp, n, sizeof **idsp, compare_descending);
+        qsort(*idsp, n, sizeof **idsp, compare_distances);
     }
     return n;
 }
 
 int
 mlx5_sf_find_devices(const char *sysfs, const char *handle, uint32_t sf_num,
-                     struct mlx5_sf *sf)
+                     int *hint, struct mlx5_sf *sf)
 {
     char *root = xasprintf("%s/bus/auxiliary/devices", sysfs);
     int error = -ENOENT;
-    int *ids;
+    struct aux_id *ids;
     size_t n;
 
     sf->aux_dev[0] = sf->rdma_dev[0] = '\0';
-    n = list_aux_ids(root, &ids);
+    n = list_aux_ids(root, *hint, &ids);
     for (size_t i = 0; i < n && error; i++) {
-        char *device = xasprintf("%s/" AUX_PREFIX "%d", root, ids[i]);
+        char *device = xasprintf("%s/" AUX_PREFIX "%d", root, ids[i].id);
         char *path = xasprintf("%s/sfnum", device);
         uint32_t number;
 
@@ -157,8 +163,9 @@ mlx5_sf_find_devices(const char *sysfs, const char *handle, uint32_t sf_num,
             && has_parent(device, handle)) {
             char *rdma = xasprintf("%s/infiniband", device);
 
+            *hint = ids[i].id;
             snprintf(sf->aux_dev, sizeof sf->aux_dev, AUX_PREFIX "%d",
-                     ids[i]);
+                     *hint);
             first_entry(rdma, sf->rdma_dev);
             free(rdma);
             error = 0;
@@ -271,14 +278,15 @@ wait_ready(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
 
     for (;;) {
         const char *missing;
-        int error;
+        int error, hint;
 
         error = get_port(conn, spec->handle, sf->port.index, &sf->port, errp);
         if (error) {
             return error;
         }
+        hint = conn->last_aux + 1;
         mlx5_sf_find_devices(conn->kernel->sysfs, spec->handle, spec->sf_num,
-                             sf);
+                             &hint, sf);
         missing = (!sf->port.attached ? "its driver"
                    : !sf->port.ifindex || !sf->port.netdev[0]
                    ? "its representor"
@@ -286,6 +294,7 @@ wait_ready(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
                    : spec->rdma && !sf->rdma_dev[0] ? "its RDMA device"
                    : NULL);
         if (!missing) {
+            conn->last_aux = hint;
             return 0;
         } else if (time_msec() >= deadline || mlx5_dl_is_stopped(conn)) {
             return mlx5_dl_fail(-ETIMEDOUT, errp, "SF %"PRIu32" of %s is "
@@ -328,6 +337,26 @@ undo(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
     conn->stop = stop;
 }
 
+/* Takes the SF of 'spec', which is there. */
+static int
+reuse(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
+      struct mlx5_sf *sf, char **errp)
+{
+    int error;
+
+    error = get_port(conn, spec->handle, spec->index, &sf->port, errp);
+    if (!error && (sf->port.flavour != MLX5_DL_PCI_SF
+                   || sf->port.sf_num != spec->sf_num)) {
+        error = mlx5_dl_fail(-ENODEV, errp, "port %"PRIu32" of %s is not SF "
+                             "%"PRIu32, spec->index, spec->handle,
+                             spec->sf_num);
+    }
+    if (!error && !sf->port.active) {
+        error = set_state(conn, spec->handle, spec->index, true, errp);
+    }
+    return error ? error : wait_ready(conn, spec, sf, errp);
+}
+
 int
 mlx5_sf_create(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
                struct mlx5_sf *sf, bool *leftp, char **errp)
@@ -343,6 +372,8 @@ mlx5_sf_create(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
     if (!mlx5_dl_handle_is_valid(spec->handle)) {
         return mlx5_dl_fail(-EINVAL, errp, "\"%s\" is not a device of "
                             "devlink", spec->handle);
+    } else if (spec->reuse) {
+        return reuse(conn, spec, sf, errp);
     }
     error = mlx5_dl_transact(conn, mlx5_dl_get_eswitch(request, conn->family,
                                                        spec->handle),
@@ -358,12 +389,7 @@ mlx5_sf_create(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
     /* If the answer to the next request is lost, only that there was none
      * before tells that it is ours. */
     error = find_sf(conn, spec, &sf->port, errp);
-    if (!error && spec->reuse) {
-        if (!sf->port.active) {
-            error = set_state(conn, spec->handle, sf->port.index, true, errp);
-        }
-        return error ? error : wait_ready(conn, spec, sf, errp);
-    } else if (!error) {
+    if (!error) {
         return mlx5_dl_fail(-EEXIST, errp, "%s has an SF %"PRIu32" already",
                             spec->handle, spec->sf_num);
     } else if (error != -ENOENT) {

@@ -32,7 +32,8 @@ struct mlx5_sf_spec {
     uint32_t sf_num;
     struct eth_addr mac;        /* Of the function.  Zero: the kernel's. */
     bool rdma;                  /* Wait for its RDMA device, too? */
-    bool reuse;                 /* Take one that is there already? */
+    bool reuse;                 /* Take the one that is there already... */
+    uint32_t index;             /* ...and is this port. */
     int timeout_ms;             /* For all the waiting. */
 };
 
@@ -50,7 +51,8 @@ struct mlx5_sf {
  * negative errno with one line in '*errp', owned by the caller:
  *
  *   -EOPNOTSUPP    the eSwitch is not in switchdev mode
- *   -EEXIST        there is an SF of that number, and not 'reuse'
+ *   -EEXIST        there is an SF of that number
+ *   -ENODEV        there is not ('reuse')
  *   -ETIMEDOUT     something did not happen in time
  *   other          what the kernel said
  *
@@ -65,9 +67,10 @@ int mlx5_sf_destroy(struct mlx5_dl_conn *, const char *handle, uint32_t index,
                     int timeout_ms, char **errp);
 
 /* Finds the auxiliary device, and its RDMA device, of an SF by its parent and
- * number in sysfs.  Names that are not there are "".  Returns 0 or
- * -ENOENT. */
+ * number in sysfs.  Names that are not there are "".  '*hint' is the number of
+ * an auxiliary device near to which to look first; where it has been found is
+ * stored there.  Returns 0 or -ENOENT. */
 int mlx5_sf_find_devices(const char *sysfs, const char *handle,
-                         uint32_t sf_num, struct mlx5_sf *);
+                         uint32_t sf_num, int *hint, struct mlx5_sf *);
 
 #endif /* mlx5-devlink-sf.h */

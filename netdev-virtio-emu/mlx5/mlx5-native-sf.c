@@ -323,8 +323,6 @@ start_sf(struct native_device *nd)
     struct mlx5_sf_spec spec = {
         .sf_num = nd->port.up.sf_num,
         .rdma = true,
-        /* What the last process has left is used again. */
-        .reuse = !virtnet_controller_is_running(NULL),
         .timeout_ms = NATIVE_DEVLINK_TIMEOUT_MS,
     };
     const char *function = strrchr(nd->handle, '.');
@@ -332,6 +330,14 @@ start_sf(struct native_device *nd)
     /* devlink's number of a PF is that of its PCI function. */
     spec.pf_num = function ? atoi(function + 1) : 0;
     ovs_strlcpy(spec.handle, nd->handle, sizeof spec.handle);
+    if (!virtnet_controller_is_running(NULL)) {
+        const struct mlx5_dl_port *port
+            = mlx5_devlink_find_sf(n->devlink, nd->handle, spec.sf_num);
+
+        /* What the last process has left is used again. */
+        spec.reuse = port != NULL;
+        spec.index = port ? port->index : 0;
+    }
     mlx5_devlink_create_sf(n->devlink, &spec, sf_created, nd);
 }
 
