@@ -53,6 +53,10 @@ COVERAGE_DEFINE(virtnet_restore_failed);
 #define START_GRACE_MS 2000
 #define START_GRACE_TURNS 50
 
+/* Whoever has asked for a restart waits for so long (ms): a card lets go of
+ * what it has first. */
+#define RESTART_GRACE_MS 60000
+
 /* How often (ms) to try again to open a backend that is not ready. */
 #define START_RETRY_MS 500
 
@@ -353,7 +357,9 @@ controller_start(void)
     }
     error = class->open(&ctl.settings, &backend, &detail);
     if (error == -EAGAIN && ctl.state == CONTROLLER_STARTING
-        && (time_msec() < ctl.starting_since + START_GRACE_MS
+        && (time_msec() < ctl.starting_since + (ctl.restart_cb
+                                                ? RESTART_GRACE_MS
+                                                : START_GRACE_MS)
             || ctl.start_turns++ < START_GRACE_TURNS)) {
         free(detail);
         return;
@@ -466,8 +472,9 @@ virtnet_controller_restart(virtnet_restart_cb *cb, void *aux, char **errp)
     } else if (virtnet_host_is_busy()) {
         return virtnet_refuse(-EBUSY, errp, "the host is restarting");
     } else if (ctl.state == CONTROLLER_FAILED) {
-        ctl.again = true;
-        ctl.next_try = 0;
+        ctl.state = CONTROLLER_STARTING;
+        ctl.starting_since = time_msec();
+        ctl.start_turns = 0;
     } else if (ctl.state == CONTROLLER_RUNNING) {
         VLOG_INFO("controller: restart");
         ctl.state = CONTROLLER_STOPPING;

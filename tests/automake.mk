@@ -14,6 +14,7 @@
 
 # Unit tests: programs that exit with status 0 when all is well.
 UNIT_TESTS = \
+	tests/test-mlx5-backend \
 	tests/test-mlx5-ctrl \
 	tests/test-mlx5-datapath \
 	tests/test-mlx5-devlink \
@@ -200,6 +201,19 @@ tests_test_mlx5_prm_CPPFLAGS = \
 	-I$(srcdir)/netdev-virtio-emu/mlx5
 tests_test_mlx5_prm_LDADD = $(TEST_LIBS)
 tests_test_mlx5_prm_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+
+tests_test_mlx5_backend_SOURCES = \
+	tests/fw-devlink.c \
+	tests/fw-devlink.h \
+	tests/test-mlx5-backend.c \
+	$(FW_MODEL)
+tests_test_mlx5_backend_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_backend_LDADD = $(TEST_LIBS) $(MNL_LIBS)
+tests_test_mlx5_backend_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 

@@ -67,14 +67,18 @@ struct fw_port {
     int tap;                    /* -1 if there is no representor. */
 };
 
+/* To make and to close an interface takes long, so whoever waits for messages
+ * has a mutex of its own, which nests inside 'mutex'. */
 static struct {
     struct ovs_mutex mutex;
+    struct ovs_mutex queue_mutex; /* For 'events' and all queues. */
     struct fw_port ports[MAX_PORTS]; /* By index; the first is the uplink. */
     struct mlx5_dl_socket *events;
     unsigned int latency_us;
     bool slow_udev;
     unsigned int n_refuse;
-} k = { .mutex = OVS_MUTEX_INITIALIZER };
+} k = { .mutex = OVS_MUTEX_INITIALIZER,
+        .queue_mutex = OVS_MUTEX_INITIALIZER };
 
 static bool
 exists(const struct fw_port *port)
@@ -105,17 +109,22 @@ put(struct message *m, uint16_t type, uint16_t flags, uint32_t seq,
 }
 
 static void
-enqueue(struct mlx5_dl_socket *s, const struct message *m)
+enqueue__(struct mlx5_dl_socket *s, const struct message *m)
 {
+    struct message *copy = xmemdup(m, sizeof *m);
     uint64_t one = 1;
 
-    if (s) {
-        struct message *copy = xmemdup(m, sizeof *m);
+    copy->size = ((const struct nlmsghdr *) m->data)->nlmsg_len;
+    ovs_list_push_back(&s->queue, &copy->node);
+    assert(write(s->fd, &one, sizeof one) == sizeof one);
+}
 
-        copy->size = ((const struct nlmsghdr *) m->data)->nlmsg_len;
-        ovs_list_push_back(&s->queue, &copy->node);
-        assert(write(s->fd, &one, sizeof one) == sizeof one);
-    }
+static void
+enqueue(struct mlx5_dl_socket *s, const struct message *m)
+{
+    ovs_mutex_lock(&k.queue_mutex);
+    enqueue__(s, m);
+    ovs_mutex_unlock(&k.queue_mutex);
 }
 
 static void
@@ -152,7 +161,11 @@ tell_port(uint8_t cmd, const struct mlx5_dl_port *p)
     struct message m;
 
     put_port(&m, cmd, 0, 0, p);
-    enqueue(k.events, &m);
+    ovs_mutex_lock(&k.queue_mutex);
+    if (k.events) {
+        enqueue__(k.events, &m);
+    }
+    ovs_mutex_unlock(&k.queue_mutex);
 }
 
 /* SFs. */
@@ -417,9 +430,9 @@ fw_open(enum mlx5_dl_purpose purpose, uint32_t group,
     if (purpose == MLX5_DL_LINK_EVENTS) {
         error = mlx5_dl_linux.open(purpose, group, &s->real);
     } else if (purpose == MLX5_DL_PORT_EVENTS) {
-        ovs_mutex_lock(&k.mutex);
+        ovs_mutex_lock(&k.queue_mutex);
         k.events = s;
-        ovs_mutex_unlock(&k.mutex);
+        ovs_mutex_unlock(&k.queue_mutex);
     }
     if (error) {
         close(s->fd);
@@ -435,10 +448,11 @@ fw_close(struct mlx5_dl_socket *s)
 {
     struct message *m;
 
-    ovs_mutex_lock(&k.mutex);
+    ovs_mutex_lock(&k.queue_mutex);
     if (k.events == s) {
         k.events = NULL;
     }
+    ovs_mutex_unlock(&k.queue_mutex);
     if (s->real) {
         mlx5_dl_linux.close(s->real);
     }
@@ -447,7 +461,6 @@ fw_close(struct mlx5_dl_socket *s)
     }
     close(s->fd);
     free(s);
-    ovs_mutex_unlock(&k.mutex);
 }
 
 /* Is 'nlh' about more than what the kernel knows by itself? */
@@ -495,7 +508,7 @@ fw_recv(struct mlx5_dl_socket *s, void *data, size_t size, int timeout_ms)
     if (s->real) {
         return mlx5_dl_linux.recv(s->real, data, size, timeout_ms);
     }
-    ovs_mutex_lock(&k.mutex);
+    ovs_mutex_lock(&k.queue_mutex);
     if (!ovs_list_is_empty(&s->queue)) {
         struct message *m = CONTAINER_OF(ovs_list_pop_front(&s->queue),
                                          struct message, node);
@@ -509,7 +522,7 @@ fw_recv(struct mlx5_dl_socket *s, void *data, size_t size, int timeout_ms)
             assert(read(s->fd, &count, sizeof count) == sizeof count);
         }
     }
-    ovs_mutex_unlock(&k.mutex);
+    ovs_mutex_unlock(&k.queue_mutex);
     if (n == -ETIMEDOUT && timeout_ms) {
         xnanosleep_no_quiesce(1000 * 1000);
     }

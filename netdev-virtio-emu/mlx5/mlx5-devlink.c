@@ -570,7 +570,8 @@ destroyed(struct mlx5_devlink *dl, struct job *job)
     } else {
         dl->stats.destroyed++;
         COVERAGE_INC(mlx5_sf_destroyed);
-        if (port) {
+        if (port && port->ours) {
+            /* Otherwise it is a new one that has the same number. */
             port_gone(dl, port);
         }
     }
@@ -579,10 +580,22 @@ destroyed(struct mlx5_devlink *dl, struct job *job)
     }
 }
 
-static void
-take_results(struct mlx5_devlink *dl)
+static size_t
+count_results(struct mlx5_devlink *dl)
 {
-    for (;;) {
+    size_t n;
+
+    ovs_mutex_lock(&dl->mutex);
+    n = ovs_list_size(&dl->done);
+    ovs_mutex_unlock(&dl->mutex);
+    return n;
+}
+
+/* Takes the first 'n' results. */
+static void
+take_results(struct mlx5_devlink *dl, size_t n)
+{
+    while (n-- > 0) {
         struct job *job = NULL;
 
         ovs_mutex_lock(&dl->mutex);
@@ -615,7 +628,13 @@ take_results(struct mlx5_devlink *dl)
 void
 mlx5_devlink_run(struct mlx5_devlink *dl)
 {
+    size_t n;
+
     dl->seen = seq_read(dl->done_seq);
+
+    /* What a request has changed has been told by the time that it is done, so
+     * with its result the table is up to date. */
+    n = count_results(dl);
     if (dl->state == STATE_READY) {
         bool complete = take_events(dl, dl->port_events, take_port_event);
 
@@ -630,7 +649,7 @@ mlx5_devlink_run(struct mlx5_devlink *dl)
         dl->state = STATE_CONNECTING;
         submit(dl, new_job(JOB_CONNECT));
     }
-    take_results(dl);
+    take_results(dl, n);
 }
 
 void

@@ -1022,15 +1022,20 @@ native_main(void *native_)
 {
     struct mlx5_native *native = native_;
 
-    while (!is_stopped(native)) {
+    for (;;) {
+        /* What is asked for after this ends the wait below. */
         uint64_t work = seq_read(native->work);
-        struct job *job = pop_job(native);
+        bool stop = is_stopped(native);
+        struct job *job = stop ? NULL : pop_job(native);
         bool worked = job != NULL;
         long long int at = LLONG_MAX;
         uint16_t *due = NULL;
         size_t n = 0, allocated = 0;
         struct fn *fn;
 
+        if (stop) {
+            break;
+        }
         /* Nobody is to wait for this thread because of RCU. */
         ovsrcu_quiesce_start();
         give_way(native);
