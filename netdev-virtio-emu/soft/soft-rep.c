@@ -747,14 +747,8 @@ soft_rep_send(struct virtnet_device *dev, int qid,
 {
     struct soft_rep *rep = soft_rep_cast(dev);
     struct rte_mbuf **mbufs = (struct rte_mbuf **) batch->packets;
-    const struct tx_source src = {
-        .size = mbuf_size,
-        .prefetch = mbuf_prefetch,
-        .store = mbuf_store,
-        .aux = mbufs,
-    };
     atomic_uint64_t *drops;
-    size_t n, sent;
+    size_t n, sent = 0;
     struct tx tx;
 
     drops = tx_choose(rep, qid, &tx);
@@ -769,7 +763,20 @@ soft_rep_send(struct virtnet_device *dev, int qid,
     n = soft_packet_prepare(batch, ovsrcu_get(struct rte_mempool *, &rep->mp),
                             &tx.limits, &tx.drops, &tx.bytes);
     tx_lock(&tx);
-    sent = tx_count_sizes(&tx, &src, tx_enqueue(&tx, &src, n), n);
+    /* A batch of 4.0 holds any number of packets: all segments, if Open
+     * vSwitch has cut some up. */
+    for (size_t i = 0; i < n; i += NETDEV_MAX_BURST) {
+        const struct tx_source src = {
+            .size = mbuf_size,
+            .prefetch = mbuf_prefetch,
+            .store = mbuf_store,
+            .aux = &mbufs[i],
+        };
+        size_t some = MIN(n - i, NETDEV_MAX_BURST);
+
+        tx.unfit = 0;
+        sent += tx_count_sizes(&tx, &src, tx_enqueue(&tx, &src, some), some);
+    }
     tx_unlock(&tx, sent, n);
     rte_pktmbuf_free_bulk(mbufs, n);
 }
