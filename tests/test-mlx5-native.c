@@ -361,8 +361,6 @@ test_hotplug(void)
 
 #define MLX5_TABLE 50           /* Addresses of a driver. */
 
-/* As many VFs as a card has, with firmware that takes a millisecond for each
- * command: the main thread is never away for long. */
 /* Asks for 'wish', and waits.  Returns what has become of it. */
 static int
 take(const struct mlx5_native_wish *wish)
@@ -394,7 +392,9 @@ test_take(void)
         }
         assert(fw_failed() && !fw_n_hotplugged() && !fw_n_objects());
     }
-    assert(n > 5 && !fw_failed());
+    /* A function that has been taken over is looked at, which may have failed
+     * by now. */
+    assert(n > 5);
     fw_fail_at(0, 0);
     vhca_id = heard.function.vhca_id;
     assert(vhca_id == FW_HOTPLUG_PF(0) && fw_n_objects() == 1);
