@@ -408,6 +408,28 @@ native_close(struct virtnet_backend *backend, bool keep)
     }
 }
 
+/* Names functions that are plugged and that no record tells of.  What they are
+ * for is not known, so they are left alone. */
+static void
+tell_strangers(struct native *n)
+{
+    const struct mlx5_emu_function *pfs;
+    size_t n_pfs;
+
+    if (n->told_strangers || !virtnet_controller_is_running(NULL)) {
+        return;
+    }
+    n->told_strangers = true;
+    pfs = mlx5_native_get_pfs(n->fw, &n_pfs);
+    for (size_t i = 0; i < n_pfs; i++) {
+        if (pfs[i].hotplug && !find_device(n, pfs[i].vhca_id)) {
+            VLOG_WARN("%s, "VIRTNET_BDF_FMT": is plugged, and there is no "
+                      "record of it: it is left alone", pfs[i].vuid,
+                      VIRTNET_BDF_ARGS(pfs[i].bdf));
+        }
+    }
+}
+
 static void
 native_run(struct virtnet_backend *backend)
 {
@@ -431,6 +453,7 @@ native_run(struct virtnet_backend *backend)
         }
     }
     sync_all_vfs(n);
+    tell_strangers(n);
 }
 
 static void

@@ -50,6 +50,7 @@ struct native {
     struct ovs_list changed;    /* Of struct native_device: PFs' VFs. */
     long long int changed_at;   /* When to look at 'changed' (again). */
     struct ovs_list tails;      /* Of struct tail. */
+    bool told_strangers;        /* See tell_strangers(). */
     bool syncing;               /* Is the controller being told of VFs? */
 };
 
