@@ -56,8 +56,8 @@ struct mlx5_sf {
  *   -ETIMEDOUT     something did not happen in time
  *   other          what the kernel said
  *
- * After a failure the SF is gone again, unless it was there before; if not even
- * that could be done, '*leftp' is true and the line says so. */
+ * After a failure the SF is gone again, unless it was there before; if not
+ * even that could be done, '*leftp' is true and the line says so. */
 int mlx5_sf_create(struct mlx5_dl_conn *, const struct mlx5_sf_spec *,
                    struct mlx5_sf *, bool *leftp, char **errp);
 
