@@ -92,9 +92,9 @@ COVERAGE_DEFINE(auto_port_txn_failed);
  * the same turn of the main loop for all that are added or deleted by one
  * transaction.  So a transaction has no more changes than a portion, which is
  * what has turned out to take between TURN_MS / 2 and TURN_MS. */
-#define TURN_MS 20
-#define PORTION_MIN 16
-#define PORTION_MAX 64
+#define TURN_MS 15
+#define PORTION_MIN 8
+#define PORTION_MAX 32
 
 /* How long (ms) to have VFs wait for ports at most, at a time. */
 #define PAUSE_MAX_MS 2000
@@ -142,7 +142,7 @@ static bool measure_turn;           /* Was a transaction just completed? */
 static long long int turn_started_cpu; /* main_thread_msec() at that time. */
 static long long int busiest;       /* Longest turn since it was sent, in ms of
                                      * processor time. */
-static int portion = 32;            /* Changes in a transaction. */
+static int portion = 16;            /* Changes in a transaction. */
 static bool more;                   /* Are there more to be made? */
 static int n_waiting;               /* Devices that came or went since then. */
 static long long int pause_end = LLONG_MAX; /* Of VFs; time_msec(). */
