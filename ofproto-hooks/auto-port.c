@@ -145,6 +145,7 @@ static long long int busiest;       /* Longest turn since it was sent, in ms of
 static int portion = 16;            /* Changes in a transaction. */
 static bool more;                   /* Are there more to be made? */
 static int n_waiting;               /* Devices that came or went since then. */
+static bool wrote;                  /* Was there anything to be written? */
 static long long int pause_end = LLONG_MAX; /* Of VFs; time_msec(). */
 
 /* Maps from VUID to "struct port_state". */
@@ -742,7 +743,8 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
     if (more) {
         virtio_emu_postpone_recheck();
     }
-    if (r.n_changes) {
+    wrote = r.n_changes > 0;
+    if (wrote) {
         COVERAGE_INC(auto_port_txn);
         VLOG_DBG("%d changes to ports", r.n_changes);
     }
@@ -909,7 +911,7 @@ pace_sriov(void)
     bool wanted = (synced && virtnet_controller_is_running(NULL)
                    && virtnet_sriov_is_busy()
                    && (txn || (dirty && retry_at == LLONG_MIN))
-                   && (more || n_waiting >= portion));
+                   && (more || (wrote && n_waiting >= portion)));
 
     if (!wanted) {
         pause_end = LLONG_MAX;
