@@ -219,8 +219,8 @@ struct virtnet_backend_class {
 
     /* Opens the backend with 'settings', which stay valid until "close".
      * Stores it in '*backendp'; its class may be a more special one.  -EAGAIN
-     * means that something that it rests on is not there yet; the controller
-     * tries again.  Mandatory. */
+     * means that something that it rests on is not there yet, -EINPROGRESS
+     * that opening takes its time; the controller tries again.  Mandatory. */
     int (*open)(const struct virtnet_settings *settings,
                 struct virtnet_backend **backendp, char **errp);
 

@@ -53,9 +53,9 @@ COVERAGE_DEFINE(virtnet_restore_failed);
 #define START_GRACE_MS 2000
 #define START_GRACE_TURNS 50
 
-/* Whoever has asked for a restart waits for so long (ms): a card lets go of
- * what it has first. */
-#define RESTART_GRACE_MS 60000
+/* The same for a backend that is at it: a card lets go of what it has
+ * first. */
+#define AT_IT_GRACE_MS 60000
 
 /* How often (ms) to try again to open a backend that is not ready. */
 #define START_RETRY_MS 500
@@ -356,10 +356,12 @@ controller_start(void)
         return;
     }
     error = class->open(&ctl.settings, &backend, &detail);
-    if (error == -EAGAIN && ctl.state == CONTROLLER_STARTING
-        && (time_msec() < ctl.starting_since + (ctl.restart_cb
-                                                ? RESTART_GRACE_MS
-                                                : START_GRACE_MS)
+    if (error == -EINPROGRESS && ctl.state == CONTROLLER_STARTING
+        && time_msec() < ctl.starting_since + AT_IT_GRACE_MS) {
+        free(detail);
+        return;
+    } else if (error == -EAGAIN && ctl.state == CONTROLLER_STARTING
+        && (time_msec() < ctl.starting_since + START_GRACE_MS
             || ctl.start_turns++ < START_GRACE_TURNS)) {
         free(detail);
         return;
@@ -367,7 +369,7 @@ controller_start(void)
         controller_fail(detail ? detail
                         : xasprintf("backend %s: %s", class->type,
                                     virtnet_strerror(error)),
-                        error == -EAGAIN);
+                        error == -EAGAIN || error == -EINPROGRESS);
         return;
     }
 

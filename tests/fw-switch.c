@@ -20,8 +20,9 @@
  * That program is never installed, and the one that is does not contain any of
  * this.  The environment variable FW_MODEL says what card it is, as
  * "KEY=NUMBER,...": the members of struct fw_config, "latency_us" for commands
- * of the firmware, "devlink_us" for changes by devlink, "slow_udev"; FW_SYSFS is
- * a directory, empty at first, that makes functions and SFs outlive the process.
+ * of the firmware, "devlink_us" for changes by devlink, "slow_udev".  FW_SYSFS
+ * is a directory, empty at first, that makes functions and SFs outlive the
+ * process.
  *
  * Commands of ovs-appctl stand for what the host does, and make things fail.
  * Functions are given by their vhca ids, as in fw-model.h. */

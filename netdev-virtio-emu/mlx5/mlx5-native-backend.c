@@ -365,7 +365,7 @@ native_open(const struct virtnet_settings *s,
             lingering = NULL;
         }
         *errp = xstrdup("devices are still being let go of");
-        return -EAGAIN;
+        return -EINPROGRESS;
     }
     error = mlx5_native_open_run(s, mlx5_native_devx, &result, errp);
     if (error) {

@@ -175,7 +175,7 @@ mlx5_native_open_run(const struct virtnet_settings *s,
         if (!done) {
             *errp = xstrdup(w.closing ? "the card is still being let go of"
                             : "the card is being looked at");
-            return -EAGAIN;
+            return -EINPROGRESS;
         }
         xpthread_join(w.thread, NULL);
         w.running = false;
@@ -196,7 +196,7 @@ mlx5_native_open_run(const struct virtnet_settings *s,
             forget_results();
             mlx5_native_open_close(fw, NULL);
             *errp = xstrdup("the card is being let go of");
-            return -EAGAIN;
+            return -EINPROGRESS;
         }
         free(w.err);
         forget_results();
@@ -209,7 +209,7 @@ mlx5_native_open_run(const struct virtnet_settings *s,
     }
     start(false);
     *errp = xstrdup("the card is being looked at");
-    return -EAGAIN;
+    return -EINPROGRESS;
 }
 
 void

@@ -40,9 +40,9 @@ struct mlx5_open_result {
     size_t n_parents;
 };
 
-/* Opens, or goes on opening, what the settings name.  Returns 0, -EAGAIN if it
- * is to be called again, or another negative errno.  In the last two cases
- * '*errp' is one line, owned by the caller. */
+/* Opens, or goes on opening, what the settings name.  Returns 0, -EINPROGRESS
+ * if it is to be called again, or another negative errno.  In the last two
+ * cases '*errp' is one line, owned by the caller. */
 int mlx5_native_open_run(const struct virtnet_settings *,
                          const struct mlx5_devx_class *,
                          struct mlx5_open_result *, char **errp);
