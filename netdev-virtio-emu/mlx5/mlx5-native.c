@@ -1120,7 +1120,9 @@ mlx5_native_open(const struct mlx5_devx_class *class,
     ovs_mutex_init(&native->mutex);
     atomic_count_init(&native->n_waiting, 0);
     hmap_init(&native->fns);
+    ovs_mutex_lock(&native->mutex);
     native->reap_at = LLONG_MAX;
+    ovs_mutex_unlock(&native->mutex);
     native->work = seq_create();
     atomic_init(&native->stop, false);
     ovs_mutex_init(&native->news_mutex);
