@@ -46,7 +46,7 @@ struct guest_options opt = {
     .n_segs = 1,
     .tso_mss = 1448,
     .mem_mb = 256,
-    .loss_timeout_ms = 1000,
+    .loss_timeout_ms = 10000,
     .timeout_s = 60,
     .duration_s = 5,
     .warmup_s = 1,
@@ -229,7 +229,7 @@ usage(void)
 "\n"
 "Running:\n"
 "  --timeout S     give up after S seconds (60)\n"
-"  --loss-timeout MS  count a frame as lost after MS without any (1000)\n"
+"  --loss-timeout MS  count a frame as lost after MS without any (10000)\n"
 "  --duration S, --warmup S  flood: measure S seconds, after S (5, 1)\n"
 "  --ready-file F  write F when all links are up\n"
 "  --wait-file F   send only when F is there\n"
