@@ -32,6 +32,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
 #include "smap.h"
@@ -222,6 +223,9 @@ soft_warm_main(void *aux OVS_UNUSED)
 {
     char *error = NULL;
 
+    /* Nobody need wait for this thread, which reads nothing that RCU
+     * protects. */
+    ovsrcu_quiesce_start();
     if (soft_mempool_get(-1, VIRTNET_DEFAULT_MTU, warm.n_buffers, &warm.pool,
                          &error)) {
         VLOG_WARN("%s", error);
