@@ -18,6 +18,7 @@ vswitchd_ovs_vswitchd_SOURCES = \
 	ofproto-hooks/auto-port.c \
 	ofproto-hooks/auto-port.h \
 	ofproto-hooks/kernel-port.c \
+	ofproto-hooks/local-address.c \
 	ofproto-hooks/offload-close.c \
 	ofproto-hooks/offload-close.h \
 	ofproto-hooks/offload-dpif.c \
@@ -40,10 +41,12 @@ vswitchd_ovs_vswitchd_LDADD = \
 	netdev-virtio-emu/libvirtnet.la \
 	$(OVS_LIBS) \
 	$(DPDK_LIBS)
-# See kernel-port.c and offload-uplink.h.
+# See kernel-port.c, local-address.c and offload-uplink.h.
 vswitchd_ovs_vswitchd_LDFLAGS = \
 	$(AM_LDFLAGS) \
 	-Wl,--wrap=dpif_port_open_type \
+	-Wl,--wrap=freeifaddrs \
+	-Wl,--wrap=getifaddrs \
 	-Wl,--wrap=netdev_dpdk_flow_api_supported \
 	-Wl,--wrap=netdev_rxq_recv
 vswitchd_ovs_vswitchd_DEPENDENCIES = \
