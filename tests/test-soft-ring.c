@@ -35,7 +35,8 @@
 #define SIZE 8
 #define GPA 0x10000
 
-/* What the driver and we share: a split ring and a frame. */
+/* What the driver and we share: a ring and a frame.  The areas of a split ring
+ * are large enough for a packed one. */
 static struct {
     struct { uint64_t addr; uint32_t len; uint16_t flags, next; } desc[SIZE];
     struct { uint16_t flags, idx, ring[SIZE], event; } avail;
@@ -51,7 +52,7 @@ static struct soft_ring ring;
 static int callfd, kickfd;
 
 static void
-start(bool event_idx)
+start(bool event_idx, bool packed)
 {
     struct virtq_region region = { .gpa = GPA, .size = sizeof *guest };
     struct soft_ring_spec spec;
@@ -72,6 +73,9 @@ start(bool event_idx)
             .size = SIZE,
             .hdr_len = VIRTQ_HDR_LEN,
             .event_idx = event_idx,
+            .packed = packed,
+            .avail_base = packed ? VIRTQ_WRAP : 0,
+            .used_base = packed ? VIRTQ_WRAP : 0,
         },
         .callfd = callfd,
         .kickfd = kickfd,
@@ -180,6 +184,34 @@ test_recovery(void)
     assert(!serve());
     check(2);
     assert(ring.n_errors == 2 && ring.n_recoveries == 2);
+}
+
+/* The flags of a packed ring's descriptor are where those of a split one say
+ * what is next. */
+static void
+test_packed_recovery(void)
+{
+    const uint16_t next = 1, avail = 0x80;
+
+    for (int i = 0; i < SIZE; i++) {
+        guest->desc[i].next = next | avail;
+    }
+    assert(!serve());
+    assert(virtq_is_broken(&ring.q));
+    check(5);
+    assert(ring.n_errors == 1 && !ring.n_recoveries);
+
+    /* The driver has a better idea. */
+    for (int i = 1; i < SIZE; i++) {
+        guest->desc[i].next = 0;
+    }
+    guest->desc[0].addr = GPA + (guest->frame - (uint8_t *) guest);
+    guest->desc[0].len = sizeof guest->frame;
+    guest->desc[0].next = avail;
+    check(1);
+    assert(ring.n_errors == 1 && ring.n_recoveries == 1);
+    assert(serve() == 1);
+    assert(!serve());
 }
 
 /* A notification that is overdue is not lost, even if nobody polls. */
@@ -339,13 +371,16 @@ main(int argc OVS_UNUSED, char *argv[])
 
     set_program_name(argv[0]);
     assert(rte_eal_init(ARRAY_SIZE(eal_argv) - 1, eal_argv) >= 0);
-    start(false);
+    start(false, false);
     test_stalls();
     test_recovery();
     test_late_notification();
     stop();
+    start(false, true);
+    test_packed_recovery();
+    stop();
     for (int event_idx = 0; event_idx < 2; event_idx++) {
-        start(event_idx);
+        start(event_idx, false);
         test_sleep();
         test_recovery_asleep();
         stop();

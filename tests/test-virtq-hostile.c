@@ -300,6 +300,7 @@ enum breakage {
 
     /* Packed. */
     BREAK_CHAIN = N_SPLIT_BREAKAGES, /* A chain all around the ring. */
+    BREAK_CHAIN_SECOND,         /* One behind a good buffer of a frame. */
     BREAK_CHAIN_TAKEN,          /* One that runs into those taken. */
     N_BREAKAGES,
 };
@@ -346,9 +347,32 @@ test_broken(const struct ring_setup *s)
 
         /* What was taken before can still be given back. */
         if (taken) {
+            assert(!virtq_recover(&q));
             virtq_recv_done(&q, frames, 1);
             expect_used(0, 0);
         }
+
+        /* A packed ring goes on where it stood, but not before that makes
+         * sense. */
+        if (s->packed) {
+            assert(!virtq_recover(&q) && virtq_is_broken(&q));
+            for (uint16_t i = 0; i < s->size; i++) {
+                vd.desc[i].b &= ~1;
+            }
+        }
+        assert(virtq_recover(&q) && !virtq_recover(&q));
+        assert(!virtq_is_broken(&q) && all_errors() == 1);
+        if (s->packed && taken) {
+            assert(virtq_recv_burst(&q, frames, 8) == 1);
+            virtq_recv_done(&q, frames, 1);
+            expect_used(1, 0);
+        } else if (s->packed) {
+            assert(!virtq_reserve(&q, 150, true, rooms));
+            virtq_commit(&q, rooms, 1);
+            expect_used(0, 100);
+            expect_used(1, 50 + q.hdr_len);
+        }
+        expect_used(-1, 0);
         stop();
     }
 }
@@ -499,7 +523,7 @@ check_segs(const struct virtq_seg *segs, unsigned int n, uint32_t len)
 }
 
 static struct {
-    unsigned int frames, rooms, breaks;
+    unsigned int frames, rooms, breaks, recoveries;
     uint64_t errors[VIRTQ_N_ERRORS];
 } seen;
 
@@ -596,8 +620,14 @@ test_hostile(const struct ring_setup *s)
 
     start(s);
     for (unsigned int round = 0; round < n_rounds; round++) {
-        if (!round || virtq_is_broken(&q) || !random_range(1000)) {
-            seen.breaks += virtq_is_broken(&q);
+        bool broken = virtq_is_broken(&q);
+
+        seen.breaks += broken;
+        if (broken && random_range(2) && virtq_recover(&q)) {
+            seen.recoveries++;
+            broken = false;
+        }
+        if (!round || broken || !random_range(1000)) {
             restart(s);
             transmit = random_range(2);
             sanity = 2 << random_range(10);
@@ -713,11 +743,11 @@ main(int argc, char *argv[])
         test_hostile(s);
         test_race(s);
     }
-    printf("%u frames, %u rooms, %u broken rings, "
+    printf("%u frames, %u rooms, %u broken rings, %u recovered, "
            "errors %"PRIu64"/%"PRIu64"/%"PRIu64"\n",
-           seen.frames, seen.rooms, seen.breaks,
+           seen.frames, seen.rooms, seen.breaks, seen.recoveries,
            seen.errors[0], seen.errors[1], seen.errors[2]);
-    assert(seen.frames && seen.rooms && seen.breaks);
+    assert(seen.frames && seen.rooms && seen.breaks && seen.recoveries);
     for (int i = 0; i < VIRTQ_N_ERRORS; i++) {
         assert(seen.errors[i]);
     }

@@ -293,7 +293,8 @@ soft_ring_check(struct soft_ring *ring, bool must_be_served)
             ring->n_recoveries++;
 
             /* If it sleeps, the driver has been asked to kick for the buffer
-             * where the ring stood still, and that is skipped. */
+             * where the ring stood still.  That is skipped, or the driver has
+             * long made it available. */
             soft_idle_wake(&ring->sleeper);
         }
         goto out;

@@ -272,3 +272,23 @@ virtq_packed_has_work(struct virtq *q)
             && packed_flags_available(
                 virtq_load16(&q->desc.packed[q->next.index].flags), q->next));
 }
+
+/* Do all buffers that are available have an end?  Looks at each element of the
+ * ring once, at most.  No buffers may be outstanding. */
+bool
+virtq_packed_makes_sense(const struct virtq *q)
+{
+    struct virtq_cursor cursor = q->next;
+    bool more = false;
+
+    for (uint32_t i = 0; i < q->size; i++) {
+        uint16_t flags = virtq_load16(&q->desc.packed[cursor.index].flags);
+
+        if (!packed_flags_available(flags, cursor)) {
+            break;
+        }
+        more = flags & VIRTQ_F_NEXT;
+        packed_advance(q, &cursor, 1);
+    }
+    return !more;
+}

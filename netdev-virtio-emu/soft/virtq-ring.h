@@ -705,5 +705,6 @@ bool virtq_packed_should_notify(struct virtq *);
 void virtq_packed_set_notify(struct virtq *, bool enable);
 bool virtq_packed_has_work(struct virtq *);
 void virtq_packed_prefetch(struct virtq *, unsigned int n);
+bool virtq_packed_makes_sense(const struct virtq *);
 
 #endif /* virtq-ring.h */

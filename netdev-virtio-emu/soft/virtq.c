@@ -332,17 +332,27 @@ virtq_has_work(struct virtq *q)
             : virtq_split_has_work(q));
 }
 
-/* Has a broken ring go on, with what the driver makes available from now on.
- * Nobody gets to see what there was before, which is not given back, either.
- * Returns false, and changes nothing, if it cannot be told where to go on: a
- * packed ring, or buffers are outstanding. */
+/* Has a broken ring go on.
+ *
+ * A split one does so with what the driver makes available from now on: nobody
+ * gets to see what there was before, which is not given back, either.  In a
+ * packed one, nothing can be passed over that is not given back.  But we know
+ * where we stand, and have taken nothing there: so it goes on in that place
+ * when what is available there makes sense.
+ *
+ * Returns false, and changes nothing, if it cannot be told where to go on:
+ * that is not so, or buffers are outstanding. */
 bool
 virtq_recover(struct virtq *q)
 {
-    if (q->packed || q->outstanding || !virtq_is_broken(q)) {
+    if (q->outstanding || !virtq_is_broken(q)) {
         return false;
     }
-    q->next.index = q->avail_idx = virtq_load16(&q->driver.split->idx);
+    if (!q->packed) {
+        q->next.index = q->avail_idx = virtq_load16(&q->driver.split->idx);
+    } else if (!virtq_packed_makes_sense(q)) {
+        return false;
+    }
     atomic_store_relaxed(&q->broken, false);
     return true;
 }
