@@ -21,9 +21,9 @@
  * whenever a link has changed.  That function lists interfaces, too, with
  * their counters, which Open vSwitch does not look at, and which takes the
  * kernel long where there are hundreds of representors, each time that a few
- * more come.  So the linker has calls of it come here (--wrap, in automake.mk).  Addresses alone
- * are listed; 'ifa_flags', destinations, broadcast addresses and whatever is
- * not of IPv4 or IPv6 are left out. */
+ * more come.  So the linker has calls of it come here (--wrap, in
+ * automake.mk).  Addresses alone are listed; 'ifa_flags', destinations,
+ * broadcast addresses and whatever is not of IPv4 or IPv6 are left out. */
 
 #include <config.h>
 

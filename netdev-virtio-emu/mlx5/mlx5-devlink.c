@@ -43,6 +43,7 @@
 #include "seq.h"
 #include "timeval.h"
 #include "util.h"
+#include "virtnet-slice.h"
 
 VLOG_DEFINE_THIS_MODULE(mlx5_devlink);
 
@@ -591,11 +592,14 @@ count_results(struct mlx5_devlink *dl)
     return n;
 }
 
-/* Takes the first 'n' results. */
+/* Takes the first 'n' results, or as many of them as there is time for. */
 static void
 take_results(struct mlx5_devlink *dl, size_t n)
 {
-    while (n-- > 0) {
+    struct virtnet_slice slice;
+
+    virtnet_slice_begin(&slice, false);
+    while (n-- > 0 && !virtnet_slice_is_over(&slice)) {
         struct job *job = NULL;
 
         ovs_mutex_lock(&dl->mutex);
@@ -656,6 +660,9 @@ void
 mlx5_devlink_wait(struct mlx5_devlink *dl)
 {
     seq_wait(dl->done_seq, dl->seen);
+    if (count_results(dl)) {
+        poll_immediate_wake();
+    }
     if (dl->state == STATE_READY) {
         int fds[] = { dl->kernel->get_fd(dl->port_events),
                       dl->kernel->get_fd(dl->link_events) };

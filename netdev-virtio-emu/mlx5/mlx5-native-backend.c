@@ -34,6 +34,7 @@
 #include "util.h"
 #include "virtnet-controller.h"
 #include "virtnet-settings.h"
+#include "virtnet-slice.h"
 #include "virtnet-sriov.h"
 
 VLOG_DEFINE_THIS_MODULE(mlx5_backend);
@@ -42,9 +43,6 @@ COVERAGE_DEFINE(mlx5_function_taken);
 
 const struct mlx5_devx_class *mlx5_native_devx = &mlx5_devx_rdma_core;
 const struct mlx5_dl_kernel *mlx5_native_kernel = &mlx5_dl_linux;
-
-/* How long (ms) to work on news in one turn of the main loop. */
-#define SLICE_MS 10
 
 /* After how many ms to try again to tell the controller how many VFs there
  * are, while it is busy. */
@@ -434,15 +432,16 @@ static void
 native_run(struct virtnet_backend *backend)
 {
     struct native *n = native_cast(backend);
-    long long int deadline = time_msec() + SLICE_MS;
     struct mlx5_native_event *event;
+    struct virtnet_slice slice;
     struct tail *tail;
 
     mlx5_devlink_run(n->devlink);
     native_sf_refuse_waiting(n);
     native_sf_start_waiting(n);
     native_sf_run_naming(n);
-    while (time_msec() < deadline
+    virtnet_slice_begin(&slice, false);
+    while (!virtnet_slice_is_over(&slice)
            && (event = mlx5_native_poll(n->fw)) != NULL) {
         handle_event(n, event);
         mlx5_native_event_free(event);
