@@ -108,6 +108,22 @@ port_acked(const struct port *p)
     return n;
 }
 
+/* Returns how many of the frames that 'p' sent it does not wait for. */
+uint64_t
+port_written_off(const struct port *p)
+{
+    uint64_t n = 0;
+
+    for (unsigned int q = 0; q < p->n_queues; q++) {
+        const struct flow *flow = flows[p->sender][q];
+
+        if (flow) {
+            n += flow->written_off / (opt.tso_len ? opt.tso_len : 1);
+        }
+    }
+    return n;
+}
+
 /* Returns true if we count what is lost of what we send. */
 bool
 counts_loss(void)

@@ -58,6 +58,9 @@ struct flow {
                                  * TCP: end of what was received. */
     uint64_t gap;               /* TCP: bytes before 'next' that are missing.
                                  */
+    uint64_t written_off;       /* Frames (TCP: bytes) that the sender does not
+                                 * wait for any more, ... */
+    uint32_t written_off_end;   /* ...all before this sequence number. */
     uint64_t *seen;             /* UDP: bitmap of the numbers received. */
     size_t n_seen;              /* Number of bits in 'seen'. */
 };
@@ -101,7 +104,6 @@ struct port {
     unsigned int next_queue;    /* Queue of the next burst. */
     uint64_t to_send;           /* Frames to send in all. */
     uint64_t built;             /* Frames made, sent or pending. */
-    uint64_t written_off;       /* Frames no longer waited for. */
     uint64_t last_acked;        /* Frames that had come back... */
     uint64_t progress_at;       /* ...when their number last changed. */
     uint64_t probes;            /* Probes sent. */
@@ -208,6 +210,7 @@ void die(const char *format, ...)
     __attribute__((format(printf, 1, 2), noreturn));
 bool counts_loss(void);
 uint64_t port_acked(const struct port *);
+uint64_t port_written_off(const struct port *);
 void print_report(FILE *);
 void write_report(const char *file_name);
 

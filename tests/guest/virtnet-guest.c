@@ -423,6 +423,33 @@ get_flow(uint8_t sender, uint8_t queue)
     return *flow;
 }
 
+/* Stops waiting for what 'p' has made and not seen again. */
+static void
+write_off(struct port *p)
+{
+    for (unsigned int q = 0; q < p->n_queues; q++) {
+        struct flow *flow = get_flow(p->sender, q);
+        uint64_t end = p->queues[q].next_seq, arrived = flow->received;
+
+        if (opt.tso_len) {
+            end *= opt.tso_len;
+            arrived = flow->bytes;
+        }
+        flow->written_off = end - arrived;
+        flow->written_off_end = end;
+    }
+}
+
+/* Takes note of 'f', with 'n' frames or bytes, which has arrived although it
+ * may have been written off. */
+static void
+write_on(struct flow *flow, const struct guest_frame *f, uint32_t n)
+{
+    if ((int32_t) (f->seq - flow->written_off_end) < 0) {
+        flow->written_off -= RTE_MIN(flow->written_off, n);
+    }
+}
+
 static void
 receive_udp(struct port *p, const struct guest_frame *f)
 {
@@ -450,6 +477,7 @@ receive_udp(struct port *p, const struct guest_frame *f)
     }
     flow->seen[f->seq / 64] |= bit;
     flow->received++;
+    write_on(flow, f, 1);
     if (f->seq < flow->next) {
         flow->reordered++;
         p->reordered++;
@@ -481,6 +509,7 @@ receive_tcp(struct port *p, const struct guest_frame *f)
     }
     flow->received++;
     flow->bytes += len;
+    write_on(flow, f, len);
     p->received++;
     p->received_bytes += f->len;
 }
@@ -818,7 +847,7 @@ run_exact(void)
                 p->to_send = p->built;
                 if (!p->link) {
                     drop_pending(p);
-                    p->written_off = p->built;
+                    write_off(p);
                 }
             }
         }
@@ -828,7 +857,8 @@ run_exact(void)
             uint64_t acked, away;
 
             acked = opt.mode == MODE_ONEWAY ? p->built : port_acked(p);
-            away = p->built - RTE_MIN(p->built, acked + p->written_off);
+            away = acked + port_written_off(p);
+            away = p->built - RTE_MIN(p->built, away);
             if (p->timed_from && acked >= p->built) {
                 state.rtts[state.n_rtts++] = ns_since(p->timed_from);
                 p->timed_from = 0;
@@ -840,7 +870,7 @@ run_exact(void)
                        && p->pending_ofs == p->n_pending && p->link) {
                 /* Whatever is still on its way is lost.  Should it arrive
                  * nevertheless, it is counted all the same. */
-                p->written_off = p->built - acked;
+                write_off(p);
                 p->progress_at = rte_rdtsc();
             }
             if (p->built < p->to_send || p->pending_ofs < p->n_pending
