@@ -21,6 +21,7 @@
 #include "virtnet-batch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,6 +43,9 @@ VLOG_DEFINE_THIS_MODULE(virtnet_batch);
 /* How many devices of a batch may be under way, where the backend needs
  * time. */
 #define MAX_PENDING 64
+
+/* Each has an SF number of its own. */
+#define N_SF_NUMS (VIRTNET_SF_HOTPLUG_MAX - VIRTNET_SF_HOTPLUG_MIN + 1)
 
 struct batch {
     struct ovs_list list_node;  /* In 'batches', if 'many'. */
@@ -232,11 +236,15 @@ virtnet_batch_hotplug(struct unixctl_conn *conn,
     struct batch *b;
 
     if (many) {
-        if (!n || n > VIRTNET_SF_HOTPLUG_MAX - VIRTNET_SF_HOTPLUG_MIN + 1) {
-            refuse(conn, -EINVAL, "count is out of range");
+        if (!n || n > N_SF_NUMS) {
+            char *detail = xasprintf("count %"PRIu64" is not from 1 to %d", n,
+                                     N_SF_NUMS);
+
+            refuse(conn, -EINVAL, detail);
+            free(detail);
             return;
         } else if (!eth_addr_from_string(template->mac, &mac)) {
-            refuse(conn, VIRTNET_E_MAC_INVALID, NULL);
+            refuse(conn, VIRTNET_E_MAC_INVALID, "mac is not a MAC address");
             return;
         } else if (n > 1 && (template->has_sf_num || template->vhost_path)) {
             refuse(conn, -EINVAL,

@@ -160,9 +160,12 @@ observe(enum virtnet_event event, struct virtnet_device *dev,
         break;
 
     case VIRTNET_EVENT_REMOVED:
-        device_event(dev->type == VIRTNET_VF ? "vf removed" : "removed", dev,
-                     "%s", "");
-        free(shash_find_and_delete(&known, dev->vuid));
+        k = shash_find_and_delete(&known, dev->vuid);
+        if (k) {                /* Otherwise it never was there. */
+            device_event(dev->type == VIRTNET_VF ? "vf removed" : "removed",
+                         dev, "%s", "");
+            free(k);
+        }
         break;
 
     case VIRTNET_EVENT_STARTED:
@@ -211,17 +214,23 @@ virtnet_await(struct unixctl_conn *conn, unsigned int timeout,
     ovs_list_push_back(&waiters, &w->list_node);
 }
 
-static bool
-events_ready(struct unixctl_conn *conn, bool timed_out, void *since_)
-{
-    uint64_t *since = since_;
-    struct ds s = DS_EMPTY_INITIALIZER;
-    uint64_t first;
+/* What somebody waits for. */
+struct request {
+    uint64_t since;             /* Events behind this one, ... */
+    uint64_t count;             /* ...but that many at most. */
+};
 
-    if (*since >= last && !timed_out) {
+static bool
+events_ready(struct unixctl_conn *conn, bool timed_out, void *request)
+{
+    struct request *r = request;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    uint64_t first, end;
+
+    if (r->since >= last && !timed_out) {
         return false;
     }
-    first = MIN(*since, last) + 1;
+    first = MIN(r->since, last) + 1;
     if (last - first + 1 > VIRTNET_MAX_EVENTS && last >= first) {
         uint64_t oldest = last - VIRTNET_MAX_EVENTS + 1;
 
@@ -229,25 +238,28 @@ events_ready(struct unixctl_conn *conn, bool timed_out, void *since_)
                       "\"number\": %"PRIu64"}\n", oldest - 1, oldest - first);
         first = oldest;
     }
-    for (uint64_t i = first; i <= last; i++) {
+    end = last - first + 1 > r->count ? first + r->count : last + 1;
+    for (uint64_t i = first; i < end; i++) {
         ds_put_format(&s, "%s\n", ring[i % VIRTNET_MAX_EVENTS]);
     }
     if (!s.length) {
         ds_put_format(&s, "{\"seq\": %"PRIu64", \"event\": \"none\"}\n",
-                      last);
+                      first - 1);
     }
     unixctl_command_reply(conn, ds_cstr(&s));
     ds_destroy(&s);
-    free(since);
+    free(r);
     return true;
 }
 
 void
 virtnet_events_reply(struct unixctl_conn *conn, uint64_t since,
-                     unsigned int timeout)
+                     uint64_t count, unsigned int timeout)
 {
-    virtnet_await(conn, timeout, events_ready,
-                  xmemdup(&since, sizeof since));
+    struct request *r = xmalloc(sizeof *r);
+
+    *r = (struct request) { since, count };
+    virtnet_await(conn, timeout, events_ready, r);
 }
 
 void

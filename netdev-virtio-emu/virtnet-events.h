@@ -47,11 +47,12 @@ struct virtnet_device;
 /* Begins to remember. */
 void virtnet_events_init(void);
 
-/* Answers 'conn' with the events behind number 'since', a line each, as soon
- * as there are any, but at the latest after 'timeout' seconds.  If there are
- * none, the answer is an event "none" with the number of the last one. */
+/* Answers 'conn' with the first 'count' events behind number 'since', a line
+ * each, as soon as there are any, but at the latest after 'timeout' seconds.
+ * If there are none, the answer is an event "none" with the number of the last
+ * one. */
 void virtnet_events_reply(struct unixctl_conn *conn, uint64_t since,
-                          unsigned int timeout);
+                          uint64_t count, unsigned int timeout);
 
 /* 'dev', which need not be in the registry, has begun a 'step' of its life
  * that takes its time. */

@@ -21,20 +21,18 @@
 #include "virtnet-host.h"
 
 #include <errno.h>
-#include <limits.h>
 
-#include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "unixctl.h"
 #include "util.h"
 #include "virtnet-batch.h"
-#include "virtnet-compat.h"
 #include "virtnet-controller.h"
 #include "virtnet-firmware.h"
 #include "virtnet-host-command.h"
 #include "virtnet-json.h"
 #include "virtnet-life.h"
 #include "virtnet-registry.h"
+#include "virtnet-reply.h"
 #include "virtnet-slice.h"
 #include "virtnet-sriov.h"
 #include "virtnet-unixctl.h"
@@ -64,30 +62,20 @@ action_create(struct unixctl_conn *conn)
 static void
 action_answer(struct action *a)
 {
-    struct virtnet_json j;
-    char *text;
+    if (a->error) {
+        virtnet_reply_errno(a->conn, a->error, a->detail);
+    } else {
+        struct virtnet_json j;
 
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    if (!a->error && a->num_vfs >= 0) {
-        virtnet_json_number(&j, "num_vfs", a->num_vfs);
+        virtnet_json_init(&j);
+        virtnet_json_begin_object(&j, NULL);
+        if (a->num_vfs >= 0) {
+            virtnet_json_number(&j, "num_vfs", a->num_vfs);
+        }
+        virtnet_json_errno(&j, 0);
+        virtnet_json_end_object(&j);
+        virtnet_reply(a->conn, &j);
     }
-    virtnet_json_errno(&j, a->error);
-    if (a->error && a->detail) {
-        virtnet_json_string(&j, "detail", a->detail);
-    }
-    virtnet_json_end_object(&j);
-    text = virtnet_json_steal(&j);
-#if VIRTNET_HAVE_REPLY_JSON
-    if (unixctl_command_get_output_format(a->conn)
-        == UNIXCTL_OUTPUT_FMT_JSON) {
-        unixctl_command_reply_json(a->conn, json_from_string(text));
-    } else
-#endif
-    {
-        unixctl_command_reply(a->conn, text);
-    }
-    free(text);
     a->conn = NULL;
 }
 
@@ -169,37 +157,30 @@ static void
 cmd_sriov(struct unixctl_conn *conn, int argc, const char *argv[],
           void *aux OVS_UNUSED)
 {
+    struct action *a = action_create(conn);
     struct virtnet_device *pf;
-    struct action *a;
+    char *detail = NULL;
     unsigned int id, n;
-    bool wait = true;
+    int error;
 
-    if (argc == 4) {
-        if (strcmp(argv[3], "--no-wait")) {
-            unixctl_command_reply_error(conn, "PF NUM [--no-wait] expected");
-            return;
+    error = virtnet_check_running(&detail);
+    if (error) {
+        /* Later. */
+    } else if (!str_to_uint(argv[1], 0, &id) || !str_to_uint(argv[2], 0, &n)
+               || (argc == 4 && strcmp(argv[3], "--no-wait"))) {
+        error = -EINVAL;
+        detail = xstrdup("PF NUM [--no-wait] is needed");
+    } else if (!(pf = virtnet_device_by_pf(id))) {
+        error = VIRTNET_E_DEV_NOT_FOUND;
+    } else {
+        a->num_vfs = 0;
+        action_set_vfs(a, pf, n);
+        if (argc == 4) {
+            a->num_vfs = pf->n_vfs;
+            action_answer(a);
         }
-        wait = false;
     }
-    if (!str_to_uint(argv[1], 0, &id) || !str_to_uint(argv[2], 0, &n)
-        || n > INT_MAX) {
-        unixctl_command_reply_error(conn, "PF and NUM must be numbers");
-        return;
-    }
-
-    a = action_create(conn);
-    a->num_vfs = 0;
-    pf = virtnet_device_by_pf(id);
-    if (!pf) {
-        action_done(a, VIRTNET_E_DEV_NOT_FOUND, NULL);
-        return;
-    }
-    action_set_vfs(a, pf, n);
-    if (!wait) {
-        a->num_vfs = pf->n_vfs;
-        action_answer(a);
-    }
-    action_done(a, 0, NULL);
+    action_done(a, error, detail);
 }
 
 /* Are devices coming or going?  Then the host has to wait. */
@@ -207,11 +188,10 @@ static int
 check_idle(char **detail)
 {
     struct virtnet_backend *backend = virtnet_controller_backend();
-    const char *reason;
+    int error = virtnet_check_running(detail);
 
-    if (!virtnet_controller_is_running(&reason)) {
-        *detail = xstrdup(reason ? reason : "the controller is starting");
-        return -ENODEV;
+    if (error) {
+        return error;
     } else if (virtnet_sriov_is_busy()) {
         *detail = xstrdup("VFs are being made or removed");
         return -EBUSY;

@@ -153,19 +153,11 @@ check_request(const struct virtnet_hotplug_request *req,
 static int
 finish_hotplug(struct virtnet_device *dev, char **errp)
 {
-    int error = virtnet_save(dev);
+    int error = virtnet_save_or_undo(dev, false, errp);
 
     if (error) {
-        char *ignored = NULL;
-
-        *errp = xasprintf("no record can be kept in %s",
-                          virtnet_controller_settings()->recovery_dir);
-        dev->backend->class->device_unplug(dev, true, &ignored);
-        free(ignored);
-        virtnet_bring_down(dev, false);
         return error;
     }
-
     VLOG_INFO("hotplug PF[%u] %s: plugged, "VIRTNET_BDF_FMT", representor %s, "
               "%s %s", dev->pf_id, dev->vuid, VIRTNET_BDF_ARGS(dev->bdf),
               dev->rep_name, dev->attachment ? dev->attachment : "",
@@ -272,14 +264,13 @@ virtnet_controller_start_hotplug(const struct virtnet_hotplug_request *req,
                                  virtnet_hotplug_cb *cb, void *aux,
                                  struct virtnet_device **devp, char **errp)
 {
-    const char *reason;
     int error;
 
     *devp = NULL;
     *errp = NULL;
-    if (!virtnet_controller_is_running(&reason)) {
-        return virtnet_refuse(-ENODEV, errp, "%s",
-                              reason ? reason : "the controller is starting");
+    error = virtnet_check_running(errp);
+    if (error) {
+        return error;
     }
     error = hotplug(req, cb, aux, devp, errp);
     if (error != -EINPROGRESS) {

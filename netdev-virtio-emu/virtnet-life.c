@@ -59,6 +59,16 @@ virtnet_refuse(int error, char **errp, const char *format, ...)
     return error;
 }
 
+int
+virtnet_check_running(char **errp)
+{
+    const char *reason;
+
+    return (virtnet_controller_is_running(&reason) ? 0
+            : virtnet_refuse(-ENODEV, errp, "%s", reason ? reason
+                             : "the controller is starting"));
+}
+
 const struct virtnet_ib_device *
 virtnet_ib_device_lookup(const char *name)
 {
@@ -441,6 +451,23 @@ virtnet_save(const struct virtnet_device *dev)
     return (fault_strikes(VIRTNET_FAULT_RECORD, NULL) ? VIRTNET_E_REC_CFG_SAVE
             : s->recovery && !is_external()
             ? virtnet_recovery_save(dev, s->recovery_dir) : 0);
+}
+
+int
+virtnet_save_or_undo(struct virtnet_device *dev, bool keep_sf, char **errp)
+{
+    int error = virtnet_save(dev);
+
+    if (error) {
+        char *ignored = NULL;
+
+        dev->backend->class->device_unplug(dev, true, &ignored);
+        free(ignored);
+        virtnet_bring_down(dev, keep_sf);
+        return virtnet_refuse(error, errp, "no record can be kept in %s",
+                              virtnet_controller_settings()->recovery_dir);
+    }
+    return 0;
 }
 
 void

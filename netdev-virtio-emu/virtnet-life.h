@@ -52,6 +52,10 @@ uint32_t virtnet_config_changes(const struct virtnet_device_config *,
 int virtnet_refuse(int error, char **errp, const char *format, ...)
     OVS_PRINTF_FORMAT(3, 4);
 
+/* Does the controller run?  If not, returns -ENODEV and says why in
+ * '*errp'. */
+int virtnet_check_running(char **errp);
+
 /* Tells the observers. */
 void virtnet_notify(enum virtnet_event, struct virtnet_device *);
 
@@ -116,6 +120,13 @@ int virtnet_bring_back(const struct virtnet_record *record,
 
 /* Saves, or deletes, the record of 'dev', if records are kept. */
 int virtnet_save(const struct virtnet_device *dev);
+
+/* Saves the record of 'dev', which virtnet_bring_up() has brought up and of
+ * which nobody has been told.  On failure takes it apart again, as
+ * virtnet_bring_down() does, and drops the caller's reference. */
+int virtnet_save_or_undo(struct virtnet_device *dev, bool keep_sf,
+                         char **errp);
+
 void virtnet_forget(const struct virtnet_device *dev);
 
 /* Resets 'dev' as the host does: the driver has to start again, and what it

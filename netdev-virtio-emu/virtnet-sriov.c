@@ -144,20 +144,12 @@ vf_added(struct virtnet_device *vf, struct virtnet_device *pf)
 static int
 finish_vf(struct virtnet_device *vf, struct virtnet_device *pf, char **errp)
 {
-    int error = virtnet_save(vf);
+    int error = virtnet_save_or_undo(vf, true, errp);
 
-    if (error) {
-        char *ignored = NULL;
-
-        *errp = xasprintf("no record can be kept in %s",
-                          virtnet_controller_settings()->recovery_dir);
-        pf->backend->class->device_unplug(vf, true, &ignored);
-        free(ignored);
-        virtnet_bring_down(vf, true);
-        return error;
+    if (!error) {
+        vf_added(vf, pf);
     }
-    vf_added(vf, pf);
-    return 0;
+    return error;
 }
 
 static void job_failed(struct sriov_job *, int error, char *detail);
@@ -307,11 +299,10 @@ set_num_vfs(struct virtnet_device *pf, unsigned int n, char **errp)
 static int
 check_set(const struct virtnet_device *pf, unsigned int n, char **errp)
 {
-    const char *reason;
+    int error = virtnet_check_running(errp);
 
-    if (!virtnet_controller_is_running(&reason)) {
-        return virtnet_refuse(-ENODEV, errp, "%s",
-                              reason ? reason : "the controller is starting");
+    if (error) {
+        return error;
     } else if (pf->type != VIRTNET_STATIC_PF) {
         return virtnet_refuse(VIRTNET_E_NOT_SUPPORTED, errp,
                               "%s is not a static PF", pf->vuid);

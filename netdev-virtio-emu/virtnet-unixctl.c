@@ -21,6 +21,7 @@
 #include "virtnet-unixctl.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -408,6 +409,7 @@ wait_ready(struct unixctl_conn *conn, bool timed_out, void *wanted_)
 {
     struct wanted *w = wanted_;
     struct virtnet_device *dev;
+    const char *reason;
     bool ready;
 
     dev = (w->vuid ? virtnet_device_by_vuid(w->vuid)
@@ -421,7 +423,8 @@ wait_ready(struct unixctl_conn *conn, bool timed_out, void *wanted_)
     virtnet_reply_errno(conn, ready ? 0 : -ETIMEDOUT,
                         ready ? NULL
                         : dev ? virtnet_device_state_name(dev->state)
-                        : "Device doesn't exist");
+                        : !virtnet_controller_is_running(&reason) && reason
+                        ? reason : "Device doesn't exist");
     free(w->vuid);
     free(w);
     return true;
@@ -436,7 +439,11 @@ cmd_wait(struct unixctl_conn *conn, const struct virtnet_args *args,
     struct wanted *w;
 
     if (timeout > MAX_TIMEOUT) {
-        virtnet_reply_errno(conn, -EINVAL, "the timeout is too long");
+        char *detail = xasprintf("timeout %"PRIu64" is above %d", timeout,
+                                 MAX_TIMEOUT);
+
+        virtnet_reply_errno(conn, -EINVAL, detail);
+        free(detail);
         return;
     }
     w = xzalloc(sizeof *w);
@@ -457,7 +464,10 @@ cmd_events(struct unixctl_conn *conn, const struct virtnet_args *args,
                         ? virtnet_arg_number(args, "timeout") : 0);
 
     virtnet_events_reply(conn, since ? virtnet_arg_number(args, "since")
-                         : virtnet_events_last(), MIN(timeout, MAX_TIMEOUT));
+                         : virtnet_events_last(),
+                         virtnet_arg_given(args, "count")
+                         ? virtnet_arg_number(args, "count") : UINT64_MAX,
+                         MIN(timeout, MAX_TIMEOUT));
 }
 
 typedef void cmd_func(struct unixctl_conn *, const struct virtnet_args *args,

@@ -539,6 +539,38 @@ transact(int fd, const char *method, int argc, char *argv[], struct ds *reply)
     }
 }
 
+/* Returns 'status', or a failure if not all of what was printed has gone
+ * out. */
+static int
+flushed(int status)
+{
+    return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : status;
+}
+
+/* Prints 'text', with a line's end if it has none. */
+static void
+print_text(FILE *out, const char *text)
+{
+    fprintf(out, "%s%s", text,
+            *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
+}
+
+/* If 'reply' is that the daemon could make nothing of the request, prints
+ * why. */
+static bool
+print_refusal(const char *reply)
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+    bool refused = get_reply_member(reply, "error", &text);
+
+    if (refused) {
+        fputs("virtnet: ", stderr);
+        print_text(stderr, ds_cstr(&text));
+    }
+    ds_destroy(&text);
+    return refused;
+}
+
 static int
 run(const char *target, const char *command, int argc, char *argv[])
 {
@@ -547,14 +579,10 @@ run(const char *target, const char *command, int argc, char *argv[])
     struct ds reply = DS_EMPTY_INITIALIZER;
     struct ds text = DS_EMPTY_INITIALIZER;
     int status = EXIT_FAILURE;
-    FILE *out = stdout;
-    const char *s;
 
     transact(fd, method, argc, argv, &reply);
-    if (get_reply_member(ds_cstr(&reply), "error", &text)) {
-        out = stderr;
-        fputs("virtnet: ", out);
-    } else if (get_reply_member(ds_cstr(&reply), "result", &text)) {
+    if (!print_refusal(ds_cstr(&reply))
+        && get_reply_member(ds_cstr(&reply), "result", &text)) {
         const char *number = strstr(ds_cstr(&text), "\n  \"errno\": ");
 
         /* Answers to actions say so themselves; of the others, only one that
@@ -566,14 +594,13 @@ run(const char *target, const char *command, int argc, char *argv[])
                    && atoi(number + 12) == -ETIMEDOUT) {
             status = EXIT_TIMEOUT;
         }
+        print_text(stdout, ds_cstr(&text));
     }
-    s = ds_cstr(&text);
-    fprintf(out, "%s%s", s, *s && s[strlen(s) - 1] == '\n' ? "" : "\n");
     ds_destroy(&reply);
     ds_destroy(&text);
     free(method);
     close(fd);
-    return status;
+    return flushed(status);
 }
 
 /* Checks a configuration file, for which no daemon is needed. */
@@ -590,7 +617,7 @@ run_validate(const char *path)
     valid = !conf.n_problems;
     virtnet_conf_destroy(&conf);
     ds_destroy(&s);
-    return valid && !fflush(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return flushed(valid ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 static long long int
@@ -655,7 +682,9 @@ run_events(const char *target, const struct virtnet_args *args)
         struct ds text = DS_EMPTY_INITIALIZER;
 
         transact(fd, "virtnet/events", first ? 2 : 4, words, &reply);
-        if (!get_reply_member(ds_cstr(&reply), "result", &text)) {
+        if (print_refusal(ds_cstr(&reply))) {
+            return EXIT_FAILURE;
+        } else if (!get_reply_member(ds_cstr(&reply), "result", &text)) {
             no_daemon("no events", EPROTO);
         }
         since = print_events(ds_cstr(&text), since, &left);
@@ -665,7 +694,7 @@ run_events(const char *target, const struct virtnet_args *args)
         }
         ds_destroy(&reply);
         ds_destroy(&text);
-        if (fflush(stdout)) {
+        if (flushed(EXIT_SUCCESS)) {
             return EXIT_FAILURE;
         } else if (left && wait_ms <= 0) {
             break;
@@ -700,7 +729,6 @@ main(int argc, char *argv[])
     struct ds s = DS_EMPTY_INITIALIZER;
     struct virtnet_args args, sub;
     char *error;
-    int status;
     int i;
 
     for (i = 1; i < argc && argv[i][0] == '-'; i++) {
@@ -767,9 +795,5 @@ main(int argc, char *argv[])
     fputs(ds_cstr(&s), stdout);
     fflush(stdout);
     ds_destroy(&s);
-    status = run(target, command->name, argc - i, argv + i);
-    if (fflush(stdout)) {
-        return EXIT_FAILURE;
-    }
-    return status;
+    return run(target, command->name, argc - i, argv + i);
 }
