@@ -46,6 +46,7 @@
 
 VLOG_DEFINE_THIS_MODULE(auto_port);
 
+COVERAGE_DEFINE(auto_port_look);
 COVERAGE_DEFINE(auto_port_add);
 COVERAGE_DEFINE(auto_port_del);
 COVERAGE_DEFINE(auto_port_move);
@@ -99,6 +100,12 @@ COVERAGE_DEFINE(auto_port_txn_failed);
 /* How long (ms) to have VFs wait for ports at most, at a time. */
 #define PAUSE_MAX_MS 2000
 
+/* To see what is to be done all devices are looked at.  If that was in vain,
+ * as none that came or went needs a change, then as long as VFs come or go it
+ * is not done again for this long (ms), unless the database changes: a VF must
+ * not cost the more the more there are. */
+#define VAIN_MS 250
+
 /* What is known of the port of a device besides the rows. */
 struct port_state {
     struct virtnet_device *dev; /* Its VUID is the key in 'port_states'. */
@@ -146,6 +153,7 @@ static int portion = 16;            /* Changes in a transaction. */
 static bool more;                   /* Are there more to be made? */
 static int n_waiting;               /* Devices that came or went since then. */
 static bool wrote;                  /* Was there anything to be written? */
+static long long int vain_until = LLONG_MIN; /* VAIN_MS; time_msec(). */
 static long long int pause_end = LLONG_MAX; /* Of VFs; time_msec(). */
 
 /* Maps from VUID to "struct port_state". */
@@ -669,12 +677,13 @@ error_is_stale(const struct ovsrec_interface *iface,
             && !strcmp(netdev_get_name(dev->netdev), iface->name));
 }
 
-/* Must new ports wait?  VFs wait for theirs, and a portion is followed by the
- * next. */
-static bool
-is_held(void)
+/* Until when (time_msec()) must new ports wait?  VFs wait for theirs, and a
+ * portion is followed by the next. */
+static long long int
+held_until(void)
 {
-    return (time_msec() < hold_until && !virtnet_sriov_is_busy() && !more);
+    return (virtnet_sriov_is_busy() ? vain_until
+            : more ? LLONG_MIN : hold_until);
 }
 
 static void
@@ -684,12 +693,14 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
         .ovs = ovs,
         .names = SHASH_INITIALIZER(&r.names),
         .hotplug = SHASH_INITIALIZER(&r.hotplug),
-        .held = is_held(),
+        .held = time_msec() < held_until(),
     };
+    bool news = n_waiting > 0;
     struct virtnet_device *dev;
     struct shash_node *node;
     bool stale_error = false;
 
+    COVERAGE_INC(auto_port_look);
     next_check = LLONG_MAX;
     more = false;
     n_waiting = 0;
@@ -747,6 +758,8 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
     if (wrote) {
         COVERAGE_INC(auto_port_txn);
         VLOG_DBG("%d changes to ports", r.n_changes);
+    } else if (news && !r.held) {
+        vain_until = time_msec() + VAIN_MS;
     }
     free(r.rows);
     shash_destroy(&r.names);
@@ -883,6 +896,7 @@ follow_session(void)
     if (seqno != idl_seqno) {
         idl_seqno = seqno;
         retry_at = LLONG_MIN;
+        vain_until = LLONG_MIN;
         dirty = true;
     }
 }
@@ -898,8 +912,7 @@ may_reconcile(void)
 static long long int
 reconcile_at(void)
 {
-    return (!dirty ? next_check
-            : is_held() ? MAX(hold_until, retry_at) : retry_at);
+    return dirty ? MAX(held_until(), retry_at) : next_check;
 }
 
 /* VFs come and go by the hundred.  While a portion becomes ports, or its ports
