@@ -344,6 +344,8 @@ check-matrix:
 # built always.
 noinst_PROGRAMS += tests/guest/virtnet-guest
 tests_guest_virtnet_guest_SOURCES = \
+	tests/guest/guest-eal.c \
+	tests/guest/guest-eal.h \
 	tests/guest/guest-frame.c \
 	tests/guest/guest-frame.h \
 	tests/guest/guest-options.c \
@@ -356,7 +358,10 @@ tests_guest_virtnet_guest_LDADD = $(DPDK_LIBS)
 
 # The same for two switches at a time.
 check_PROGRAMS += tests/guest/virtnet-twins
-tests_guest_virtnet_twins_SOURCES = tests/guest/virtnet-twins.c
+tests_guest_virtnet_twins_SOURCES = \
+	tests/guest/guest-eal.c \
+	tests/guest/guest-eal.h \
+	tests/guest/virtnet-twins.c
 tests_guest_virtnet_twins_CPPFLAGS = -D_GNU_SOURCE
 tests_guest_virtnet_twins_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_twins_LDADD = $(DPDK_LIBS)

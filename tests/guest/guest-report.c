@@ -44,20 +44,6 @@ fail(const char *format, ...)
     state.failure = failure_buf;
 }
 
-/* Gives up at once: the command line or the system does not let us begin. */
-void
-die(const char *format, ...)
-{
-    va_list args;
-
-    fprintf(stderr, "virtnet-guest: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(2);
-}
-
 static void
 json_string(FILE *f, const char *s)
 {

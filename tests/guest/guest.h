@@ -17,7 +17,7 @@
 #ifndef GUEST_H
 #define GUEST_H 1
 
-/* What the parts of virtnet-guest share: guest-opt.c reads the command
+/* What the parts of virtnet-guest share: guest-options.c reads the command
  * line, virtnet-guest.c opens the devices and moves frames, and guest-report.c
  * says what came of it.  All of it in one thread, so all of it in the open. */
 
@@ -31,6 +31,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "guest-eal.h"
 #include "guest-frame.h"
 
 #define MAX_PORTS 32
@@ -201,13 +202,11 @@ extern unsigned int n_ports;
 /* What was received, by sender and queue; NULL if nothing. */
 extern struct flow *flows[GUEST_MAX_SENDERS][GUEST_MAX_QUEUES];
 
-/* guest-opt.c. */
+/* guest-options.c. */
 void parse_options(int argc, char *argv[]);
 
 /* guest-report.c. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void die(const char *format, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
 bool counts_loss(void);
 uint64_t port_acked(const struct port *);
 uint64_t port_written_off(const struct port *);

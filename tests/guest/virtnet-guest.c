@@ -42,7 +42,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,11 +53,9 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_malloc.h>
 #include <rte_mbuf.h>
 
 struct guest_state state = { .phase = "start" };
@@ -90,91 +87,17 @@ on_signal(int sig)
     state.stopping = 1;
 }
 
-/* Removes what DPDK leaves behind. */
 static void
-clean_up(void)
+remove_sockets(void)
 {
     for (unsigned int i = 0; i < n_ports; i++) {
         if (ports[i].opened && ports[i].server) {
             unlink(ports[i].socket);
         }
     }
-    rmdir(rte_eal_get_runtime_dir());
-}
-
-/* The driver waits for the switch to connect, for as long as it takes. */
-static void
-on_alarm(int sig)
-{
-    static const char msg[] =
-        "virtnet-guest: the switch did not connect in time\n";
-    ssize_t n = write(STDERR_FILENO, msg, sizeof msg - 1);
-
-    (void) sig;
-    (void) n;
-    clean_up();
-    _exit(1);
 }
 
 /* Starting. */
-
-static void
-start_eal(void)
-{
-    char lcores[512], mem[16], prefix[32];
-    const char *argv[24];
-    int argc = 0;
-
-    if (opt.lcore) {
-        snprintf(lcores, sizeof lcores, "0@%s", opt.lcore);
-    } else {
-        /* The thread may run wherever the process may: DPDK would pin it to
-         * the first CPU. */
-        size_t len = snprintf(lcores, sizeof lcores, "0@(");
-        const char *sep = "";
-        cpu_set_t set;
-
-        if (sched_getaffinity(0, sizeof set, &set)) {
-            die("sched_getaffinity: %s", strerror(errno));
-        }
-        for (int i = 0; i < CPU_SETSIZE && len < sizeof lcores - 16; i++) {
-            if (CPU_ISSET(i, &set)) {
-                len += snprintf(lcores + len, sizeof lcores - len, "%s%d",
-                                sep, i);
-                sep = ",";
-            }
-        }
-        snprintf(lcores + len, sizeof lcores - len, ")");
-    }
-    snprintf(mem, sizeof mem, "%u", opt.mem_mb);
-    snprintf(prefix, sizeof prefix, "virtnet-guest-%ld", (long) getpid());
-
-    argv[argc++] = "virtnet-guest";
-    if (opt.huge) {
-        argv[argc++] = "--in-memory";
-        argv[argc++] = "--single-file-segments";
-    } else {
-        /* Memory without hugepages is "legacy", which excludes --in-memory;
-         * without a shared configuration it leaves no files either. */
-        argv[argc++] = "--no-huge";
-        argv[argc++] = "--no-shconf";
-        argv[argc++] = "--file-prefix";
-        argv[argc++] = prefix;
-    }
-    argv[argc++] = "-m";
-    argv[argc++] = mem;
-    argv[argc++] = "--no-pci";
-    argv[argc++] = "--no-telemetry";
-    argv[argc++] = "--lcores";
-    argv[argc++] = lcores;
-    if (!opt.verbose) {
-        argv[argc++] = "--log-level=*:error";
-    }
-    argv[argc] = NULL;
-    if (rte_eal_init(argc, (char **) argv) < 0) {
-        die("cannot start DPDK: %s", rte_strerror(rte_errno));
-    }
-}
 
 /* A socket that a killed process left behind keeps us from listening. */
 static void
@@ -197,22 +120,6 @@ remove_stale_socket(const char *path)
         unlink(path);
     }
     close(fd);
-}
-
-static struct rte_mempool *
-create_pool(const struct port *p, const char *what, unsigned int n,
-            unsigned int room)
-{
-    char name[RTE_MEMPOOL_NAMESIZE];
-    struct rte_mempool *pool;
-
-    snprintf(name, sizeof name, "%s%u", what, (unsigned) (p - ports));
-    pool = rte_pktmbuf_pool_create(name, n, 256, 0, room, SOCKET_ID_ANY);
-    if (!pool) {
-        die("no memory for %u buffers of %u bytes (--mem): %s", n, room,
-            rte_strerror(rte_errno));
-    }
-    return pool;
 }
 
 /* Length of a flood's frames. */
@@ -247,8 +154,8 @@ static void
 start_port(struct port *p)
 {
     struct rte_eth_conf conf;
+    unsigned int i = p - ports;
     unsigned int room, n;
-    char name[32];
     uint64_t want;
     int err;
 
@@ -256,14 +163,7 @@ start_port(struct port *p)
         remove_stale_socket(p->socket);
     }
     p->opened = true;
-    snprintf(name, sizeof name, "net_virtio_user%u", (unsigned) (p - ports));
-    signal(SIGALRM, on_alarm);
-    alarm(opt.timeout_s + 1);
-    err = rte_eal_hotplug_add("vdev", name, p->devargs);
-    alarm(0);
-    if (err || rte_eth_dev_get_port_by_name(name, &p->id)) {
-        die("%s: cannot open a virtio device (%s)", p->socket, p->devargs);
-    }
+    p->id = guest_eal_open(i, p->devargs, opt.timeout_s + 1);
     if (rte_eth_dev_info_get(p->id, &p->info)) {
         die("%s: no device information", p->socket);
     }
@@ -319,8 +219,8 @@ start_port(struct port *p)
         die("%s: lro needs mergeable buffers", p->socket);
     }
     n = p->n_queues * p->queue_size;
-    p->rx_pool = create_pool(p, "rx", n * 2 + 1024,
-                             room + RTE_PKTMBUF_HEADROOM);
+    p->rx_pool = guest_eal_create_pool("rx", i, n * 2 + 1024, 256,
+                                       room + RTE_PKTMBUF_HEADROOM);
     /* A ring entry takes at most 8 pieces (an indirect table), and frees them
      * only when it is used again. */
     room = 2048;
@@ -331,7 +231,8 @@ start_port(struct port *p)
     } else {
         n = n * (opt.tso_len || opt.n_segs > 8 ? 8 : opt.n_segs) + 4096;
     }
-    p->tx_pool = create_pool(p, "tx", n, room + RTE_PKTMBUF_HEADROOM);
+    p->tx_pool = guest_eal_create_pool("tx", i, n, 256,
+                                       room + RTE_PKTMBUF_HEADROOM);
     if (opt.mode == MODE_FLOOD) {
         rte_mempool_obj_iter(p->tx_pool, fill_buffer, p);
     }
@@ -1232,8 +1133,8 @@ main(int argc, char *argv[])
     if (!scratch) {
         die("out of memory");
     }
-    atexit(clean_up);
-    start_eal();
+    guest_eal_start(opt.mem_mb, opt.huge, opt.lcore, opt.verbose,
+                    remove_sockets);
     state.hz = rte_get_tsc_hz();
     for (unsigned int i = 0; i < n_ports; i++) {
         start_port(&ports[i]);
@@ -1255,12 +1156,7 @@ main(int argc, char *argv[])
         write_report(opt.status_file);
     }
     for (unsigned int i = 0; i < n_ports; i++) {
-        char name[32];
-
-        rte_eth_dev_stop(ports[i].id);
-        snprintf(name, sizeof name, "net_virtio_user%u", i);
-        rte_eth_dev_close(ports[i].id);
-        rte_eal_hotplug_remove("vdev", name);
+        guest_eal_close(i, ports[i].id);
     }
     rte_eal_cleanup();
     return state.failure ? 1 : 0;

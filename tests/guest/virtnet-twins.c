@@ -45,7 +45,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,11 +53,11 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_dev.h>
 #include <rte_eal.h>
-#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+
+#include "guest-eal.h"
 
 #define N_SWITCHES 2
 #define MAX_PORTS 8
@@ -149,19 +148,6 @@ static const struct frame *burst[MAX_BURST];
 static unsigned int n_burst;
 static uint64_t n_sent, n_received, n_differ;
 
-static void __attribute__((format(printf, 1, 2), noreturn))
-die(const char *format, ...)
-{
-    va_list args;
-
-    fprintf(stderr, "virtnet-twins: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(2);
-}
-
 /* Random numbers that are the same everywhere. */
 static uint64_t random_state;
 
@@ -177,27 +163,13 @@ random_number(uint32_t n)
 /* Starting. */
 
 static void
-clean_up(void)
+remove_sockets(void)
 {
     for (unsigned int i = 0; i < n_ports; i++) {
         for (unsigned int s = 0; s < N_SWITCHES; s++) {
             unlink(ports[i].devices[s].socket);
         }
     }
-    rmdir(rte_eal_get_runtime_dir());
-}
-
-static void
-on_alarm(int sig)
-{
-    static const char msg[] =
-        "virtnet-twins: a switch did not connect in time\n";
-    ssize_t n = write(STDERR_FILENO, msg, sizeof msg - 1);
-
-    (void) sig;
-    (void) n;
-    clean_up();
-    _exit(1);
 }
 
 static void
@@ -288,89 +260,22 @@ parse_options(int argc, char *argv[])
 }
 
 static void
-start_eal(void)
-{
-    char mem[16], prefix[32], lcores[512];
-    const char *argv[16], *sep = "";
-    cpu_set_t set;
-    size_t len;
-    int argc = 0;
-
-    /* The thread may run wherever the process may: DPDK would pin it to the
-     * first processor. */
-    if (sched_getaffinity(0, sizeof set, &set)) {
-        die("sched_getaffinity: %s", strerror(errno));
-    }
-    len = snprintf(lcores, sizeof lcores, "0@(");
-    for (int i = 0; i < CPU_SETSIZE && len < sizeof lcores - 16; i++) {
-        if (CPU_ISSET(i, &set)) {
-            len += snprintf(lcores + len, sizeof lcores - len, "%s%d", sep,
-                            i);
-            sep = ",";
-        }
-    }
-    snprintf(lcores + len, sizeof lcores - len, ")");
-    snprintf(mem, sizeof mem, "%u", mem_mb);
-    snprintf(prefix, sizeof prefix, "virtnet-twins-%ld", (long) getpid());
-    argv[argc++] = "virtnet-twins";
-    argv[argc++] = "--no-huge";
-    argv[argc++] = "--no-shconf";
-    argv[argc++] = "--file-prefix";
-    argv[argc++] = prefix;
-    argv[argc++] = "-m";
-    argv[argc++] = mem;
-    argv[argc++] = "--no-pci";
-    argv[argc++] = "--no-telemetry";
-    argv[argc++] = "--lcores";
-    argv[argc++] = lcores;
-    if (!verbose) {
-        argv[argc++] = "--log-level=*:error";
-    }
-    argv[argc] = NULL;
-    if (rte_eal_init(argc, (char **) argv) < 0) {
-        die("cannot start DPDK: %s", rte_strerror(rte_errno));
-    }
-}
-
-static struct rte_mempool *
-create_pool(const char *what, unsigned int id, unsigned int n,
-            unsigned int room)
-{
-    char name[RTE_MEMPOOL_NAMESIZE];
-    struct rte_mempool *pool;
-
-    snprintf(name, sizeof name, "%s%u", what, id);
-    pool = rte_pktmbuf_pool_create(name, n, 0, 0,
-                                   room + RTE_PKTMBUF_HEADROOM,
-                                   SOCKET_ID_ANY);
-    if (!pool) {
-        die("no memory for %u buffers of %u bytes: %s", n, room,
-            rte_strerror(rte_errno));
-    }
-    return pool;
-}
-
-static void
 start_device(const struct port *p, struct device *d, unsigned int id)
 {
     struct rte_eth_dev_info info;
+    const unsigned int room = 2048 + RTE_PKTMBUF_HEADROOM;
     struct rte_mempool *rx_pool;
     struct rte_eth_conf conf;
-    char name[32], args[512];
+    char args[512];
     int err;
 
     unlink(d->socket);
-    snprintf(name, sizeof name, "net_virtio_user%u", id);
     snprintf(args, sizeof args, "path=%s,server=1,queues=1,queue_size=%u,"
              "mrg_rxbuf=%d,mac=02:76:00:00:00:%02x%s", d->socket, p->size,
              p->mrg, (unsigned int) (p - ports) + 1, p->extra);
-    signal(SIGALRM, on_alarm);
-    alarm(TIMEOUT_S);
-    err = rte_eal_hotplug_add("vdev", name, args);
-    alarm(0);
-    if (err || rte_eth_dev_get_port_by_name(name, &d->id)
-        || rte_eth_dev_info_get(d->id, &info)) {
-        die("%s: cannot open a virtio device (%s)", d->socket, args);
+    d->id = guest_eal_open(id, args, TIMEOUT_S);
+    if (rte_eth_dev_info_get(d->id, &info)) {
+        die("%s: no device information", d->socket);
     }
 
     memset(&conf, 0, sizeof conf);
@@ -397,8 +302,8 @@ start_device(const struct port *p, struct device *d, unsigned int id)
         || conf.txmode.offloads & ~info.tx_offload_capa) {
         die("%s: the device does not offer what is asked for", d->socket);
     }
-    rx_pool = create_pool("rx", id, p->size * 2 + 512, 2048);
-    d->tx_pool = create_pool("tx", id, p->size * 2 + 2048, 2048);
+    rx_pool = guest_eal_create_pool("rx", id, p->size * 2 + 512, 0, room);
+    d->tx_pool = guest_eal_create_pool("tx", id, p->size * 2 + 2048, 0, room);
     err = rte_eth_dev_configure(d->id, 1, 1, &conf);
     if (!err) {
         err = rte_eth_rx_queue_setup(d->id, 0, p->size, SOCKET_ID_ANY, NULL,
@@ -985,8 +890,7 @@ main(int argc, char *argv[])
     if (!arena) {
         die("out of memory");
     }
-    atexit(clean_up);
-    start_eal();
+    guest_eal_start(mem_mb, false, NULL, verbose, remove_sockets);
     window = UINT_MAX;
     for (unsigned int i = 0; i < n_ports; i++) {
         for (unsigned int s = 0; s < N_SWITCHES; s++) {
@@ -1000,12 +904,8 @@ main(int argc, char *argv[])
     run_commands();
     for (unsigned int i = 0; i < n_ports * N_SWITCHES; i++) {
         struct device *d = &ports[i / N_SWITCHES].devices[i % N_SWITCHES];
-        char name[32];
 
-        rte_eth_dev_stop(d->id);
-        snprintf(name, sizeof name, "net_virtio_user%u", i);
-        rte_eth_dev_close(d->id);
-        rte_eal_hotplug_remove("vdev", name);
+        guest_eal_close(i, d->id);
     }
     rte_eal_cleanup();
     return 0;
