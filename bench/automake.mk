@@ -13,12 +13,16 @@
 # limitations under the License.
 
 noinst_PROGRAMS += bench/memcpy-rate
-bench_memcpy_rate_SOURCES = bench/memcpy-rate.c
+bench_memcpy_rate_SOURCES = \
+	bench/measure.h \
+	bench/memcpy-rate.c
 bench_memcpy_rate_CPPFLAGS =
 bench_memcpy_rate_CFLAGS = $(WARNING_CFLAGS)
 
 noinst_PROGRAMS += bench/core-distance
-bench_core_distance_SOURCES = bench/core-distance.c
+bench_core_distance_SOURCES = \
+	bench/core-distance.c \
+	bench/measure.h
 bench_core_distance_CPPFLAGS =
 bench_core_distance_CFLAGS = $(WARNING_CFLAGS) -pthread
 
@@ -34,7 +38,9 @@ EXTRA_DIST += \
 
 # Costs of flows.
 noinst_PROGRAMS += bench/bench-flows
-bench_bench_flows_SOURCES = bench/bench-flows.c
+bench_bench_flows_SOURCES = \
+	bench/bench-flows.c \
+	bench/measure.h
 bench_bench_flows_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
 	-I$(srcdir)/netdev-virtio-emu/soft
@@ -50,6 +56,7 @@ bench_bench_flows_DEPENDENCIES = \
 noinst_PROGRAMS += bench/bench-virtq
 bench_bench_virtq_SOURCES = \
 	bench/bench-virtq.c \
+	bench/measure.h \
 	tests/virtq-driver.c \
 	tests/virtq-driver.h
 bench_bench_virtq_CPPFLAGS = \

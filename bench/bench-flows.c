@@ -37,6 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure.h"
 #include "netlink.h"
 #include "odp-util.h"
 #include "openvswitch/match.h"
@@ -111,17 +112,6 @@ put_flow(const struct match *match, const ovs_u128 *ufid)
     assert(!reason);
     assert(!soft_flow_class.put(&in->up, ufid, match, &compiled, NULL,
                                 &reason));
-}
-
-/* Time. */
-
-static uint64_t
-now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
 }
 
 static size_t
@@ -219,21 +209,6 @@ report(const char *name, uint32_t n_flows, double value, const char *unit,
             fprintf(json, "null}\n");
         }
     }
-}
-
-static int
-compare_doubles(const void *a_, const void *b_)
-{
-    const double *a = a_, *b = b_;
-
-    return *a < *b ? -1 : *a > *b;
-}
-
-static double
-median(double values[], size_t n)
-{
-    qsort(values, n, sizeof *values, compare_doubles);
-    return values[n / 2];
 }
 
 /* Another thread puts and deletes flows of its own without rest, as fast as it

@@ -38,8 +38,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "measure.h"
 #include "tests/virtq-driver.h"
 #include "util.h"
 
@@ -101,15 +101,6 @@ guest_uninit(struct guest *g)
     free(g->tables);
 }
 
-static uint64_t
-now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
-}
-
 struct row {
     bool packed;
     bool indirect;
@@ -155,7 +146,7 @@ run(const struct row *row, unsigned int n)
             assert(vd_add(&rx.vd, &piece, 1, VD_DIRECT) >= 0);
         }
 
-        start = now();
+        start = now_ns();
         assert(virtq_recv_burst(&tx.q, frames, burst) == burst);
         if (row->forward) {
             for (unsigned int i = 0; i < burst; i++) {
@@ -169,7 +160,7 @@ run(const struct row *row, unsigned int n)
         }
         virtq_recv_done(&tx.q, frames, burst);
         virtq_should_notify(&tx.q);
-        spent += now() - start;
+        spent += now_ns() - start;
 
         for (unsigned int i = 0; i < burst; i++) {
             assert(vd_get(&tx.vd, &used) >= 0);
@@ -181,14 +172,6 @@ run(const struct row *row, unsigned int n)
     guest_uninit(&tx);
     guest_uninit(&rx);
     return (double) spent / ROUND_UP(n, burst);
-}
-
-static int
-compare_doubles(const void *a_, const void *b_)
-{
-    const double *a = a_, *b = b_;
-
-    return *a < *b ? -1 : *a > *b;
 }
 
 int
@@ -245,10 +228,8 @@ main(int argc, char *argv[])
         const char *ring = r->packed ? "packed" : "split";
         const char *table = r->indirect ? "indirect" : "direct";
         const char *what = r->forward ? "forward" : "take";
-        double ns;
+        double ns = median(r->ns, n_rounds);
 
-        qsort(r->ns, n_rounds, sizeof *r->ns, compare_doubles);
-        ns = r->ns[n_rounds / 2];
         printf("%-7s %-9s %-9s %6"PRIu32" %9.1f %8.2f %7.2f\n", ring, table,
                what, r->len, ns, 1e3 / ns, r->forward ? r->len / ns : 0);
         if (json) {

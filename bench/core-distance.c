@@ -27,40 +27,18 @@
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "measure.h"
 
 #define N_WINDOWS 1000
 #define N_TRIPS 100             /* In a window. */
 
 static _Alignas(128) atomic_uint line;
 static int cpus[2];
-
-static int64_t
-now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
-static void
-move_to(int cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(0, sizeof set, &set)) {
-        perror("sched_setaffinity");
-        exit(1);
-    }
-}
 
 /* Waits until the line has 'value', and makes it the next one. */
 static void

@@ -23,34 +23,16 @@
  * Prints the median of 11 windows, in millions a second. */
 
 #define _GNU_SOURCE
-#include <inttypes.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "measure.h"
 
 #define N_BUFFERS 256
 #define N_WINDOWS 11
 #define WINDOW_NS 100000000
-
-static int64_t
-now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
-static int
-compare_doubles(const void *a_, const void *b_)
-{
-    const double *a = a_, *b = b_;
-
-    return *a < *b ? -1 : *a > *b;
-}
 
 int
 main(int argc, char *argv[])
@@ -58,19 +40,13 @@ main(int argc, char *argv[])
     double rates[N_WINDOWS];
     size_t size, room;
     char *from, *to;
-    cpu_set_t cpus;
 
     size = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
     if (!size || size > 1 << 20) {
         fprintf(stderr, "usage: %s SIZE CPU\n", argv[0]);
         return 2;
     }
-    CPU_ZERO(&cpus);
-    CPU_SET(atoi(argv[2]), &cpus);
-    if (sched_setaffinity(0, sizeof cpus, &cpus)) {
-        perror("sched_setaffinity");
-        return 1;
-    }
+    move_to(atoi(argv[2]));
 
     /* Buffers lie as those of a driver do: each with some headroom. */
     room = (size < 2048 ? 2048 : size) + 128;
@@ -97,8 +73,7 @@ main(int argc, char *argv[])
         } while (end - start < WINDOW_NS);
         rates[w] = n * 1e3 / (end - start);
     }
-    qsort(rates, N_WINDOWS, sizeof rates[0], compare_doubles);
-    printf("%.4f\n", rates[N_WINDOWS / 2]);
+    printf("%.4f\n", median(rates, N_WINDOWS));
     free(from);
     free(to);
     return 0;
