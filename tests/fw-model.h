@@ -87,6 +87,27 @@ unsigned int fw_n_vfs(void);
 /* What the last refusal was about, for messages. */
 const char *fw_last_refusal(void);
 
+/* A main loop: does RUN until COND, and sleeps as WAIT says.  Gives up after
+ * half a minute, with COND as the string WHAT, and with the number of the CALL
+ * that was told to fail. */
+#define FW_RUN_UNTIL(RUN, WAIT, COND, WHAT, CALL)                           \
+    do {                                                                    \
+        long long int deadline = time_msec() + 30000;                       \
+        for (;;) {                                                          \
+            RUN;                                                            \
+            if (COND) {                                                     \
+                break;                                                      \
+            }                                                               \
+            if (time_msec() > deadline) {                                   \
+                ovs_fatal(0, "line %d: no %s (%s; call %u fails)",          \
+                          __LINE__, WHAT, fw_last_refusal(), CALL);         \
+            }                                                               \
+            WAIT;                                                           \
+            poll_timer_wait(1);                                             \
+            poll_block();                                                   \
+        }                                                                   \
+    } while (0)
+
 /* The host.  Functions are known by their vhca id: static PF N is 100 + N, a
  * hotplugged one 200 + N, and VF V of static PF N is 300 + N * max_vfs + V. */
 

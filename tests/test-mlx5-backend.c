@@ -51,22 +51,8 @@ static unsigned int failing;    /* Number of the call that fails. */
 
 /* Runs the main loop until COND. */
 #define RUN_UNTIL(COND)                                                     \
-    do {                                                                    \
-        long long int deadline = time_msec() + 30000;                       \
-        for (;;) {                                                          \
-            virtnet_controller_run();                                       \
-            if (COND) {                                                     \
-                break;                                                      \
-            }                                                               \
-            if (time_msec() > deadline) {                                   \
-                ovs_fatal(0, "line %d: no %s (%s; call %u fails)",          \
-                          __LINE__, #COND, fw_last_refusal(), failing);     \
-            }                                                               \
-            virtnet_controller_wait();                                      \
-            poll_timer_wait(1);                                             \
-            poll_block();                                                   \
-        }                                                                   \
-    } while (0)
+    FW_RUN_UNTIL(virtnet_controller_run(), virtnet_controller_wait(), COND, \
+                 #COND, failing)
 
 /* What has come out. */
 static struct {

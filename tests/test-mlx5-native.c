@@ -104,22 +104,7 @@ run(void)
 
 /* Runs the main loop until COND. */
 #define WAIT_UNTIL(COND)                                                    \
-    do {                                                                    \
-        long long int deadline = time_msec() + 20000;                       \
-        for (;;) {                                                          \
-            run();                                                          \
-            if (COND) {                                                     \
-                break;                                                      \
-            }                                                               \
-            if (time_msec() > deadline) {                                   \
-                ovs_fatal(0, "line %d: no %s (%s; call %u fails)",          \
-                          __LINE__, #COND, fw_last_refusal(), failing);     \
-            }                                                               \
-            mlx5_native_wait(native);                                       \
-            poll_timer_wait(1);                                             \
-            poll_block();                                                   \
-        }                                                                   \
-    } while (0)
+    FW_RUN_UNTIL(run(), mlx5_native_wait(native), COND, #COND, failing)
 
 static void
 start(const struct fw_config *config)
