@@ -77,7 +77,6 @@ virtnet_device_set_port_status(struct virtnet_device *dev, const char *status)
     if (!nullable_string_is_equal(dev->port_status, status)) {
         free(dev->port_status);
         dev->port_status = nullable_xstrdup(status);
-        virtnet_controller_device_changed(dev);
     }
 }
 

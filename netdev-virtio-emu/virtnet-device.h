@@ -374,8 +374,10 @@ void virtnet_device_step_done(struct virtnet_device *, int error,
 
 /* For everybody. */
 
-/* Sets dev->port_status to a copy of 'status', or to nothing if it is NULL,
- * and informs the observers if that is a change.  Main thread. */
+/* Sets dev->port_status to a copy of 'status', or to nothing if it is NULL.
+ * The observers are not told: it is there for those who ask, and when a bridge
+ * goes, Open vSwitch would look at all ports for each whose device is said to
+ * have changed.  Main thread. */
 void virtnet_device_set_port_status(struct virtnet_device *,
                                     const char *status);
 
