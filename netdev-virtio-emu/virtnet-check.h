@@ -42,7 +42,8 @@ int virtnet_check_queue_size(unsigned long long int size, char **errp);
 
 /* Number of data queue pairs of a PF. */
 int virtnet_check_queue_pairs(unsigned long long int pairs,
-                              const struct virtnet_backend_caps *, char **errp);
+                              const struct virtnet_backend_caps *,
+                              char **errp);
 
 /* Feature bits that a device is to offer. */
 int virtnet_check_features(uint64_t features,

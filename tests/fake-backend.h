@@ -18,8 +18,8 @@
 #define FAKE_BACKEND_H 1
 
 /* A backend that exists only in unit tests.  It is written from
- * virtnet-backend-provider.h alone, can be told to fail at any step, and counts
- * what is alive, so that every failure can be shown to leave nothing
+ * virtnet-backend-provider.h alone, can be told to fail at any step, and
+ * counts what is alive, so that every failure can be shown to leave nothing
  * behind. */
 
 #include <stdbool.h>

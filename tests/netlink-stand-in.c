@@ -17,9 +17,9 @@
 /* Stands between a program and netlink, as a library to be preloaded: answers
  * what the program asks of generic netlink and appends each request for
  * devlink to the file that $DEVLINK_REQUESTS names, one line of hexadecimal
- * digits each, the sequence number, the version (which the kernel does not look
- * at, and iproute2 sets or not) and padding zeroed.  So the requests of the
- * devlink program can be had where the kernel has no devlink.
+ * digits each, the sequence number, the version (which the kernel does not
+ * look at, and iproute2 sets or not) and padding zeroed.  So the requests of
+ * the devlink program can be had where the kernel has no devlink.
  *
  * Only what a program sends is of interest: all requests are acknowledged, and
  * lists are empty. */

@@ -43,7 +43,8 @@
  * Packets come from a guest by way of the kernel, which vouches for lengths
  * alone.  Checksums that the kernel has left to the hardware are completed
  * here.  Merged packets cannot be: generic receive offload of the representor
- * is switched off, and what is too long nevertheless is dropped and counted. */
+ * is switched off, and what is too long nevertheless is dropped and
+ * counted. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -21,8 +21,8 @@
  *
  * In client mode the switch connects to a socket that a front end makes, which
  * for most of a thousand VFs will be later, or never.  Until there is one, a
- * device costs an entry in a table: no socket, no memory of librte_vhost, which
- * has room for 1024 sockets only, and nobody who tries to connect every
+ * device costs an entry in a table: no socket, no memory of librte_vhost,
+ * which has room for 1024 sockets only, and nobody who tries to connect every
  * second.
  *
  * The kernel tells about new files of the directories concerned (inotify(7)).

@@ -17,8 +17,8 @@
 #ifndef SOFT_FORWARD_H
 #define SOFT_FORWARD_H 1
 
-/* Frames of guests that the software eSwitch forwards: from guest to guest they
- * are copied once.
+/* Frames of guests that the software eSwitch forwards: from guest to guest
+ * they are copied once.
  *
  * Only the start of a frame, where its headers are, is copied into a buffer of
  * ours first: what is looked up, and perhaps rewritten, must be what the
@@ -40,7 +40,6 @@
 #define SOFT_HEAD_SIZE 128
 #define SOFT_HEAD_ROOM 16
 
-struct dp_packet_batch;
 struct soft_flow;
 struct soft_rep;
 struct virtq_frame;
@@ -50,8 +49,7 @@ struct soft_forward {
     uint32_t rest;              /* Map of those without flow. */
     uint32_t packets;           /* Those that must become packets first. */
 
-    /* Of all frames: their start, of which 'linear' bytes are there and where
-     * there is nothing of the frame before 'data'. */
+    /* Of all frames: the start, a copy in 'buffers'. */
     struct soft_frame heads[NETDEV_MAX_BURST];
     OVS_ALIGNED_VAR(8) uint8_t buffers[NETDEV_MAX_BURST][SOFT_HEAD_ROOM
                                                          + SOFT_HEAD_SIZE];
@@ -77,8 +75,8 @@ bool soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
                   unsigned int n, bool requests, struct soft_forward *fwd);
 
 /* Forwards the packets of 'batch', which have been made of those frames that
- * are in 'map', in this order, and counts them in the flows.  Those that cannot
- * be forwarded after all stay in 'batch', for Open vSwitch. */
+ * are in 'map', in this order, and counts them in the flows.  Those that
+ * cannot be forwarded after all stay in 'batch', for Open vSwitch. */
 void soft_forward_packets(struct soft_rep *rep, struct soft_forward *fwd,
                           uint32_t map, struct dp_packet_batch *batch);
 

@@ -23,14 +23,14 @@
  * takes a cache line of the guest's to this processor.  So a queue that has
  * had nothing for a while is not polled any more: the driver is asked for
  * notifications, and the packet thread's loop leaves the queue out (see
- * pmd-awake.h, in vswitchd-patches/).  The kick, an eventfd, is in an epoll set
- * of the packet thread, which that looks at every 30 us or so.
+ * pmd-awake.h, in vswitchd-patches/).  The kick, an eventfd, is in an epoll
+ * set of the packet thread, which that looks at every 30 us or so.
  *
  * Why not a thread that waits in epoll_wait() all the time: the packet thread
  * would still have to look for its messages, and where processors are busy, it
  * runs when the scheduler thinks fit, which can take milliseconds.  To look
- * costs a system call that finds nothing, 1 % of a packet thread, and that only
- * while queues sleep.
+ * costs a system call that finds nothing, 1 % of a packet thread, and that
+ * only while queues sleep.
  *
  * The eventfd is watched by edges, and never read: it belongs to the front
  * end, and might block.  Each write is an edge.

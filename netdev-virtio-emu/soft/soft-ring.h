@@ -28,10 +28,11 @@
  * =======
  *
  * All members are protected by 'lock'.  A packet thread takes it for a burst.
- * A thread of librte_vhost takes it to set up a ring, with soft_ring_publish(),
- * and to take it away again, with soft_ring_withdraw(), which it must do
- * before it carries out any message that unmaps memory, moves the ring or
- * closes its file descriptors.  So nothing waits for longer than a burst.
+ * A thread of librte_vhost takes it to set up a ring, with
+ * soft_ring_publish(), and to take it away again, with soft_ring_withdraw(),
+ * which it must do before it carries out any message that unmaps memory, moves
+ * the ring or closes its file descriptors.  So nothing waits for longer than a
+ * burst.
  *
  * Counters outlive rings: they go on in the next one. */
 

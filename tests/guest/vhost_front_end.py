@@ -34,7 +34,7 @@ NEED_REPLY = 8                  # Flag of messages.
 F_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 11, 1 << 22
 F_LOG_ALL, F_PROTOCOL_FEATURES, F_VERSION_1 = 1 << 26, 1 << 30, 1 << 32
 
-NEXT = 1                        # Descriptor flag.
+NEXT, WRITE = 1, 2              # Descriptor flags.
 SIZE = 256                      # Descriptors of each ring.
 MEMORY = 4 << 20                # Bytes of guest memory, ...
 GPA, VA = 0x100000, 0x7f0000000000  # ... and where they are said to be.
