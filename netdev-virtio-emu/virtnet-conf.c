@@ -628,13 +628,6 @@ check_together(struct virtnet_conf *conf)
 }
 
 static void
-conf_init(struct virtnet_conf *conf)
-{
-    memset(conf, 0, sizeof *conf);
-    conf->values = xcalloc(virtnet_n_settings, sizeof *conf->values);
-}
-
-static void
 conf_parse(struct virtnet_conf *conf, const char *text)
 {
     struct parser p = { .conf = conf, .p = text, .line = 1 };
@@ -650,13 +643,6 @@ conf_parse(struct virtnet_conf *conf, const char *text)
         syntax_error(&p, "text behind the object");
     }
     check_together(conf);
-}
-
-void
-virtnet_conf_parse(struct virtnet_conf *conf, const char *text)
-{
-    conf_init(conf);
-    conf_parse(conf, text);
 }
 
 /* Reads the regular file 'fd' into 'text', which has CONF_MAX_SIZE + 1 bytes.
@@ -691,7 +677,8 @@ virtnet_conf_read(struct virtnet_conf *conf, const char *path)
 {
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-    conf_init(conf);
+    memset(conf, 0, sizeof *conf);
+    conf->values = xcalloc(virtnet_n_settings, sizeof *conf->values);
     if (fd < 0) {
         conf->missing = errno == ENOENT;
         problem(conf, 0, NULL, "%s", strerror(errno));

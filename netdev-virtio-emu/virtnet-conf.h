@@ -88,10 +88,8 @@ struct virtnet_conf {
     bool missing;               /* Is there no such file? */
 };
 
-/* Reads the file 'path'.  virtnet_conf_parse() is the part that can be tested
- * without a file. */
+/* Reads the file 'path'. */
 void virtnet_conf_read(struct virtnet_conf *, const char *path);
-void virtnet_conf_parse(struct virtnet_conf *, const char *text);
 void virtnet_conf_destroy(struct virtnet_conf *);
 
 /* Appends a line of verdict on the file 'path', or one for each problem. */

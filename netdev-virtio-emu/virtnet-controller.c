@@ -26,7 +26,6 @@
 #include "coverage.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "simap.h"
 #include "smap.h"
 #include "timeval.h"
 #include "util.h"
@@ -676,10 +675,4 @@ struct virtnet_backend *
 virtnet_controller_backend(void)
 {
     return ctl.backend;
-}
-
-void
-virtnet_controller_get_memory_usage(struct simap *usage)
-{
-    simap_increase(usage, "virtnet-devices", virtnet_controller_n_devices());
 }

@@ -49,8 +49,6 @@
 #include "virtnet-device.h"
 #include "virtnet-settings.h"
 
-struct simap;
-
 enum virtnet_event {
     VIRTNET_EVENT_ADDED,        /* Plugged: has identity and representor. */
     VIRTNET_EVENT_CHANGED,      /* Driver, configuration or port changed. */
@@ -165,10 +163,6 @@ int virtnet_controller_start_hotplug(const struct virtnet_hotplug_request *,
                                      struct virtnet_device **devp,
                                      char **errp);
 
-/* The same for those who do not wait. */
-int virtnet_controller_hotplug(const struct virtnet_hotplug_request *,
-                               struct virtnet_device **devp, char **errp);
-
 /* Unplugs 'dev' and forgets it.  Without 'force', refuses while a driver holds
  * it.  Invalidates the caller's pointer on success.  Returns -EINPROGRESS, as
  * above, only without 'force'. */
@@ -191,8 +185,5 @@ int virtnet_controller_unplug(struct virtnet_device *dev, bool force,
 int virtnet_controller_apply_config(struct virtnet_device *dev,
                                     const struct virtnet_device_config *new,
                                     char **errp);
-
-/* For memory/show. */
-void virtnet_controller_get_memory_usage(struct simap *);
 
 #endif /* virtnet-controller.h */

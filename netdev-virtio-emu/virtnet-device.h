@@ -32,7 +32,7 @@
  * Life cycle
  * ==========
  *
- *          virtnet_device_new()          driver writes the status register
+ *          virtnet_device_init()         driver writes the status register
  *                  |                      +-----------------------------+
  *                  v                      |                             |
  *              CREATED --> DRIVER_FOUND --> FEATURES_OK --> DRIVER_OK --+

@@ -279,13 +279,6 @@ virtnet_controller_start_hotplug(const struct virtnet_hotplug_request *req,
     return error;
 }
 
-int
-virtnet_controller_hotplug(const struct virtnet_hotplug_request *req,
-                           struct virtnet_device **devp, char **errp)
-{
-    return virtnet_controller_start_hotplug(req, NULL, NULL, devp, errp);
-}
-
 static void
 finish_unplug(struct virtnet_device *dev)
 {

@@ -1154,19 +1154,6 @@ virtnet_record_reader_finish(struct virtnet_record_reader *r,
     return n;
 }
 
-size_t
-virtnet_recovery_load_all(const char *dir, struct virtnet_record ***recordsp)
-{
-    struct virtnet_record_reader *r;
-
-    virtnet_recovery_flush();
-    r = virtnet_recovery_read(dir);
-    while (record_reader_step(r)) {
-        continue;
-    }
-    return virtnet_record_reader_finish(r, recordsp);
-}
-
 void
 virtnet_records_destroy(struct virtnet_record **records, size_t n)
 {

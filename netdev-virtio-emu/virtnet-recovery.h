@@ -83,24 +83,22 @@ void virtnet_recovery_check_firmware(const char *dir,
 void virtnet_recovery_flush(void);
 bool virtnet_recovery_is_flushed(void);
 
-/* Reads all records of 'dir', PFs before VFs and in order of 'pf_id', so that
- * ids and SF numbers come back as they were.  Stores an array in '*recordsp'
- * and returns its size; the caller frees it with virtnet_records_destroy(). */
-size_t virtnet_recovery_load_all(const char *dir,
-                                 struct virtnet_record ***recordsp);
-void virtnet_records_destroy(struct virtnet_record **records, size_t n);
-
-/* Does the same in slices.  virtnet_recovery_read() begins, and until the end
- * nothing may be saved to 'dir' that has not been flushed;
- * virtnet_record_reader_run() reads some records, as long as 'slice' lasts,
- * and returns true if that were the last ones; virtnet_record_reader_finish()
- * returns what virtnet_recovery_load_all() does, and frees the reader. */
+/* Reads all records of a directory, in slices.  virtnet_recovery_read()
+ * begins, and until the end nothing may be saved to 'dir' that has not been
+ * flushed; virtnet_record_reader_run() reads some records, as long as 'slice'
+ * lasts, and returns true if that were the last ones. */
 struct virtnet_slice;
 struct virtnet_record_reader *virtnet_recovery_read(const char *dir);
 bool virtnet_record_reader_run(struct virtnet_record_reader *,
                                struct virtnet_slice *);
+
+/* Frees the reader.  Stores an array of the records in '*recordsp', PFs before
+ * VFs and in order of 'pf_id', so that ids and SF numbers come back as they
+ * were, and returns its size; the caller frees it with
+ * virtnet_records_destroy(). */
 size_t virtnet_record_reader_finish(struct virtnet_record_reader *,
                                     struct virtnet_record ***recordsp);
+void virtnet_records_destroy(struct virtnet_record **records, size_t n);
 
 /* Copies 'record' into 'dev', which is fresh from "device_alloc". */
 void virtnet_record_to_device(const struct virtnet_record *record,

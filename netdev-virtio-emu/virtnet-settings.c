@@ -219,20 +219,6 @@ virtnet_settings_from_smap(struct virtnet_settings *settings,
     }
 }
 
-void
-virtnet_settings_destroy(struct virtnet_settings *settings)
-{
-    for (size_t i = 0; i < virtnet_n_settings; i++) {
-        const struct virtnet_setting *s = &virtnet_settings_table[i];
-
-        if (s->type == VIRTNET_SETTING_STRING
-            || s->type == VIRTNET_SETTING_MAC
-            || s->type == VIRTNET_SETTING_HEX) {
-            setting_store(settings, s, NULL);
-        }
-    }
-}
-
 bool
 virtnet_settings_problems(struct virtnet_json *j, const char *key)
 {

@@ -109,7 +109,6 @@ struct virtnet_settings {
 void virtnet_settings_from_smap(struct virtnet_settings *settings,
                                 const struct smap *other_config,
                                 bool ports_only);
-void virtnet_settings_destroy(struct virtnet_settings *settings);
 
 /* Adds member 'key', an array of what is wrong with the settings, a line each,
  * if anything is.  Returns true if there is.  'j' may be NULL.  Main

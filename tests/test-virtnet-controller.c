@@ -86,7 +86,8 @@ plug(const struct virtnet_hotplug_request *req)
 {
     struct virtnet_device *dev;
     char *detail;
-    int error = virtnet_controller_hotplug(req, &dev, &detail);
+    int error = virtnet_controller_start_hotplug(req, NULL, NULL, &dev,
+                                                 &detail);
 
     if (error) {
         fprintf(stderr, "unexpected error %d: %s\n", error, detail);
@@ -107,7 +108,8 @@ plug_fails(const struct virtnet_hotplug_request *req, int expected)
     int added = n_events[VIRTNET_EVENT_ADDED];
     struct virtnet_device *dev;
     char *detail;
-    int error = virtnet_controller_hotplug(req, &dev, &detail);
+    int error = virtnet_controller_start_hotplug(req, NULL, NULL, &dev,
+                                                 &detail);
 
     if (error != expected) {
         fprintf(stderr, "error %d (%s) instead of %d\n", error,
@@ -160,7 +162,8 @@ test_start(void)
 
     CHECK(!virtnet_controller_is_running(&reason) && !reason);
     req = good_request(mac, 0);
-    CHECK(virtnet_controller_hotplug(&req, &dev, &detail) == -ENODEV);
+    CHECK(virtnet_controller_start_hotplug(&req, NULL, NULL, &dev, &detail)
+          == -ENODEV);
     free(detail);
 
     smap_add(&config, "virtnet-backend", "nonesuch");

@@ -171,7 +171,7 @@ test_sf_pool(void)
     char *detail;
 
     virtnet_controller_run();
-    CHECK(virtnet_controller_hotplug(&req, &dev, &detail)
+    CHECK(virtnet_controller_start_hotplug(&req, NULL, NULL, &dev, &detail)
           == VIRTNET_E_SF_POOL_BUSY);
     free(detail);
     CHECK(set_vfs(0, 1) == VIRTNET_E_SF_POOL_BUSY);
