@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -288,6 +289,8 @@ print_man(void)
          ".SH ENVIRONMENT\n"
          ".TP\n.B OVS_RUNDIR\nDirectory of the daemon's pidfile and control "
          "socket.\n"
+         ".TP\n.B OVS_CTL_TIMEOUT\nSeconds after which to give up if there "
+         "is no answer.\nThe default is never.\n"
          ".SH \"SEE ALSO\"\n"
          "\\fBovs\\-vswitchd\\fR(8), \\fBovs\\-appctl\\fR(8), "
          "\\fBovs\\-vswitchd.conf.db\\fR(5)");
@@ -313,8 +316,26 @@ usage_error(const struct virtnet_command *command, const char *error)
 OVS_NO_RETURN static void
 no_daemon(const char *what, int error)
 {
+    /* What a socket says when the time that it was given is over. */
+    if (error == EAGAIN) {
+        error = ETIMEDOUT;
+    }
     fprintf(stderr, "virtnet: %s: %s\n", what, strerror(error));
     exit(EXIT_FAILURE);
+}
+
+/* Has whoever waits for the daemon by 'fd' give up after as many seconds as
+ * the environment says, as ovs-appctl does; by default never. */
+static void
+limit_patience(int fd)
+{
+    const char *s = getenv("OVS_CTL_TIMEOUT");
+    struct timeval patience = { .tv_sec = s ? atoi(s) : 0 };
+
+    if (patience.tv_sec > 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    }
 }
 
 /* The daemon's control socket speaks JSON-RPC 1.0, RFC 7047, section 4.1, one
@@ -331,6 +352,7 @@ connect_to(const char *path)
     }
     strcpy(un.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    limit_patience(fd);
     if (fd < 0 || connect(fd, (struct sockaddr *) &un, sizeof un)) {
         no_daemon(path, errno);
     }
