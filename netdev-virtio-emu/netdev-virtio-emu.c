@@ -611,6 +611,16 @@ option_number(const struct smap *args, const char *key, int base,
     return 0;
 }
 
+void
+virtio_emu_set_warning(struct netdev *netdev, const char *warning)
+{
+    struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+
+    free(nd->config_warning);
+    nd->config_warning = nullable_xstrdup(warning);
+    netdev_change_seq_changed(netdev);
+}
+
 /* A device that took its time, for Interface 'name_', is there, or not. */
 static void
 virtio_emu_hotplugged(struct virtnet_device *dev OVS_UNUSED, int error,
@@ -627,9 +637,7 @@ virtio_emu_hotplugged(struct virtnet_device *dev OVS_UNUSED, int error,
         VLOG_WARN("%s: no device: %s", name, text);
     }
     if (nd) {
-        free(nd->config_warning);
-        nd->config_warning = nullable_xstrdup(text);
-        netdev_change_seq_changed(&nd->up);
+        virtio_emu_set_warning(&nd->up, text);
     }
     free(text);
     free(key);
@@ -736,9 +744,8 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
             char *warning = virtnet_row_changed(virtio_emu_dev(nd), &nd->args,
                                                 args);
 
-            free(nd->config_warning);
-            nd->config_warning = warning;
-            netdev_change_seq_changed(netdev);
+            virtio_emu_set_warning(netdev, warning);
+            free(warning);
             smap_destroy(&nd->args);
             smap_clone(&nd->args, args);
             free(key);

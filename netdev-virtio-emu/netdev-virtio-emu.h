@@ -70,6 +70,10 @@ bool virtio_emu_is(const struct netdev *netdev);
  * 'netdev' is of another class.  Valid until the caller quiesces. */
 struct virtnet_device *virtio_emu_get_device(const struct netdev *netdev);
 
+/* Main thread only: the status of 'netdev', which is of this class, says
+ * 'warning', or nothing if that is NULL. */
+void virtio_emu_set_warning(struct netdev *netdev, const char *warning);
+
 /* Main thread only: from now on flows of 'netdev' may be offloaded, or may
  * not, whatever device it is bound to. */
 void virtio_emu_set_offload(struct netdev *netdev, bool offload);

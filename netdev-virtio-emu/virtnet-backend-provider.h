@@ -86,6 +86,11 @@
  * 'force'.  What undoes a step never waits: what has to be done for it later,
  * the backend does with data of its own, and the device may be gone by then.
  *
+ * "apply_config" may take its time likewise, and then the backend calls
+ * virtnet_device_config_done().  The device lives on meanwhile, with its old
+ * configuration; if it is unplugged nobody waits any more: after
+ * "device_destruct" nothing is called.
+ *
  * The reason for so many steps is the hardware: firmware, devlink and the host
  * are three parties that may each refuse, and a device that is half made must
  * be whole or gone.  A software backend may do nothing in some of them.
@@ -301,7 +306,8 @@ struct virtnet_backend_class {
     /* Puts 'new' in force, where it differs from dev->config in the members
      * that 'changed' names.  All or nothing.  The controller has checked that
      * the rules about a bound driver are kept, and on success assigns
-     * dev->config.  Optional: NULL if nothing can be changed. */
+     * dev->config.  While one is under way (-EINPROGRESS) there is no other
+     * for 'dev'.  Optional: NULL if nothing can be changed. */
     int (*apply_config)(struct virtnet_device *dev,
                         const struct virtnet_device_config *new,
                         uint32_t changed, char **errp);

@@ -48,6 +48,9 @@ virtnet_check_mac(const char *text, const struct virtnet_device *dev,
     if (!other) {
         other = virtnet_making_by_mac(*mac);
     }
+    if (!other) {
+        other = virtnet_changing_to_mac(*mac);
+    }
     if (other && !(dev && eth_addr_equals(dev->config.mac, *mac))) {
         return virtnet_refuse(VIRTNET_E_MAC_INVALID, errp,
                               "%s has the MAC address %s already",

@@ -181,9 +181,16 @@ int virtnet_controller_unplug(struct virtnet_device *dev, bool force,
  * the number that the operator shall see, with one line in '*errp' (owned by
  * the caller, possibly NULL).
  *
+ * Returns -EINPROGRESS if the backend needs time, and calls 'cb', unless that
+ * is NULL, from the main loop with what this would have returned.  Until then
+ * the old configuration is in force, other changes of 'dev' are refused with
+ * -EBUSY, and what 'new' takes from pools is taken.
+ *
  * This is the only way to change dev->config of a device. */
+typedef void virtnet_config_cb(int error, const char *reason, void *aux);
 int virtnet_controller_apply_config(struct virtnet_device *dev,
                                     const struct virtnet_device_config *new,
+                                    virtnet_config_cb *cb, void *aux,
                                     char **errp);
 
 #endif /* virtnet-controller.h */

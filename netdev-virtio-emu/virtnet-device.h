@@ -75,6 +75,7 @@
 struct netdev;
 struct virtnet_backend;
 struct virtnet_backend_class;
+struct virtnet_change;
 struct virtnet_life;
 struct virtnet_pool;
 
@@ -309,6 +310,7 @@ struct virtnet_device {
     /* Configuration in force.  Changed by virtnet_controller_apply_config()
      * alone. */
     struct virtnet_device_config config;
+    struct virtnet_change *change; /* While it is, or NULL. */
 
     /* SR-IOV; see virtnet-sriov.h. */
     unsigned int max_vfs;       /* Static PF: VFs that it can have. */
@@ -371,6 +373,11 @@ void virtnet_device_driver_changed(struct virtnet_device *,
  * backend's "run". */
 void virtnet_device_step_done(struct virtnet_device *, int error,
                               const char *reason);
+
+/* The same of an "apply_config".  May call "apply_config" again, to undo it.
+ */
+void virtnet_device_config_done(struct virtnet_device *, int error,
+                                const char *reason);
 
 /* For everybody. */
 

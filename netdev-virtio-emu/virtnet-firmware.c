@@ -271,7 +271,8 @@ virtnet_firmware_reset_pf(struct virtnet_device *pf, char **errp)
     struct virtnet_device_config config;
 
     pf_config(pf->pf_id, pf, &config);
-    return virtnet_controller_apply_config(pf, &config, errp);
+    /* Where there is a card its firmware does this. */
+    return virtnet_controller_apply_config(pf, &config, NULL, NULL, errp);
 }
 
 /* The static PF 'dev' is there. */

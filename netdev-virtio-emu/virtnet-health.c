@@ -122,11 +122,12 @@ virtnet_json_controller_health(struct virtnet_json *j)
 {
     const char *reason;
     bool running = virtnet_controller_is_running(&reason);
-    unsigned int n_coming, n_going;
+    unsigned int n_coming, n_going, n_changing;
+    bool busy;
 
-    virtnet_life_count(&n_coming, &n_going);
-    if (running && !virtnet_settings_problems(NULL, NULL) && !n_coming
-        && !n_going) {
+    virtnet_life_count(&n_coming, &n_going, &n_changing);
+    busy = n_coming || n_going || n_changing;
+    if (running && !virtnet_settings_problems(NULL, NULL) && !busy) {
         return;
     }
     virtnet_json_begin_object(j, NULL);
@@ -137,10 +138,11 @@ virtnet_json_controller_health(struct virtnet_json *j)
                             reason ? reason : "the controller is starting");
     }
     virtnet_settings_problems(j, "config_errors");
-    if (n_coming || n_going) {
+    if (busy) {
         virtnet_json_begin_object(j, "in_progress");
         virtnet_json_number(j, "devices_being_plugged", n_coming);
         virtnet_json_number(j, "devices_being_unplugged", n_going);
+        virtnet_json_number(j, "devices_being_modified", n_changing);
         virtnet_json_end_object(j);
     }
     virtnet_json_end_object(j);

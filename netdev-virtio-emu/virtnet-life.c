@@ -120,6 +120,7 @@ struct virtnet_life {
 };
 
 static struct ovs_list lives = OVS_LIST_INITIALIZER(&lives);
+static struct ovs_list changes = OVS_LIST_INITIALIZER(&changes);
 
 static struct virtnet_life *
 life_create(struct virtnet_device *dev, enum step step, virtnet_life_cb *cb,
@@ -161,7 +162,8 @@ virtnet_life_is_busy(void)
 }
 
 void
-virtnet_life_count(unsigned int *n_coming, unsigned int *n_going)
+virtnet_life_count(unsigned int *n_coming, unsigned int *n_going,
+                   unsigned int *n_changing)
 {
     const struct virtnet_life *life;
 
@@ -169,6 +171,7 @@ virtnet_life_count(unsigned int *n_coming, unsigned int *n_going)
     LIST_FOR_EACH (life, node, &lives) {
         ++*(life->step < N_STEPS ? n_coming : n_going);
     }
+    *n_changing = ovs_list_size(&changes);
 }
 
 unsigned int
@@ -375,6 +378,9 @@ virtnet_bring_down(struct virtnet_device *dev, bool keep_sf)
     dev->state = VIRTNET_STATE_UNPLUGGED;
     virtnet_notify(VIRTNET_EVENT_REMOVED, dev);
     virtnet_registry_remove(dev);
+    if (dev->change) {
+        virtnet_device_config_done(dev, -ENODEV, "the device has gone");
+    }
     class->sf_destroy(dev);
     class->device_destruct(dev);
     virtnet_sf_pool_give(&virtnet_sfs, keep_sf);
@@ -528,14 +534,131 @@ virtnet_config_changes(const struct virtnet_device_config *a,
                && a->cq_max_count == b->cq_max_count ? 0 : VIRTNET_CONFIG_CQ));
 }
 
+/* A configuration that is on its way into force. */
+struct virtnet_change {
+    struct ovs_list node;       /* In 'changes'. */
+    struct virtnet_device *dev; /* With a reference. */
+    struct virtnet_device_config old, new;
+    uint32_t changed;
+    struct virtnet_pool *pool;  /* From which 'new' has been taken, or NULL. */
+    int error;                  /* Why it is being undone, or 0. */
+    virtnet_config_cb *cb;      /* May be NULL. */
+    void *aux;
+};
+
+static struct virtnet_change *
+change_create(struct virtnet_device *dev,
+              const struct virtnet_device_config *new, uint32_t changed,
+              virtnet_config_cb *cb, void *aux)
+{
+    struct virtnet_change *c = xmalloc(sizeof *c);
+
+    *c = (struct virtnet_change) {
+        .dev = virtnet_device_ref(dev),
+        .old = dev->config,
+        .new = *new,
+        .changed = changed,
+        .pool = dev->type == VIRTNET_VF && dev->pf ? dev->pf->pool : NULL,
+        .cb = cb,
+        .aux = aux,
+    };
+    if (c->pool) {
+        virtnet_pool_move(c->pool, &c->old, &c->new);
+    }
+    ovs_list_push_back(&changes, &c->node);
+    dev->change = c;
+    return c;
+}
+
+static void
+change_end(struct virtnet_change *c, int error)
+{
+    if (error && c->pool) {
+        virtnet_pool_move(c->pool, &c->new, &c->old);
+    }
+    c->dev->change = NULL;
+    if (!error) {
+        virtnet_controller_device_changed(c->dev);
+    }
+    ovs_list_remove(&c->node);
+    virtnet_device_unref(c->dev);
+    free(c);
+}
+
+static void
+put_in_force(struct virtnet_device *dev,
+             const struct virtnet_device_config *config)
+{
+    virtnet_registry_set_mac(dev, config->mac);
+    dev->config = *config;
+}
+
+/* The backend has carried 'c' out, which may need to be undone. */
+static int
+change_applied(struct virtnet_change *c)
+{
+    struct virtnet_device *dev = c->dev;
+    char *detail = NULL;
+    int error;
+
+    put_in_force(dev, &c->new);
+    c->error = virtnet_save(dev);
+    if (!c->error) {
+        return 0;
+    }
+
+    /* All or nothing. */
+    error = dev->backend->class->apply_config(dev, &c->old, c->changed,
+                                              &detail);
+    free(detail);
+    put_in_force(dev, &c->old);
+    return error == -EINPROGRESS ? error : c->error;
+}
+
+void
+virtnet_device_config_done(struct virtnet_device *dev, int error,
+                           const char *reason)
+{
+    struct virtnet_change *c = dev->change;
+    virtnet_config_cb *cb = c->cb;
+    void *aux = c->aux;
+
+    if (c->error) {
+        error = c->error;
+        reason = NULL;
+    } else if (!error) {
+        error = change_applied(c);
+        if (error == -EINPROGRESS) {
+            return;
+        }
+    }
+    change_end(c, error);
+    if (cb) {
+        cb(error, error ? reason : NULL, aux);
+    }
+}
+
+const struct virtnet_device *
+virtnet_changing_to_mac(const struct eth_addr mac)
+{
+    const struct virtnet_change *c;
+
+    LIST_FOR_EACH (c, node, &changes) {
+        if (eth_addr_equals(c->new.mac, mac)) {
+            return c->dev;
+        }
+    }
+    return NULL;
+}
+
 int
 virtnet_controller_apply_config(struct virtnet_device *dev,
                                 const struct virtnet_device_config *new,
-                                char **errp)
+                                virtnet_config_cb *cb, void *aux, char **errp)
 {
     const struct virtnet_backend_class *class = dev->backend->class;
-    struct virtnet_device_config old = dev->config;
-    uint32_t changed = virtnet_config_changes(&old, new);
+    uint32_t changed = virtnet_config_changes(&dev->config, new);
+    struct virtnet_change *c;
     int error;
 
     *errp = NULL;
@@ -543,6 +666,9 @@ virtnet_controller_apply_config(struct virtnet_device *dev,
         return 0;
     } else if (!class->apply_config) {
         return VIRTNET_E_NOT_SUPPORTED;
+    } else if (dev->change) {
+        return virtnet_refuse(-EBUSY, errp, "%s is being modified",
+                              dev->vuid);
     }
     error = virtnet_check_together(new, class->get_caps(dev->backend), errp);
     if (!error) {
@@ -550,26 +676,15 @@ virtnet_controller_apply_config(struct virtnet_device *dev,
                  ? VIRTNET_E_BACKEND_MODIFY
                  : class->apply_config(dev, new, changed, errp));
     }
-    if (error) {
+    if (error && error != -EINPROGRESS) {
         return error;
     }
-    virtnet_registry_set_mac(dev, new->mac);
-    dev->config = *new;
-    error = virtnet_save(dev);
-    if (error) {
-        char *detail = NULL;
-
-        /* All or nothing. */
-        if (class->apply_config(dev, &old, changed, &detail)) {
-            free(detail);
-        }
-        virtnet_registry_set_mac(dev, old.mac);
-        dev->config = old;
-        return error;
+    c = change_create(dev, new, changed, cb, aux);
+    if (!error) {
+        error = change_applied(c);
     }
-    if (dev->type == VIRTNET_VF && dev->pf && dev->pf->pool) {
-        virtnet_pool_move(dev->pf->pool, &old, new);
+    if (error != -EINPROGRESS) {
+        change_end(c, error);
     }
-    virtnet_controller_device_changed(dev);
-    return 0;
+    return error;
 }

@@ -88,17 +88,22 @@ int virtnet_bring_up(struct virtnet_device *dev, bool back,
 int virtnet_take_away(struct virtnet_device *dev, bool force,
                       virtnet_life_cb *cb, void *aux, char **errp);
 
-/* Is any device on its way?  How many are, into the registry and out of it?
+/* Is any device on its way?  How many are, into the registry and out of it,
+ * and how many are being modified?
  * How many of 'type' are into it?  Which of those has 'mac', or is for the
  * port 'port_name'? */
 bool virtnet_life_is_busy(void);
-void virtnet_life_count(unsigned int *n_coming, unsigned int *n_going);
+void virtnet_life_count(unsigned int *n_coming, unsigned int *n_going,
+                        unsigned int *n_changing);
 unsigned int virtnet_n_making(enum virtnet_function_type type);
 const struct virtnet_device *virtnet_making_by_mac(const struct eth_addr mac);
 const struct virtnet_device *virtnet_making_by_owner(const char *port_name);
 
+/* The device whose MAC address is about to be changed to 'mac', or NULL. */
+const struct virtnet_device *virtnet_changing_to_mac(const struct eth_addr);
+
 /* Takes 'dev', whose function has been unplugged, apart.  'keep_sf' if its SF
- * is to be used again. */
+ * is to be used again.  A change of its configuration comes to nothing. */
 void virtnet_bring_down(struct virtnet_device *dev, bool keep_sf);
 
 /* For backends whose functions are made by somebody else (see 'external' in

@@ -125,7 +125,7 @@ set_link(const struct virtnet_device *dev OVS_UNUSED,
 }
 
 /* The status is the driver's.  A device can ask for a reset, which is what 0
- * does; virtnet_modify() carries that out. */
+ * does; request_succeeded() carries that out. */
 static int
 set_state(const struct virtnet_device *dev,
           const struct virtnet_attr_value *v,
@@ -486,24 +486,64 @@ virtnet_modify_check(const struct virtnet_device *dev,
     return 0;
 }
 
-static int
-modify_now(struct virtnet_device *dev, const struct virtnet_modification *mod,
-           char **errp)
-{
-    const struct virtnet_attr_value *state = &mod->attrs[VIRTNET_ATTR_STATE];
-    bool functional = virtnet_config_is_functional(&dev->config);
-    struct virtnet_device_config config;
-    int error;
+/* A modification of one device that is under way, or waits for another one of
+ * it. */
+struct request {
+    struct ovs_list list_node;  /* In 'requests', as they have come. */
+    struct virtnet_device *dev; /* With a reference. */
+    struct virtnet_modification mod; /* Texts are owned. */
+    bool begun;                 /* Has the backend been asked? */
+    bool functional;            /* Was 'dev', before? */
+    virtnet_modify_cb *cb;      /* May be NULL. */
+    void *aux;
+};
 
-    error = virtnet_modify_check(dev, mod, &config, errp);
-    if (!error) {
-        error = virtnet_controller_apply_config(dev, &config, errp);
+static struct ovs_list requests = OVS_LIST_INITIALIZER(&requests);
+
+static struct request *
+request_create(struct virtnet_device *dev,
+               const struct virtnet_modification *mod, virtnet_modify_cb *cb,
+               void *aux)
+{
+    struct request *rq = xmalloc(sizeof *rq);
+
+    *rq = (struct request) {
+        .dev = virtnet_device_ref(dev),
+        .mod = *mod,
+        .functional = virtnet_config_is_functional(&dev->config),
+        .cb = cb,
+        .aux = aux,
+    };
+    for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
+        struct virtnet_attr_value *v = &rq->mod.attrs[i];
+
+        v->text = v->given ? nullable_xstrdup(v->text) : NULL;
     }
-    if (error) {
-        return error;
+    ovs_list_push_back(&requests, &rq->list_node);
+    return rq;
+}
+
+static void
+request_destroy(struct request *rq)
+{
+    for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
+        free(CONST_CAST(char *, rq->mod.attrs[i].text));
     }
+    ovs_list_remove(&rq->list_node);
+    virtnet_device_unref(rq->dev);
+    free(rq);
+}
+
+/* What 'rq' asks for is in force. */
+static void
+request_succeeded(const struct request *rq)
+{
+    const struct virtnet_attr_value *state
+        = &rq->mod.attrs[VIRTNET_ATTR_STATE];
+    struct virtnet_device *dev = rq->dev;
+
     VLOG_INFO("%s: modified", dev->vuid);
-    if (functional && !virtnet_config_is_functional(&config)) {
+    if (rq->functional && !virtnet_config_is_functional(&dev->config)) {
         VLOG_INFO("%s: %s (%d)", dev->vuid,
                   virtnet_strerror(VIRTNET_E_DEV_NOT_FUNCTIONAL),
                   VIRTNET_E_DEV_NOT_FUNCTIONAL);
@@ -511,92 +551,217 @@ modify_now(struct virtnet_device *dev, const struct virtnet_modification *mod,
     if (state->given && !state->number) {
         virtnet_reset(dev);
     }
-    return 0;
+}
+
+static void request_done(int error, const char *reason, void *rq);
+
+/* Returns -EINPROGRESS if request_done() will be called. */
+static int
+request_begin(struct request *rq, char **errp)
+{
+    struct virtnet_device_config config;
+    int error;
+
+    rq->begun = true;
+    error = virtnet_modify_check(rq->dev, &rq->mod, &config, errp);
+    if (!error) {
+        rq->functional = virtnet_config_is_functional(&rq->dev->config);
+        error = virtnet_controller_apply_config(rq->dev, &config,
+                                                request_done, rq, errp);
+    }
+    if (!error) {
+        request_succeeded(rq);
+    }
+    return error;
+}
+
+static void
+request_finish(struct request *rq, int error, const char *reason)
+{
+    if (rq->cb) {
+        rq->cb(rq->dev, error, reason, rq->aux);
+    }
+    request_destroy(rq);
+}
+
+/* The first request for 'dev' that waits, or NULL. */
+static struct request *
+next_request(const struct virtnet_device *dev)
+{
+    struct request *rq;
+
+    LIST_FOR_EACH (rq, list_node, &requests) {
+        if (rq->dev == dev && !rq->begun) {
+            return rq;
+        }
+    }
+    return NULL;
+}
+
+static void
+request_done(int error, const char *reason, void *rq_)
+{
+    struct request *rq = rq_;
+    struct virtnet_device *dev = virtnet_device_ref(rq->dev);
+
+    if (!error) {
+        request_succeeded(rq);
+    }
+    request_finish(rq, error, reason);
+    while (!dev->change && (rq = next_request(dev)) != NULL) {
+        char *detail = NULL;
+
+        error = (virtnet_registry_contains(dev) ? request_begin(rq, &detail)
+                 : -ENODEV);
+        if (error != -EINPROGRESS) {
+            request_finish(rq, error, detail);
+        }
+        free(detail);
+    }
+    virtnet_device_unref(dev);
+}
+
+/* As virtnet_modify(), whatever else 'dev' is about to be asked for. */
+static int
+modify_now(struct virtnet_device *dev, const struct virtnet_modification *mod,
+           virtnet_modify_cb *cb, void *aux, char **errp)
+{
+    struct request *rq = request_create(dev, mod, cb, aux);
+    int error = -EINPROGRESS;
+
+    *errp = NULL;
+    if (!dev->change) {
+        error = request_begin(rq, errp);
+    }
+    if (error != -EINPROGRESS) {
+        request_destroy(rq);
+    }
+    return error;
 }
 
 /* All devices. */
 
+/* How many devices of a job may be under way, where the backend needs
+ * time. */
+#define MAX_PENDING 20
+
 struct modify_job {
     struct ovs_list list_node;  /* In 'modify_jobs'. */
     struct virtnet_modification mod;
-    struct virtnet_device **devs; /* With a reference each; NULL if done. */
+    struct virtnet_device **devs; /* With a reference each; NULL if begun. */
     size_t n_devs, next;
+    size_t n_pending;           /* Devices that are under way. */
+    int error;                  /* The first one, or 0... */
+    char *detail;               /* ...and a line about it. */
     virtnet_modify_cb *cb;
     void *aux;
 };
 
 static struct ovs_list modify_jobs = OVS_LIST_INITIALIZER(&modify_jobs);
 
+/* Answers and destroys 'job'. */
 static void
-modify_job_finish(struct modify_job *job, int error, const char *detail)
+modify_job_finish(struct modify_job *job)
 {
-    job->cb(error, detail, job->aux);
+    job->cb(NULL, job->error, job->detail, job->aux);
     for (size_t i = 0; i < job->n_devs; i++) {
         virtnet_device_unref(job->devs[i]);
     }
     ovs_list_remove(&job->list_node);
     free(job->devs);
+    free(job->detail);
     free(job);
 }
 
-/* Does what 'job' is to do with the device at 'i', if that has not been done.
- * Returns false if it failed, and 'job' is finished. */
-static bool
+/* A device of 'job' has come out.  One that has gone does not count. */
+static void
+modify_job_part_done(struct virtnet_device *dev, int error,
+                     const char *detail, struct modify_job *job)
+{
+    if (error && !job->error && virtnet_registry_contains(dev)) {
+        job->error = error;
+        job->detail = xasprintf("%s: %s", dev->vuid,
+                                detail ? detail : virtnet_strerror(error));
+    }
+}
+
+/* The same of one that took its time. */
+static void
+modify_job_part_cb(struct virtnet_device *dev, int error, const char *detail,
+                   void *job_)
+{
+    struct modify_job *job = job_;
+
+    job->n_pending--;
+    modify_job_part_done(dev, error, detail, job);
+}
+
+/* Does what 'job' is to do with the device at 'i', if that has not been
+ * begun. */
+static void
 modify_job_step(struct modify_job *job, size_t i)
 {
     struct virtnet_device *dev = job->devs[i];
     char *detail = NULL;
-    int error = 0;
+    int error;
 
     job->devs[i] = NULL;
     /* It may have gone meanwhile. */
     if (dev && virtnet_registry_contains(dev)) {
-        error = modify_now(dev, &job->mod, &detail);
-        if (error) {
-            char *why = xasprintf("%s: %s", dev->vuid,
-                                  detail ? detail : virtnet_strerror(error));
-
-            modify_job_finish(job, error, why);
-            free(why);
-            free(detail);
+        error = modify_now(dev, &job->mod, modify_job_part_cb, job, &detail);
+        if (error == -EINPROGRESS) {
+            job->n_pending++;
+        } else {
+            modify_job_part_done(dev, error, detail, job);
         }
+        free(detail);
     }
     virtnet_device_unref(dev);
-    return !error;
 }
 
-/* Carries on with 'job' for a while. */
+/* Is there a step that 'job' can take now, be it the last one? */
+static bool
+modify_job_can_go_on(const struct modify_job *job)
+{
+    return (job->error || job->next >= job->n_devs
+            ? !job->n_pending : job->n_pending < MAX_PENDING);
+}
+
+/* Carries on with 'job' for a while, and finishes it if that was all. */
 static void
 modify_job_run(struct modify_job *job)
 {
     struct virtnet_slice slice;
 
     virtnet_slice_begin(&slice, true);
-    while (job->next < job->n_devs) {
-        if (virtnet_slice_is_over(&slice)
-            || !modify_job_step(job, job->next++)) {
+    while (modify_job_can_go_on(job)) {
+        if (job->error || job->next >= job->n_devs) {
+            modify_job_finish(job);
+            return;
+        } else if (virtnet_slice_is_over(&slice)) {
             return;
         }
+        modify_job_step(job, job->next++);
     }
-    modify_job_finish(job, 0, NULL);
 }
 
 int
 virtnet_modify(struct virtnet_device *dev,
-               const struct virtnet_modification *mod, char **errp)
+               const struct virtnet_modification *mod, virtnet_modify_cb *cb,
+               void *aux, char **errp)
 {
     struct modify_job *job;
 
     /* What was asked for before this comes before it. */
-    LIST_FOR_EACH_SAFE (job, list_node, &modify_jobs) {
-        for (size_t i = job->next; i < job->n_devs; i++) {
+    LIST_FOR_EACH (job, list_node, &modify_jobs) {
+        for (size_t i = job->next; !job->error && i < job->n_devs; i++) {
             if (job->devs[i] == dev) {
                 modify_job_step(job, i);
                 break;
             }
         }
     }
-    return modify_now(dev, mod, errp);
+    return modify_now(dev, mod, cb, aux, errp);
 }
 
 int
@@ -643,22 +808,34 @@ virtnet_modify_all(const struct virtnet_modification *mod,
 bool
 virtnet_modify_is_busy(void)
 {
-    return !ovs_list_is_empty(&modify_jobs);
+    return !ovs_list_is_empty(&modify_jobs) || !ovs_list_is_empty(&requests);
+}
+
+static struct modify_job *
+first_job(void)
+{
+    return (ovs_list_is_empty(&modify_jobs) ? NULL
+            : CONTAINER_OF(ovs_list_front(&modify_jobs), struct modify_job,
+                           list_node));
 }
 
 void
 virtnet_modify_run(void)
 {
-    if (!ovs_list_is_empty(&modify_jobs)) {
-        modify_job_run(CONTAINER_OF(ovs_list_front(&modify_jobs),
-                                    struct modify_job, list_node));
+    struct modify_job *job = first_job();
+
+    if (job) {
+        modify_job_run(job);
     }
 }
 
 void
 virtnet_modify_wait(void)
 {
-    if (!ovs_list_is_empty(&modify_jobs)) {
+    const struct modify_job *job = first_job();
+
+    /* Otherwise the backend's "run" wakes us. */
+    if (job && modify_job_can_go_on(job)) {
         virtnet_slice_wait();
     }
 }

@@ -89,22 +89,32 @@ int virtnet_modify_check(const struct virtnet_device *dev,
                          const struct virtnet_modification *mod,
                          struct virtnet_device_config *config, char **errp);
 
+/* How a modification that could not be carried out at once has come out:
+ * 'error' is 0, or the number that the operator shall see, with one line in
+ * 'detail' or NULL.  'dev' may have gone meanwhile, and is NULL if all were to
+ * be modified. */
+typedef void virtnet_modify_cb(struct virtnet_device *dev, int error,
+                               const char *detail, void *aux);
+
 /* Carries 'mod' out on 'dev', or changes nothing and returns an error as
- * virtnet_modify_check() does. */
+ * virtnet_modify_check() does.  Returns -EINPROGRESS if the backend needs
+ * time, and calls 'cb', unless it is NULL, from the main loop with what this
+ * would have returned.  Modifications of a device come one after another, and
+ * each is checked when those before it have come out. */
 int virtnet_modify(struct virtnet_device *dev,
-                   const struct virtnet_modification *mod, char **errp);
+                   const struct virtnet_modification *mod,
+                   virtnet_modify_cb *cb, void *aux, char **errp);
 
 /* Carries 'mod' out on all devices, if none of them objects.  Returns an error
  * like the others, or 0 and calls 'cb' when it is done, with the first error
- * of a backend, at which it stops, if there is one.  Texts of 'mod' must be
- * valid until then.  Takes some turns of the main loop if there are many
- * devices: each is modified as a whole, and virtnet_modify() of one that is to
- * come comes after it. */
-typedef void virtnet_modify_cb(int error, const char *detail, void *aux);
+ * of a backend, after which no more devices are begun with, if there is one.
+ * Texts of 'mod' must be valid until then.  Takes some turns of the main loop
+ * if there are many devices: each is modified as a whole, and virtnet_modify()
+ * of one that is to come comes after it. */
 int virtnet_modify_all(const struct virtnet_modification *mod,
                        virtnet_modify_cb *cb, void *aux, char **errp);
 
-/* Is virtnet_modify_all() under way? */
+/* Is any modification under way? */
 bool virtnet_modify_is_busy(void);
 
 void virtnet_modify_run(void);

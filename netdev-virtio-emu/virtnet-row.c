@@ -20,10 +20,12 @@
 
 #include "virtnet-row.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "netdev-virtio-emu.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "smap.h"
@@ -67,12 +69,42 @@ option_changed(const char *option, const struct smap *old,
 }
 
 static char *
-refused(const struct virtnet_device *dev, int error, char *detail)
+refused(const struct virtnet_device *dev, int error, const char *detail)
 {
     char *line = xasprintf("%s (%d)%s%s", virtnet_strerror(error), error,
                            detail ? ": " : "", detail ? detail : "");
 
     VLOG_WARN("%s: %s", dev->rep_name, line);
+    return line;
+}
+
+/* A modification that took its time has come out. */
+static void
+modified(struct virtnet_device *dev, int error, const char *detail,
+         void *aux OVS_UNUSED)
+{
+    if (error) {
+        char *line = refused(dev, error, detail);
+
+        if (dev->netdev) {
+            virtio_emu_set_warning(dev->netdev, line);
+        }
+        free(line);
+    }
+}
+
+/* Returns a line if 'mod' is refused. */
+static char *
+modify(struct virtnet_device *dev, const struct virtnet_modification *mod)
+{
+    char *detail = NULL;
+    char *line = NULL;
+    int error;
+
+    error = virtnet_modify(dev, mod, modified, NULL, &detail);
+    if (error && error != -EINPROGRESS) {
+        line = refused(dev, error, detail);
+    }
     free(detail);
     return line;
 }
@@ -82,9 +114,7 @@ virtnet_row_changed(struct virtnet_device *dev, const struct smap *old,
                     const struct smap *new)
 {
     struct virtnet_modification mod;
-    char *detail = NULL;
     bool any = false;
-    int error;
 
     memset(&mod, 0, sizeof mod);
     for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
@@ -105,9 +135,10 @@ virtnet_row_changed(struct virtnet_device *dev, const struct smap *old,
         v->number = number;
     }
     if (any) {
-        error = virtnet_modify(dev, &mod, &detail);
-        if (error) {
-            return refused(dev, error, detail);
+        char *line = modify(dev, &mod);
+
+        if (line) {
+            return line;
         }
     }
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
@@ -126,8 +157,6 @@ char *
 virtnet_row_mtu_changed(struct virtnet_device *dev, int mtu)
 {
     struct virtnet_modification mod;
-    char *detail = NULL;
-    int error;
 
     if (mtu == dev->config.mtu) {
         return NULL;
@@ -135,8 +164,7 @@ virtnet_row_mtu_changed(struct virtnet_device *dev, int mtu)
     memset(&mod, 0, sizeof mod);
     mod.attrs[VIRTNET_ATTR_MTU].given = true;
     mod.attrs[VIRTNET_ATTR_MTU].number = mtu;
-    error = virtnet_modify(dev, &mod, &detail);
-    return error ? refused(dev, error, detail) : NULL;
+    return modify(dev, &mod);
 }
 
 void

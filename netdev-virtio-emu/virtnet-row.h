@@ -31,8 +31,9 @@ struct smap;
 struct virtnet_device;
 
 /* The options of the row of 'dev' were 'old' and are 'new'.  Returns NULL if
- * 'dev' is as they say, else a line, owned by the caller, that says what was
- * refused; then 'dev' is as it was. */
+ * 'dev' is as they say, or will be soon, else a line, owned by the caller,
+ * that says what was refused; then 'dev' is as it was.  What is refused only
+ * later becomes the warning of the netdev of 'dev'. */
 char *virtnet_row_changed(struct virtnet_device *dev, const struct smap *old,
                           const struct smap *new);
 

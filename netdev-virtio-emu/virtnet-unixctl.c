@@ -143,7 +143,8 @@ get_modification(const struct virtnet_args *args,
 }
 
 static void
-modify_done(int error, const char *detail, void *conn)
+modify_done(struct virtnet_device *dev OVS_UNUSED, int error,
+            const char *detail, void *conn)
 {
     virtnet_reply_errno(conn, error, detail);
 }
@@ -170,10 +171,12 @@ cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
     } else {
         dev = virtnet_select_device(args, true, &error);
         if (dev) {
-            error = virtnet_modify(dev, &mod, &detail);
+            error = virtnet_modify(dev, &mod, modify_done, conn, &detail);
         }
     }
-    virtnet_reply_errno(conn, error, error ? detail : NULL);
+    if (error != -EINPROGRESS) {
+        modify_done(NULL, error, error ? detail : NULL, conn);
+    }
     free(detail);
 }
 

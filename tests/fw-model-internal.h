@@ -108,6 +108,7 @@ struct fw {
     uint32_t next_id;
     unsigned int n_open;
     unsigned int n_calls, fail_at;
+    bool held;                  /* Do calls wait? */
     int fail_errno;
     bool failed;
     char refusal[128];

@@ -299,6 +299,17 @@ injected(void)
     return fw.fail_errno ? -fw.fail_errno : -EIO;
 }
 
+static pthread_cond_t fw_unheld = PTHREAD_COND_INITIALIZER;
+
+void
+fw_hold(bool hold)
+{
+    ovs_mutex_lock(&fw_mutex);
+    fw.held = hold;
+    xpthread_cond_broadcast(&fw_unheld);
+    ovs_mutex_unlock(&fw_mutex);
+}
+
 /* Begins a call: returns a negative errno, with fw_mutex taken in any case. */
 static int
 begin(void)
@@ -308,6 +319,10 @@ begin(void)
         xnanosleep_no_quiesce(fw.config.latency_us * UINT64_C(1000));
     }
     ovs_mutex_lock(&fw_mutex);
+    while (fw.held) {
+        /* Whoever calls says whether it is quiescent. */
+        pthread_cond_wait(&fw_unheld, &fw_mutex.lock);
+    }
     return inject() ? injected() : 0;
 }
 

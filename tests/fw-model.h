@@ -75,6 +75,9 @@ void fw_fail_at(unsigned int n, int errno_);
 bool fw_failed(void);           /* Has it happened? */
 unsigned int fw_n_calls(void);  /* Since fw_fail_at(). */
 
+/* Has calls wait, or go on. */
+void fw_hold(bool hold);
+
 /* Objects that there are, functions that are plugged, open devices. */
 unsigned int fw_n_objects(void);
 unsigned int fw_n_objects_of(uint32_t type);

@@ -302,6 +302,14 @@ cmd_fail(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
 }
 
 static char *
+cmd_hold(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
+         int n OVS_UNUSED)
+{
+    fw_hold(args[0]);
+    return xstrdup("ok");
+}
+
+static char *
 cmd_count(struct fw_fn *fn OVS_UNUSED,
           const unsigned int args[MAX_ARGS] OVS_UNUSED, int n OVS_UNUSED)
 {
@@ -355,6 +363,7 @@ static const struct command commands[] = {
     { "fw/queue-count", "FUNCTION INDEX N", true, 2, cmd_queue_count },
     { "fw/queue-error", "FUNCTION INDEX", true, 1, cmd_queue_error },
     { "fw/fail", "N ERRNO", false, 2, cmd_fail },
+    { "fw/hold", "0|1", false, 1, cmd_hold },
     { "fw/count", "", false, 0, cmd_count },
     { "fw/refusal", "", false, 0, cmd_refusal },
     { "fw/sf-lose", "SF", false, 1, cmd_sf_lose },

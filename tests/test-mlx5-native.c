@@ -91,6 +91,7 @@ run(void)
             break;
         case MLX5_NATIVE_TAKEN:
         case MLX5_NATIVE_UNPLUGGED:
+        case MLX5_NATIVE_CONFIGURED:
             heard.n_cookies += event->cookie == &heard;
             heard.error = event->error;
             heard.function = event->function;
@@ -124,6 +125,23 @@ stop(void)
 {
     mlx5_native_close(native, false);
     fw_model_destroy();
+}
+
+/* The parts that a hotplug PF has. */
+#define ALL_PARTS \
+    (MLX5_NATIVE_CONFIG_COMMON | MLX5_NATIVE_CONFIG_DEVICE \
+     | MLX5_NATIVE_CONFIG_LINK)
+
+/* Changes a function and waits until that has come out. */
+static int
+configure(uint16_t vhca_id, const struct mlx5_emu_config *config,
+          unsigned int parts)
+{
+    unsigned int n = heard.n_cookies;
+
+    mlx5_native_start_configure(native, vhca_id, config, parts, &heard);
+    WAIT_UNTIL(heard.n_cookies == n + 1);
+    return heard.error;
 }
 
 static bool
@@ -289,17 +307,13 @@ test_hotplug(void)
     config.mac.ea[0] = 0x12;
     config.mtu = 9000;
     config.link_up = false;
-    assert(!mlx5_native_configure(native, f.vhca_id, &config, true, true,
-                                  true, &err));
+    assert(!configure(f.vhca_id, &config, ALL_PARTS));
     fw_host_get_config(fn, mac, &mtu, &pairs, &status);
     assert(mac[0] == 0x12 && mtu == 9000 && pairs == 2 && !(status & 1));
 
     /* All or nothing. */
     fw_fail_at(3, 0);
-    assert(mlx5_native_configure(native, f.vhca_id, &plain, true, true, true,
-                                 &err) < 0 && err);
-    free(err);
-    err = NULL;
+    assert(configure(f.vhca_id, &plain, ALL_PARTS) < 0);
     fw_fail_at(0, 0);
     fw_host_get_config(fn, mac, &mtu, &pairs, &status);
     assert(mac[0] == 0x12 && mtu == 9000 && !(status & 1));
@@ -307,12 +321,8 @@ test_hotplug(void)
     /* With a driver only the link. */
     assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
     WAIT_UNTIL(is_ready());
-    assert(mlx5_native_configure(native, f.vhca_id, &plain, false, true,
-                                 false, &err) == -EBUSY);
-    free(err);
-    err = NULL;
-    assert(!mlx5_native_configure(native, f.vhca_id, &plain, false, false,
-                                  true, &err));
+    assert(configure(f.vhca_id, &plain, MLX5_NATIVE_CONFIG_DEVICE) == -EBUSY);
+    assert(!configure(f.vhca_id, &plain, MLX5_NATIVE_CONFIG_LINK));
     fw_host_get_config(fn, mac, &mtu, &pairs, &status);
     assert(mac[0] == 0x12 && status & 1);
 

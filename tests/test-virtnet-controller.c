@@ -392,7 +392,7 @@ modify(struct virtnet_device *dev, enum virtnet_attr attr, uint64_t number,
     memset(&mod, 0, sizeof mod);
     mod.attrs[attr].given = true;
     mod.attrs[attr].number = number;
-    CHECK(virtnet_modify(dev, &mod, &err) == expected);
+    CHECK(virtnet_modify(dev, &mod, NULL, NULL, &err) == expected);
     free(err);
 }
 

@@ -299,7 +299,7 @@ test_pool(void)
 
     config = vf->config;
     CHECK(!virtnet_pool_check_msix(pf->pool, 4, &config, &detail));
-    CHECK(!virtnet_controller_apply_config(vf, &config, &detail));
+    CHECK(!virtnet_controller_apply_config(vf, &config, NULL, NULL, &detail));
     CHECK(pf->pool->msix == 28 && vf->config.num_msix == 4);
 
     /* If the backend refuses, nothing has changed. */
@@ -307,7 +307,7 @@ test_pool(void)
     CHECK(!virtnet_pool_check_msix(pf->pool, 10, &config, &detail));
     fail_at = STEP_APPLY;
     fail_after = 0;
-    CHECK(virtnet_controller_apply_config(vf, &config, &detail)
+    CHECK(virtnet_controller_apply_config(vf, &config, NULL, NULL, &detail)
           == VIRTNET_E_BACKEND_HOTPLUG);
     fail_at = STEP_NONE;
     free(detail);
@@ -317,7 +317,7 @@ test_pool(void)
     mac = vf->config.mac;
     config = vf->config;
     config.mac = (struct eth_addr) { .ea = { 0x0c, 0, 0, 0, 0, 1 } };
-    CHECK(!virtnet_controller_apply_config(vf, &config, &detail));
+    CHECK(!virtnet_controller_apply_config(vf, &config, NULL, NULL, &detail));
     CHECK(virtnet_device_by_mac(config.mac) == vf);
     CHECK(!virtnet_device_by_mac(mac));
 

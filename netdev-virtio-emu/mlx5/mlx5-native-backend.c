@@ -187,6 +187,23 @@ driver_changed(struct native_device *nd, const struct mlx5_native_event *event)
     virtnet_device_driver_changed(&nd->port.up, &info);
 }
 
+/* 'change' has been carried out, or not. */
+static void
+configured(struct native_change *change,
+           const struct mlx5_native_event *event)
+{
+    struct native_device *nd = change->nd;
+
+    ovs_list_remove(&change->node);
+    free(change);
+    if (nd) {
+        nd->change = NULL;
+        virtnet_device_config_done(
+            &nd->port.up, event->error ? VIRTNET_E_BACKEND_MODIFY : 0,
+            event->text);
+    }
+}
+
 static void
 handle_event(struct native *n, struct mlx5_native_event *event)
 {
@@ -227,6 +244,10 @@ handle_event(struct native *n, struct mlx5_native_event *event)
 
     case MLX5_NATIVE_TAKEN:
         taken(event->cookie, event);
+        break;
+
+    case MLX5_NATIVE_CONFIGURED:
+        configured(event->cookie, event);
         break;
 
     case MLX5_NATIVE_UNPLUGGED:
@@ -294,6 +315,11 @@ sync_all_vfs(struct native *n)
 static void
 native_destroy(struct native *n)
 {
+    struct native_change *change;
+
+    LIST_FOR_EACH_POP (change, node, &n->changes) {
+        free(change);           /* Its device has gone. */
+    }
     hmap_destroy(&n->devices);
     for (size_t i = 0; i < n->n_ib_devices; i++) {
         free(CONST_CAST(char *, n->ib_devices[i].name));
@@ -379,6 +405,7 @@ native_open(const struct virtnet_settings *s,
     ovs_list_init(&n->waiting);
     ovs_list_init(&n->naming);
     ovs_list_init(&n->changed);
+    ovs_list_init(&n->changes);
     ovs_list_init(&n->tails);
     init_caps(n);
     n->devlink = mlx5_devlink_open(mlx5_native_kernel,
@@ -577,6 +604,10 @@ native_device_destruct(struct virtnet_device *dev)
     struct native_device *nd = native_device_cast(dev);
 
     native_set_managed(nd, false);
+    if (nd->change) {
+        nd->change->nd = NULL;
+        nd->change = NULL;
+    }
     ovs_list_remove(&nd->changed_node);
     ovs_list_init(&nd->changed_node);
     if (nd->tail) {
@@ -623,10 +654,18 @@ native_set_vfs(struct virtnet_device *dev, unsigned int n OVS_UNUSED,
     return 0;
 }
 
-/* Changes that firmware can be told. */
-#define COMMON_CHANGES (VIRTNET_CONFIG_FEATURES | VIRTNET_CONFIG_QUEUE_SIZE)
-#define DEV_CFG_CHANGES \
-    (VIRTNET_CONFIG_MAC | VIRTNET_CONFIG_MTU | VIRTNET_CONFIG_QUEUE_PAIRS)
+/* How firmware is told of a change. */
+static const struct {
+    uint32_t changed;           /* VIRTNET_CONFIG_* bits. */
+    enum mlx5_native_config part;
+} parts_of_changes[] = {
+    { VIRTNET_CONFIG_FEATURES | VIRTNET_CONFIG_QUEUE_SIZE,
+      MLX5_NATIVE_CONFIG_COMMON },
+    { VIRTNET_CONFIG_MAC | VIRTNET_CONFIG_MTU | VIRTNET_CONFIG_QUEUE_PAIRS,
+      MLX5_NATIVE_CONFIG_DEVICE },
+    { VIRTNET_CONFIG_LINK, MLX5_NATIVE_CONFIG_LINK },
+    { VIRTNET_CONFIG_MSIX, MLX5_NATIVE_CONFIG_MSIX },
+};
 
 static int
 native_apply_config(struct virtnet_device *dev,
@@ -634,15 +673,21 @@ native_apply_config(struct virtnet_device *dev,
                     char **errp)
 {
     struct native_device *nd = native_device_cast(dev);
-    struct mlx5_native *fw = native_of(nd)->fw;
-    uint32_t known = (COMMON_CHANGES | DEV_CFG_CHANGES | VIRTNET_CONFIG_LINK
-                      | (dev->type == VIRTNET_VF ? VIRTNET_CONFIG_MSIX : 0));
-    bool common = changed & COMMON_CHANGES;
-    bool dev_cfg = changed & DEV_CFG_CHANGES;
-    bool link = changed & VIRTNET_CONFIG_LINK;
-    struct mlx5_emu_config old_c, c;
-    int error = 0;
+    struct native *n = native_of(nd);
+    unsigned int parts = 0;
+    struct mlx5_emu_config c;
+    uint32_t known = 0;
 
+    for (size_t i = 0; i < ARRAY_SIZE(parts_of_changes); i++) {
+        if (parts_of_changes[i].part == MLX5_NATIVE_CONFIG_MSIX
+            && dev->type != VIRTNET_VF) {
+            continue;
+        }
+        known |= parts_of_changes[i].changed;
+        if (changed & parts_of_changes[i].changed) {
+            parts |= parts_of_changes[i].part;
+        }
+    }
     if (changed & ~known) {
         *errp = xstrdup("no public source tells how firmware is asked for "
                         "this");
@@ -651,25 +696,14 @@ native_apply_config(struct virtnet_device *dev,
         *errp = xasprintf("function %u is not managed now", dev->vhca_id);
         return -EBUSY;
     }
-    to_emu_config(&dev->config, &old_c);
-    to_emu_config(new, &c);
-    if (common || dev_cfg || link) {
-        error = mlx5_native_configure(fw, dev->vhca_id, &c, common, dev_cfg,
-                                      link, errp);
-    }
-    if (!error && changed & VIRTNET_CONFIG_MSIX) {
-        error = mlx5_native_set_msix(fw, dev->vhca_id, c.num_msix, errp);
-        if (error && (common || dev_cfg || link)) {
-            char *err = NULL;
 
-            if (mlx5_native_configure(fw, dev->vhca_id, &old_c, common,
-                                      dev_cfg, link, &err)) {
-                VLOG_ERR("%s: %s", dev->vuid, err);
-                free(err);
-            }
-        }
-    }
-    return error ? VIRTNET_E_BACKEND_MODIFY : 0;
+    ovs_assert(!nd->change);
+    nd->change = xmalloc(sizeof *nd->change);
+    nd->change->nd = nd;
+    ovs_list_push_back(&n->changes, &nd->change->node);
+    to_emu_config(new, &c);
+    mlx5_native_start_configure(n->fw, dev->vhca_id, &c, parts, nd->change);
+    return -EINPROGRESS;
 }
 
 static int

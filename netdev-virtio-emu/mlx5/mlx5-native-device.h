@@ -49,6 +49,7 @@ struct native {
     struct ovs_list naming;     /* ...and for names of representors. */
     struct ovs_list changed;    /* Of struct native_device: PFs' VFs. */
     long long int changed_at;   /* When to look at 'changed' (again). */
+    struct ovs_list changes;    /* Of struct native_change. */
     struct ovs_list tails;      /* Of struct tail. */
     bool told_strangers;        /* See tell_strangers(). */
     bool syncing;               /* Is the controller being told of VFs? */
@@ -68,6 +69,8 @@ struct native_device {
     bool sf_lost;               /* Has somebody else taken it away? */
     struct tail *tail;          /* What it is about to leave behind. */
 
+    struct native_change *change; /* Of its configuration, or NULL. */
+
     int unplug_error;           /* While it is taken over again. */
     char *unplug_reason;
 
@@ -79,6 +82,12 @@ struct native_device {
 
     struct mlx5_native_stats stats; /* As last seen. */
     uint64_t n_problems;
+};
+
+/* A change of configuration that firmware has been asked for. */
+struct native_change {
+    struct ovs_list node;       /* In native->changes. */
+    struct native_device *nd;   /* NULL when it has gone. */
 };
 
 /* What is left of a device that is gone. */

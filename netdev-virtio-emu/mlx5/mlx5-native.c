@@ -117,11 +117,19 @@ struct mlx5_native {
     struct seq *news_seq;       /* Wakes the main thread. */
 };
 
+enum job_type {
+    JOB_TAKE,                   /* 'wish'. */
+    JOB_UNPLUG,                 /* wish.vhca_id. */
+    JOB_CONFIGURE,              /* wish.vhca_id, wish.config, 'parts'. */
+    JOB_RELEASE,                /* wish.vhca_id. */
+};
+
 /* Something that the main thread has asked for and does not wait for. */
 struct job {
     struct ovs_list node;       /* In native->jobs. */
-    bool unplug;                /* wish.vhca_id; otherwise 'wish'. */
+    enum job_type type;
     struct mlx5_native_wish wish;
+    unsigned int parts;         /* MLX5_NATIVE_CONFIG_*. */
     void *cookie;
 };
 
@@ -839,23 +847,110 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
     }
 }
 
+/* Tells firmware those 'parts' of 'config' that there are. */
+static int
+tell_config(struct mlx5_native *native, struct fn *fn, uint64_t modifiable,
+            const struct mlx5_emu_config *config, unsigned int parts,
+            unsigned int *done, char **errp)
+{
+    unsigned int space = parts & (MLX5_NATIVE_CONFIG_COMMON
+                                  | MLX5_NATIVE_CONFIG_DEVICE);
+    int error = 0;
+
+    *done = 0;
+    if (space) {
+        pause_step(native);
+        error = mlx5_emu_configure(fn->emu, modifiable, config,
+                                   parts & MLX5_NATIVE_CONFIG_COMMON,
+                                   parts & MLX5_NATIVE_CONFIG_DEVICE, errp);
+        *done |= error ? 0 : space;
+    }
+    if (!error && parts & MLX5_NATIVE_CONFIG_LINK) {
+        pause_step(native);
+        error = mlx5_emu_set_link(fn->emu, config->link_up, errp);
+        *done |= error ? 0 : MLX5_NATIVE_CONFIG_LINK;
+    }
+    if (!error && parts & MLX5_NATIVE_CONFIG_MSIX) {
+        pause_step(native);
+        error = mlx5_emu_set_msix(fn->emu, config->num_msix, errp);
+        *done |= error ? 0 : MLX5_NATIVE_CONFIG_MSIX;
+    }
+    return error;
+}
+
+/* All or nothing. */
+static int
+configure(struct mlx5_native *native, const struct mlx5_native_wish *wish,
+          unsigned int parts, char **errp)
+    OVS_REQUIRES(native->mutex)
+{
+    struct fn *fn = find_fn(native, wish->vhca_id);
+    struct mlx5_emu_state s;
+    unsigned int done, undone;
+    int error;
+
+    if (!fn || !fn->emu) {
+        return mlx5_devx_fail(-EBUSY, errp, "function %u is being reset",
+                              wish->vhca_id);
+    }
+    error = mlx5_emu_query(fn->emu, 0, &s, errp);
+    if (error) {
+        return error;
+    }
+    error = tell_config(native, fn, s.modifiable, &wish->config, parts, &done,
+                        errp);
+    if (error && done) {
+        struct mlx5_emu_config old = {
+            .features = s.device_features, .mac = s.mac, .mtu = s.mtu,
+            .max_pairs = s.max_pairs, .max_queue_size = s.max_queue_size,
+            .num_msix = s.num_msix, .link_up = s.link_up,
+        };
+        char *err = NULL;
+
+        if (tell_config(native, fn, s.modifiable, &old, done, &undone,
+                        &err)) {
+            VLOG_ERR("function %u: %s", wish->vhca_id, err);
+            free(err);
+        }
+    }
+    fn->dirty = true;
+    return error;
+}
+
 static void
 carry_out(struct mlx5_native *native, struct job *job)
     OVS_REQUIRES(native->mutex)
 {
     struct mlx5_native_event *event = xzalloc(sizeof *event);
+    struct fn *fn;
 
     event->vhca_id = job->wish.vhca_id;
     event->cookie = job->cookie;
-    if (job->unplug) {
+    switch (job->type) {
+    case JOB_TAKE:
+        event->type = MLX5_NATIVE_TAKEN;
+        carry_out_take(native, &job->wish, event);
+        break;
+    case JOB_UNPLUG:
         event->type = MLX5_NATIVE_UNPLUGGED;
         mlx5_devx_reap(native->devx);
         event->error = mlx5_emu_unplug(native->devx, job->wish.vhca_id,
                                        &event->text);
         tell(native, event);
-    } else {
-        event->type = MLX5_NATIVE_TAKEN;
-        carry_out_take(native, &job->wish, event);
+        break;
+    case JOB_CONFIGURE:
+        event->type = MLX5_NATIVE_CONFIGURED;
+        event->error = configure(native, &job->wish, job->parts,
+                                 &event->text);
+        tell(native, event);
+        break;
+    case JOB_RELEASE:
+        fn = find_fn(native, job->wish.vhca_id);
+        if (fn) {
+            fn->release = true;
+        }
+        mlx5_native_event_free(event);
+        break;
     }
     free(job);
 }
@@ -875,13 +970,15 @@ pop_job(struct mlx5_native *native)
 }
 
 static void
-push_job(struct mlx5_native *native, const struct mlx5_native_wish *wish,
-         bool unplug, void *cookie)
+push_job(struct mlx5_native *native, enum job_type type,
+         const struct mlx5_native_wish *wish, unsigned int parts,
+         void *cookie)
 {
     struct job *job = xzalloc(sizeof *job);
 
+    job->type = type;
     job->wish = *wish;
-    job->unplug = unplug;
+    job->parts = parts;
     job->cookie = cookie;
     ovs_mutex_lock(&native->news_mutex);
     ovs_list_push_back(&native->jobs, &job->node);
@@ -1217,7 +1314,7 @@ void
 mlx5_native_take(struct mlx5_native *native,
                  const struct mlx5_native_wish *wish, void *cookie)
 {
-    push_job(native, wish, false, cookie);
+    push_job(native, JOB_TAKE, wish, 0, cookie);
 }
 
 void
@@ -1226,7 +1323,7 @@ mlx5_native_start_unplug(struct mlx5_native *native, uint16_t vhca_id,
 {
     struct mlx5_native_wish wish = { .vhca_id = vhca_id };
 
-    push_job(native, &wish, true, cookie);
+    push_job(native, JOB_UNPLUG, &wish, 0, cookie);
 }
 
 /* Gap: hotplug_state. */
@@ -1277,15 +1374,9 @@ mlx5_native_manage(struct mlx5_native *native, uint16_t vhca_id,
 void
 mlx5_native_release(struct mlx5_native *native, uint16_t vhca_id)
 {
-    struct fn *fn;
+    struct mlx5_native_wish wish = { .vhca_id = vhca_id };
 
-    enter(native);
-    fn = find_fn(native, vhca_id);
-    if (fn) {
-        fn->release = true;
-    }
-    leave(native);
-    seq_change(native->work);
+    push_job(native, JOB_RELEASE, &wish, 0, NULL);
 }
 
 bool
@@ -1299,64 +1390,14 @@ mlx5_native_is_managed(struct mlx5_native *native, uint16_t vhca_id)
     return managed;
 }
 
-int
-mlx5_native_configure(struct mlx5_native *native, uint16_t vhca_id,
-                      const struct mlx5_emu_config *config, bool common,
-                      bool dev_cfg, bool link, char **errp)
+void
+mlx5_native_start_configure(struct mlx5_native *native, uint16_t vhca_id,
+                            const struct mlx5_emu_config *config,
+                            unsigned int parts, void *cookie)
 {
-    struct mlx5_emu_state s;
-    struct fn *fn;
-    int error;
+    struct mlx5_native_wish wish = { .vhca_id = vhca_id, .config = *config };
 
-    enter(native);
-    fn = find_fn(native, vhca_id);
-    if (!fn || !fn->emu) {
-        error = mlx5_devx_fail(-EBUSY, errp, "function %u is being reset",
-                               vhca_id);
-    } else {
-        error = mlx5_emu_query(fn->emu, 0, &s, errp);
-        if (!error) {
-            error = mlx5_emu_configure(fn->emu, s.modifiable, config, common,
-                                       dev_cfg, errp);
-        }
-        if (!error && link) {
-            error = mlx5_emu_set_link(fn->emu, config->link_up, errp);
-            if (error && (common || dev_cfg)) {
-                struct mlx5_emu_config old = {
-                    .features = s.device_features, .mac = s.mac, .mtu = s.mtu,
-                    .max_pairs = s.max_pairs, .link_up = s.link_up,
-                    .max_queue_size = s.max_queue_size,
-                };
-                char *err = NULL;
-
-                if (mlx5_emu_configure(fn->emu, s.modifiable, &old, common,
-                                       dev_cfg, &err)) {
-                    VLOG_ERR("function %u: %s", vhca_id, err);
-                    free(err);
-                }
-            }
-        }
-        fn->dirty = true;
-    }
-    leave(native);
-    seq_change(native->work);
-    return error;
-}
-
-int
-mlx5_native_set_msix(struct mlx5_native *native, uint16_t vhca_id,
-                     uint16_t num_msix, char **errp)
-{
-    struct fn *fn;
-    int error;
-
-    enter(native);
-    fn = find_fn(native, vhca_id);
-    error = (fn && fn->emu ? mlx5_emu_set_msix(fn->emu, num_msix, errp)
-             : mlx5_devx_fail(-EBUSY, errp, "function %u is being reset",
-                              vhca_id));
-    leave(native);
-    return error;
+    push_job(native, JOB_CONFIGURE, &wish, parts, cookie);
 }
 
 bool

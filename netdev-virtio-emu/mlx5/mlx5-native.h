@@ -102,6 +102,7 @@ enum mlx5_native_event_type {
     MLX5_NATIVE_TAKEN,          /* 'cookie'; 'error' and 'text', or 'function',
                                  * 'config', 'vfs', 'n_vfs'. */
     MLX5_NATIVE_UNPLUGGED,      /* 'cookie'; 'error' and 'text'. */
+    MLX5_NATIVE_CONFIGURED,     /* 'cookie'; 'error' and 'text'. */
 };
 
 struct mlx5_native_event {
@@ -185,13 +186,20 @@ void mlx5_native_release(struct mlx5_native *, uint16_t vhca_id);
 /* Is it managed, or not yet released? */
 bool mlx5_native_is_managed(struct mlx5_native *, uint16_t vhca_id);
 
-/* Changes a function that has no driver: what is in 'common' (features, queue
- * size) and 'dev_cfg' (the rest but for the link), or the link of any. */
-int mlx5_native_configure(struct mlx5_native *, uint16_t vhca_id,
-                          const struct mlx5_emu_config *, bool common,
-                          bool dev_cfg, bool link, char **errp);
-int mlx5_native_set_msix(struct mlx5_native *, uint16_t vhca_id,
-                         uint16_t num_msix, char **errp);
+/* Parts of a configuration. */
+enum mlx5_native_config {
+    MLX5_NATIVE_CONFIG_COMMON = 1 << 0, /* Features, queue size. */
+    MLX5_NATIVE_CONFIG_DEVICE = 1 << 1, /* MAC, MTU, queue pairs. */
+    MLX5_NATIVE_CONFIG_LINK = 1 << 2,
+    MLX5_NATIVE_CONFIG_MSIX = 1 << 3, /* VFs only. */
+};
+
+/* Changes 'parts' of a function that is managed, all or nothing, and tells by
+ * MLX5_NATIVE_CONFIGURED.  Firmware refuses all but the link while there is a
+ * driver. */
+void mlx5_native_start_configure(struct mlx5_native *, uint16_t vhca_id,
+                                 const struct mlx5_emu_config *,
+                                 unsigned int parts, void *cookie);
 
 /* Copies what is known of queue 'index', which is some tenths of a second old
  * at first asking, and asks the thread for news.  Returns false if the
