@@ -407,12 +407,23 @@ has_state(const struct virtnet_device *dev, const char *state)
     }
 }
 
+/* Why has 'dev' not 'state', as far as that is known? */
+static const char *
+why_not_state(const struct virtnet_device *dev, const char *state)
+{
+    const char *reason;
+
+    return (dev ? (!strcmp(state, "port") && dev->port_status
+                   ? dev->port_status : virtnet_device_state_name(dev->state))
+            : !virtnet_controller_is_running(&reason) && reason ? reason
+            : "Device doesn't exist");
+}
+
 static bool
 wait_ready(struct unixctl_conn *conn, bool timed_out, void *wanted_)
 {
     struct wanted *w = wanted_;
     struct virtnet_device *dev;
-    const char *reason;
     bool ready;
 
     dev = (w->vuid ? virtnet_device_by_vuid(w->vuid)
@@ -424,10 +435,7 @@ wait_ready(struct unixctl_conn *conn, bool timed_out, void *wanted_)
         return false;
     }
     virtnet_reply_errno(conn, ready ? 0 : -ETIMEDOUT,
-                        ready ? NULL
-                        : dev ? virtnet_device_state_name(dev->state)
-                        : !virtnet_controller_is_running(&reason) && reason
-                        ? reason : "Device doesn't exist");
+                        ready ? NULL : why_not_state(dev, w->state));
     free(w->vuid);
     free(w);
     return true;
