@@ -725,7 +725,7 @@ native_get_health(const struct virtnet_device *dev,
     struct native_device *nd = native_device_cast(dev);
 
     if (nd->managed) {
-        mlx5_native_try_stats(native_of(nd)->fw, dev->vhca_id, &nd->stats);
+        mlx5_native_get_stats(native_of(nd)->fw, dev->vhca_id, &nd->stats);
     }
     health->fatal = nd->sf_lost || !nd->managed;
     /* A start fails as a whole. */

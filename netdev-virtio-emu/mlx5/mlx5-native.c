@@ -92,6 +92,17 @@ struct fn {
     struct mlx5_native_stats stats;
     struct virtnet_driver_info told; /* What the main thread knows. */
     bool told_any;
+
+    /* What the main thread may ask for at any time, as it was after the last
+     * step.  Of native->view_mutex. */
+    struct hmap_node view_node; /* In native->views, by vhca_id. */
+    struct {
+        struct virtnet_queue_info *infos;
+        unsigned int n_infos;
+        long long int stats_at;
+        bool wanted;            /* Has it asked for newer counters? */
+        struct mlx5_native_stats stats;
+    } view;
 };
 
 struct mlx5_native {
@@ -106,6 +117,10 @@ struct mlx5_native {
     atomic_count n_waiting;
     struct hmap fns OVS_GUARDED;
     long long int reap_at OVS_GUARDED;
+
+    /* Nests inside 'mutex'; nobody keeps it for long. */
+    struct ovs_mutex view_mutex;
+    struct hmap views OVS_GUARDED;
 
     pthread_t thread;
     struct seq *work;           /* Wakes the thread. */
@@ -163,6 +178,54 @@ find_fn(struct mlx5_native *native, uint16_t vhca_id)
     return NULL;
 }
 
+/* What the main thread looks at. */
+
+static struct fn *
+find_view(struct mlx5_native *native, uint16_t vhca_id)
+    OVS_REQUIRES(native->view_mutex)
+{
+    struct fn *fn;
+
+    HMAP_FOR_EACH_WITH_HASH (fn, view_node, hash_int(vhca_id, 0),
+                             &native->views) {
+        if (fn->vhca_id == vhca_id) {
+            return fn;
+        }
+    }
+    return NULL;
+}
+
+/* Has the main thread see how 'fn' is. */
+static void
+publish(struct mlx5_native *native, struct fn *fn)
+{
+    unsigned int n = fn->infos ? fn->regs.n_queues : 0;
+
+    ovs_mutex_lock(&native->view_mutex);
+    if (n != fn->view.n_infos) {
+        free(fn->view.infos);
+        fn->view.infos = n ? xcalloc(n, sizeof *fn->view.infos) : NULL;
+        fn->view.n_infos = n;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        const struct mlx5_emu_queue *q = &fn->regs.queues[i];
+        struct virtnet_queue_info *info = &fn->view.infos[i];
+
+        *info = fn->infos[i];
+        info->index = i;
+        info->size = q->size;
+        info->msix_vector = q->msix_vector;
+        info->enabled = fn->state == MLX5_NATIVE_RUNNING && q->enabled;
+        info->notify_offset = q->notify_off;
+        info->desc_addr = q->desc;
+        info->driver_addr = q->driver;
+        info->device_addr = q->device;
+    }
+    fn->view.stats_at = fn->stats_at;
+    fn->view.stats = fn->stats;
+    ovs_mutex_unlock(&native->view_mutex);
+}
+
 /* News. */
 
 static struct mlx5_native_event *
@@ -186,10 +249,11 @@ tell(struct mlx5_native *native, struct mlx5_native_event *event)
 
 /* Tells of 'text', which it takes over. */
 static void
-tell_problem(struct mlx5_native *native, const struct fn *fn, char *text)
+tell_problem(struct mlx5_native *native, struct fn *fn, char *text)
 {
     struct mlx5_native_event *event = new_event(fn, MLX5_NATIVE_PROBLEM);
 
+    publish(native, fn);
     VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, text);
     event->text = text;
     tell(native, event);
@@ -222,6 +286,7 @@ tell_driver(struct mlx5_native *native, struct fn *fn, bool flr)
     if (fn->told_any && !flr && !memcmp(&info, &fn->told, sizeof info)) {
         return;
     }
+    publish(native, fn);
     memcpy(&fn->told, &info, sizeof info);
     fn->told_any = true;
     event = new_event(fn, MLX5_NATIVE_DRIVER);
@@ -287,12 +352,26 @@ forget_datapath(struct fn *fn)
 }
 
 static void
+insert_fn(struct mlx5_native *native, struct fn *fn)
+    OVS_REQUIRES(native->mutex)
+{
+    hmap_insert(&native->fns, &fn->node, hash_int(fn->vhca_id, 0));
+    ovs_mutex_lock(&native->view_mutex);
+    hmap_insert(&native->views, &fn->view_node, hash_int(fn->vhca_id, 0));
+    ovs_mutex_unlock(&native->view_mutex);
+}
+
+static void
 destroy_fn(struct mlx5_native *native, struct fn *fn)
     OVS_REQUIRES(native->mutex)
 {
     forget_datapath(fn);
     mlx5_devx_destroy(&fn->emu);
     hmap_remove(&native->fns, &fn->node);
+    ovs_mutex_lock(&native->view_mutex);
+    hmap_remove(&native->views, &fn->view_node);
+    ovs_mutex_unlock(&native->view_mutex);
+    free(fn->view.infos);
     free(fn);
 }
 
@@ -479,10 +558,10 @@ has_been_reset(const struct fn *fn)
     return !s.enabled || !(s.status & VIRTNET_STATUS_DRIVER_OK);
 }
 
-/* 'fn' cannot go on, for the reason 'err', which it takes over.  Returns false
- * if the reason is just that the host has reset it. */
-static bool
-fail(struct mlx5_native *native, struct fn *fn, char *err)
+/* 'fn' cannot go on, for the reason 'err', which it takes over.  Counts that
+ * in '*counter', unless the reason is just that the host has reset it. */
+static void
+fail(struct mlx5_native *native, struct fn *fn, char *err, uint64_t *counter)
 {
     char *reason = NULL;
 
@@ -494,14 +573,14 @@ fail(struct mlx5_native *native, struct fn *fn, char *err)
         VLOG_DBG("function %u: reset, hence %s", fn->vhca_id, err);
         free(err);
         fn->event = true;
-        return false;
+        return;
     }
+    ++*counter;
     tell_problem(native, fn, err);
     if (mlx5_emu_needs_reset(fn->emu, fn->regs.status, &reason)) {
         VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, reason);
         free(reason);
     }
-    return true;
 }
 
 static void
@@ -520,7 +599,7 @@ step_start(struct mlx5_native *native, struct fn *fn)
         error = finish_start(native, fn, &err);
     }
     if (error < 0) {
-        fn->stats.start_errors += fail(native, fn, err);
+        fail(native, fn, err, &fn->stats.start_errors);
     }
 }
 
@@ -633,7 +712,7 @@ step_ctrl(struct mlx5_native *native, struct fn *fn)
 
     if (n < 0) {
         /* Memory that cannot be reached may be what a reset looks like. */
-        fn->stats.ctrl_errors += fail(native, fn, err);
+        fail(native, fn, err, &fn->stats.ctrl_errors);
     } else if (n) {
         fn->stats.missing_interrupts
             = mlx5_ctrlq_get_stats(fn->ctrlq)->missing_interrupts;
@@ -668,9 +747,9 @@ step_stats(struct mlx5_native *native, struct fn *fn)
         fn->stats_at = time_msec();
     }
     if (queue_error) {
-        fn->stats.queue_errors += fail(
-            native, fn, xasprintf("queue %u: hardware has given it up "
-                                  "(error %u)", i, queue_error));
+        fail(native, fn, xasprintf("queue %u: hardware has given it up (error "
+                                   "%u)", i, queue_error),
+             &fn->stats.queue_errors);
     }
 }
 
@@ -822,7 +901,7 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
 
     if (!error) {
         event->config = wish->config;
-        hmap_insert(&native->fns, &fn->node, hash_int(fn->vhca_id, 0));
+        insert_fn(native, fn);
     } else {
         mlx5_devx_destroy(&fn->emu);
         mlx5_devx_reap(native->devx);
@@ -1074,6 +1153,23 @@ read_channel(struct mlx5_native *native, struct mlx5_devx_events *events)
     }
 }
 
+/* Takes note of whose counters the main thread wants. */
+static void
+take_wishes(struct mlx5_native *native)
+    OVS_REQUIRES(native->mutex)
+{
+    struct fn *fn;
+
+    ovs_mutex_lock(&native->view_mutex);
+    HMAP_FOR_EACH (fn, view_node, &native->views) {
+        if (fn->view.wanted && fn->next_info >= fn->regs.n_queues) {
+            fn->stats_wanted = true;
+        }
+        fn->view.wanted = false;
+    }
+    ovs_mutex_unlock(&native->view_mutex);
+}
+
 static void
 read_events(struct mlx5_native *native)
     OVS_REQUIRES(native->mutex)
@@ -1148,6 +1244,7 @@ native_main(void *native_)
         if (!ovs_list_is_empty(&native->devx->refused)) {
             native->reap_at = MIN(native->reap_at, time_msec() + RETRY_MS);
         }
+        take_wishes(native);
         at = native->reap_at;
         HMAP_FOR_EACH (fn, node, &native->fns) {
             if (fn->release || is_due(fn, time_msec(), &at)) {
@@ -1166,6 +1263,11 @@ native_main(void *native_)
             fn = find_fn(native, due[i]);
             if (fn) {
                 step_fn(native, fn);
+                /* It may be gone. */
+                fn = find_fn(native, due[i]);
+            }
+            if (fn) {
+                publish(native, fn);
             }
             ovs_mutex_unlock(&native->mutex);
         }
@@ -1217,6 +1319,8 @@ mlx5_native_open(const struct mlx5_devx_class *class,
     ovs_mutex_init(&native->mutex);
     atomic_count_init(&native->n_waiting, 0);
     hmap_init(&native->fns);
+    ovs_mutex_init(&native->view_mutex);
+    hmap_init(&native->views);
     ovs_mutex_lock(&native->mutex);
     native->reap_at = LLONG_MAX;
     ovs_mutex_unlock(&native->mutex);
@@ -1270,9 +1374,11 @@ mlx5_native_close(struct mlx5_native *native, bool keep)
         free(job);
     }
     hmap_destroy(&native->fns);
+    hmap_destroy(&native->views);
     seq_destroy(native->work);
     seq_destroy(native->news_seq);
     ovs_mutex_destroy(&native->mutex);
+    ovs_mutex_destroy(&native->view_mutex);
     ovs_mutex_destroy(&native->news_mutex);
     free(native->pfs);
     free(native);
@@ -1363,7 +1469,7 @@ mlx5_native_manage(struct mlx5_native *native, uint16_t vhca_id,
         if (error) {
             free(fn);
         } else {
-            hmap_insert(&native->fns, &fn->node, hash_int(vhca_id, 0));
+            insert_fn(native, fn);
         }
     }
     leave(native);
@@ -1412,65 +1518,35 @@ mlx5_native_get_queue(struct mlx5_native *native, uint16_t vhca_id,
     info->notify_offset = index;
     info->msix_vector = VIRTNET_NO_MSIX_VECTOR;
 
-    enter(native);
-    fn = find_fn(native, vhca_id);
-    if (fn && fn->infos && index < fn->regs.n_queues) {
-        const struct mlx5_emu_queue *q = &fn->regs.queues[index];
-
-        *info = fn->infos[index];
-        info->index = index;
-        info->size = q->size;
-        info->msix_vector = q->msix_vector;
-        info->enabled = fn->state == MLX5_NATIVE_RUNNING && q->enabled;
-        info->notify_offset = q->notify_off;
-        info->desc_addr = q->desc;
-        info->driver_addr = q->driver;
-        info->device_addr = q->device;
-        wake = time_msec() >= fn->stats_at + STATS_MS;
-        if (wake && fn->next_info >= fn->regs.n_queues) {
-            fn->stats_wanted = true;
-        }
+    ovs_mutex_lock(&native->view_mutex);
+    fn = find_view(native, vhca_id);
+    if (fn && index < fn->view.n_infos) {
+        *info = fn->view.infos[index];
+        wake = (!fn->view.wanted
+                && time_msec() >= fn->view.stats_at + STATS_MS);
+        fn->view.wanted |= wake;
     }
-    leave(native);
+    ovs_mutex_unlock(&native->view_mutex);
     if (wake) {
         seq_change(native->work);
     }
     return fn != NULL;
 }
 
-static void
-get_stats(struct mlx5_native *native, uint16_t vhca_id,
-          struct mlx5_native_stats *stats)
-    OVS_REQUIRES(native->mutex)
-{
-    const struct fn *fn = find_fn(native, vhca_id);
-
-    if (fn) {
-        *stats = fn->stats;
-    } else {
-        memset(stats, 0, sizeof *stats);
-    }
-}
-
 void
 mlx5_native_get_stats(struct mlx5_native *native, uint16_t vhca_id,
                       struct mlx5_native_stats *stats)
 {
-    enter(native);
-    get_stats(native, vhca_id, stats);
-    leave(native);
-}
+    const struct fn *fn;
 
-bool
-mlx5_native_try_stats(struct mlx5_native *native, uint16_t vhca_id,
-                      struct mlx5_native_stats *stats)
-{
-    if (ovs_mutex_trylock(&native->mutex)) {
-        return false;
+    ovs_mutex_lock(&native->view_mutex);
+    fn = find_view(native, vhca_id);
+    if (fn) {
+        *stats = fn->view.stats;
+    } else {
+        memset(stats, 0, sizeof *stats);
     }
-    get_stats(native, vhca_id, stats);
-    ovs_mutex_unlock(&native->mutex);
-    return true;
+    ovs_mutex_unlock(&native->view_mutex);
 }
 
 struct mlx5_native_event *

@@ -35,10 +35,11 @@
  * =======
  *
  * All of this happens in a thread, in steps of a few firmware commands each.
- * The functions below, for the main thread, are as short: a mutex serializes
- * them with the steps, and the thread lets the main thread go first.  So none
- * of them takes longer than a step and its own commands, whatever else is
- * going on.  What the thread has to tell is fetched with mlx5_native_poll().
+ * The functions below are for the main thread.  What they ask for, that thread
+ * does later, and what there is to be seen they see as it was after the last
+ * step: they do not wait for firmware.  Those that return an error do: a mutex
+ * serializes them with the steps, and the thread lets the main thread go
+ * first.  What the thread has to tell is fetched with mlx5_native_poll().
  *
  * Errors
  * ======
@@ -207,10 +208,6 @@ void mlx5_native_start_configure(struct mlx5_native *, uint16_t vhca_id,
 bool mlx5_native_get_queue(struct mlx5_native *, uint16_t vhca_id,
                            unsigned int index, struct virtnet_queue_info *);
 void mlx5_native_get_stats(struct mlx5_native *, uint16_t vhca_id,
-                           struct mlx5_native_stats *);
-
-/* The same if it can be had without waiting; otherwise returns false. */
-bool mlx5_native_try_stats(struct mlx5_native *, uint16_t vhca_id,
                            struct mlx5_native_stats *);
 
 /* The next event, which the caller frees with mlx5_native_event_free(), or
