@@ -296,15 +296,22 @@ pf_made(struct virtnet_device *dev)
     virtnet_notify(VIRTNET_EVENT_ADDED, dev);
 }
 
+/* Logs what has become of a static PF that could not be made, and why. */
+static void
+pf_failed(const void *pf_id, const char *what, int error, const char *reason)
+{
+    VLOG_ERR("static PF[%u]: %s: %s (%d)%s%s",
+             (unsigned int) (uintptr_t) pf_id, what, virtnet_strerror(error),
+             error, reason ? ": " : "", reason ? reason : "");
+}
+
 /* A static PF without a record has come out. */
 static void
 new_pf_done(struct virtnet_device *dev, int error, const char *reason,
             void *pf_id)
 {
     if (error) {
-        VLOG_ERR("static PF[%u]: not made: %s (%d)%s%s",
-                 (unsigned int) (uintptr_t) pf_id, virtnet_strerror(error),
-                 error, reason ? ": " : "", reason ? reason : "");
+        pf_failed(pf_id, "not made", error, reason);
         return;
     }
     virtnet_save(dev);
@@ -332,9 +339,7 @@ recorded_pf_done(struct virtnet_device *dev, int error, const char *reason,
                  void *pf_id)
 {
     if (error) {
-        VLOG_ERR("static PF[%u]: not restored, and made anew: %s (%d)%s%s",
-                 (unsigned int) (uintptr_t) pf_id, virtnet_strerror(error),
-                 error, reason ? ": " : "", reason ? reason : "");
+        pf_failed(pf_id, "not restored, and made anew", error, reason);
         make_new_pf((uintptr_t) pf_id);
         return;
     }

@@ -146,7 +146,10 @@ tests_test_virtnet_recovery_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 
-tests_test_mlx5_devlink_SOURCES = tests/test-mlx5-devlink.c
+tests_test_mlx5_devlink_SOURCES = \
+	tests/devlink-message.c \
+	tests/devlink-message.h \
+	tests/test-mlx5-devlink.c
 tests_test_mlx5_devlink_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
 	-I$(srcdir)/netdev-virtio-emu/mlx5
@@ -205,6 +208,8 @@ tests_test_mlx5_prm_DEPENDENCIES = \
 	netdev-virtio-emu/libvirtnet.la
 
 tests_test_mlx5_backend_SOURCES = \
+	tests/devlink-message.c \
+	tests/devlink-message.h \
 	tests/fw-devlink.c \
 	tests/fw-devlink.h \
 	tests/test-mlx5-backend.c \
@@ -221,6 +226,8 @@ tests_test_mlx5_backend_DEPENDENCIES = \
 # of the real one for the sake of its pidfile.  It is not installed.
 check_PROGRAMS += tests/model/ovs-vswitchd
 tests_model_ovs_vswitchd_SOURCES = \
+	tests/devlink-message.c \
+	tests/devlink-message.h \
 	tests/fw-devlink.c \
 	tests/fw-devlink.h \
 	tests/fw-switch.c \

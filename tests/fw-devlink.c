@@ -39,20 +39,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devlink-message.h"
 #include "fw-model.h"
 #include "openvswitch/list.h"
 #include "ovs-thread.h"
 #include "util.h"
 
-#define FAMILY 0x25
-#define GROUP 11
 #define MAX_PORTS 2048
 #define HANDLE "pci/" FW_DEVLINK_DEV
 
 struct message {
     struct ovs_list node;
-    size_t size;
-    uint64_t data[128];
+    struct dl_message m;
 };
 
 struct mlx5_dl_socket {
@@ -88,39 +86,20 @@ exists(const struct fw_port *port)
 
 /* Messages. */
 
-static struct nlmsghdr *
-put(struct message *m, uint16_t type, uint16_t flags, uint32_t seq,
-    uint8_t cmd)
-{
-    struct nlmsghdr *nlh;
-
-    memset(m, 0, sizeof *m);
-    nlh = mnl_nlmsg_put_header(m->data);
-    nlh->nlmsg_type = type;
-    nlh->nlmsg_flags = flags;
-    nlh->nlmsg_seq = seq;
-    if (cmd) {
-        struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(nlh,
-                                                             sizeof *genl);
-
-        genl->cmd = cmd;
-    }
-    return nlh;
-}
-
 static void
-enqueue__(struct mlx5_dl_socket *s, const struct message *m)
+enqueue__(struct mlx5_dl_socket *s, const struct dl_message *m)
 {
-    struct message *copy = xmemdup(m, sizeof *m);
+    struct message *copy = xmalloc(sizeof *copy);
     uint64_t one = 1;
 
-    copy->size = ((const struct nlmsghdr *) m->data)->nlmsg_len;
+    copy->m = *m;
+    dl_end(&copy->m);
     ovs_list_push_back(&s->queue, &copy->node);
     assert(write(s->fd, &one, sizeof one) == sizeof one);
 }
 
 static void
-enqueue(struct mlx5_dl_socket *s, const struct message *m)
+enqueue(struct mlx5_dl_socket *s, const struct dl_message *m)
 {
     ovs_mutex_lock(&k.queue_mutex);
     enqueue__(s, m);
@@ -128,39 +107,11 @@ enqueue(struct mlx5_dl_socket *s, const struct message *m)
 }
 
 static void
-put_port(struct message *m, uint8_t cmd, uint16_t flags, uint32_t seq,
-         const struct mlx5_dl_port *p)
-{
-    struct nlmsghdr *nlh = put(m, FAMILY, flags, seq, cmd);
-    struct nlattr *nest;
-
-    mnl_attr_put_strz(nlh, DEVLINK_ATTR_BUS_NAME, "pci");
-    mnl_attr_put_strz(nlh, DEVLINK_ATTR_DEV_NAME, FW_DEVLINK_DEV);
-    mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_INDEX, p->index);
-    mnl_attr_put_u16(nlh, DEVLINK_ATTR_PORT_FLAVOUR, p->flavour);
-    if (p->ifindex) {
-        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_NETDEV_IFINDEX, p->ifindex);
-        mnl_attr_put_strz(nlh, DEVLINK_ATTR_PORT_NETDEV_NAME, p->netdev);
-    }
-    if (p->flavour == MLX5_DL_PCI_SF) {
-        mnl_attr_put_u16(nlh, DEVLINK_ATTR_PORT_PCI_PF_NUMBER, p->pf_num);
-        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_PCI_SF_NUMBER, p->sf_num);
-        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_CONTROLLER_NUMBER, 0);
-        nest = mnl_attr_nest_start(nlh, DEVLINK_ATTR_PORT_FUNCTION);
-        mnl_attr_put(nlh, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6,
-                     p->hw_addr.ea);
-        mnl_attr_put_u8(nlh, DEVLINK_PORT_FN_ATTR_STATE, p->active);
-        mnl_attr_put_u8(nlh, DEVLINK_PORT_FN_ATTR_OPSTATE, p->attached);
-        mnl_attr_nest_end(nlh, nest);
-    }
-}
-
-static void
 tell_port(uint8_t cmd, const struct mlx5_dl_port *p)
 {
-    struct message m;
+    struct dl_message m;
 
-    put_port(&m, cmd, 0, 0, p);
+    dl_put_port(&m, cmd, 0, 0, p);
     ovs_mutex_lock(&k.queue_mutex);
     if (k.events) {
         enqueue__(k.events, &m);
@@ -310,22 +261,12 @@ find_port(uint32_t index)
 
 /* Requests. */
 
-/* The attributes of a request, by type. */
-static int
-collect(const struct nlattr *a, void *attrs)
-{
-    if (mnl_attr_get_type(a) < 200) {
-        ((const struct nlattr **) attrs)[mnl_attr_get_type(a)] = a;
-    }
-    return MNL_CB_OK;
-}
-
 static void
 set_port(struct fw_port *port, const struct nlattr *function)
 {
-    const struct nlattr *f[200] = { NULL };
+    const struct nlattr *f[DL_N_ATTRS] = { NULL };
 
-    mnl_attr_parse_nested(function, collect, f);
+    mnl_attr_parse_nested(function, dl_collect, f);
     if (f[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]) {
         memcpy(port->p.hw_addr.ea, mnl_attr_get_payload(
                    f[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]), 6);
@@ -341,31 +282,22 @@ static int
 serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
 {
     const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *a[200] = { NULL };
-    struct nlattr *groups, *group;
+    const struct nlattr *a[DL_N_ATTRS] = { NULL };
     struct fw_port *port = NULL;
-    struct nlmsghdr *reply;
-    struct message m;
+    struct dl_message m;
     int error;
 
-    mnl_attr_parse(nlh, sizeof *genl, collect, a);
+    mnl_attr_parse(nlh, sizeof *genl, dl_collect, a);
     if (nlh->nlmsg_type == GENL_ID_CTRL) {
-        reply = put(&m, GENL_ID_CTRL, 0, nlh->nlmsg_seq, CTRL_CMD_NEWFAMILY);
-        mnl_attr_put_u16(reply, CTRL_ATTR_FAMILY_ID, FAMILY);
-        groups = mnl_attr_nest_start(reply, CTRL_ATTR_MCAST_GROUPS);
-        group = mnl_attr_nest_start(reply, 1);
-        mnl_attr_put_u32(reply, CTRL_ATTR_MCAST_GRP_ID, GROUP);
-        mnl_attr_put_strz(reply, CTRL_ATTR_MCAST_GRP_NAME, "config");
-        mnl_attr_nest_end(reply, group);
-        mnl_attr_nest_end(reply, groups);
+        dl_put_family(&m, nlh->nlmsg_seq);
         enqueue(s, &m);
         return 0;
     }
-    assert(nlh->nlmsg_type == FAMILY);
+    assert(nlh->nlmsg_type == DL_FAMILY);
     if (nlh->nlmsg_flags & NLM_F_DUMP) {
         for (int i = 0; i < MAX_PORTS; i++) {
             if (exists(&k.ports[i])) {
-                put_port(&m, DEVLINK_CMD_PORT_NEW, NLM_F_MULTI,
+                dl_put_port(&m, DEVLINK_CMD_PORT_NEW, NLM_F_MULTI,
                          nlh->nlmsg_seq, &k.ports[i].p);
                 enqueue(s, &m);
             }
@@ -377,8 +309,7 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     }
     switch (genl->cmd) {
     case DEVLINK_CMD_ESWITCH_GET:
-        reply = put(&m, FAMILY, 0, nlh->nlmsg_seq, genl->cmd);
-        mnl_attr_put_u16(reply, DEVLINK_ATTR_ESWITCH_MODE, 1);
+        dl_put_eswitch(&m, nlh->nlmsg_seq, true);
         enqueue(s, &m);
         return 0;
 
@@ -409,7 +340,7 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     default:
         return -EOPNOTSUPP;
     }
-    put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, &port->p);
+    dl_put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, &port->p);
     enqueue(s, &m);
     return 0;
 }
@@ -469,7 +400,7 @@ changes(const struct nlmsghdr *nlh)
 {
     const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
 
-    return (nlh->nlmsg_type == FAMILY
+    return (nlh->nlmsg_type == DL_FAMILY
             && (genl->cmd == DEVLINK_CMD_PORT_NEW
                 || genl->cmd == DEVLINK_CMD_PORT_SET
                 || genl->cmd == DEVLINK_CMD_PORT_DEL));
@@ -479,9 +410,7 @@ static int
 fw_send(struct mlx5_dl_socket *s, const void *data, size_t size)
 {
     const struct nlmsghdr *nlh = data;
-    struct nlmsgerr *ack;
-    struct nlmsghdr *reply;
-    struct message m;
+    struct dl_message m;
     int error;
 
     assert(size == nlh->nlmsg_len);
@@ -490,11 +419,7 @@ fw_send(struct mlx5_dl_socket *s, const void *data, size_t size)
     }
     ovs_mutex_lock(&k.mutex);
     error = serve(nlh, s);
-    reply = put(&m, !error && nlh->nlmsg_flags & NLM_F_DUMP
-                ? NLMSG_DONE : NLMSG_ERROR, NLM_F_CAPPED, nlh->nlmsg_seq, 0);
-    ack = mnl_nlmsg_put_extra_header(reply, sizeof *ack);
-    ack->error = error;
-    ack->msg = *nlh;
+    dl_put_ack(&m, nlh, NLM_F_CAPPED, error);
     enqueue(s, &m);
     ovs_mutex_unlock(&k.mutex);
     return 0;
@@ -514,9 +439,9 @@ fw_recv(struct mlx5_dl_socket *s, void *data, size_t size, int timeout_ms)
                                          struct message, node);
         uint64_t count;
 
-        assert(m->size <= size);
-        memcpy(data, m->data, m->size);
-        n = m->size;
+        assert(m->m.size <= size);
+        memcpy(data, m->m.data, m->m.size);
+        n = m->m.size;
         free(m);
         if (ovs_list_is_empty(&s->queue)) {
             assert(read(s->fd, &count, sizeof count) == sizeof count);

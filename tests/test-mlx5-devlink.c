@@ -38,6 +38,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devlink-message.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
@@ -47,21 +48,14 @@
 #include "util.h"
 
 #define HANDLE "pci/0000:03:00.0"
-#define FAMILY 0x25
-#define GROUP 11
 #define MAX_PORTS 16
 #define MAX_QUEUE 64
 
 /* The kernel. */
 
-struct message {
-    size_t size;
-    uint64_t data[128];
-};
-
 struct mlx5_dl_socket {
     enum mlx5_dl_purpose purpose;
-    struct message queue[MAX_QUEUE];
+    struct dl_message queue[MAX_QUEUE];
     int head, tail;
     bool overrun;
 };
@@ -80,70 +74,23 @@ static struct {
     enum { FAIL_CALL, FAIL_ANSWER, LOSE_ANSWER, GARBLE_ANSWER } how;
 } k = { .mutex = OVS_MUTEX_INITIALIZER };
 
-static struct nlmsghdr *
-put(struct message *m, uint16_t type, uint16_t flags, uint32_t seq,
-    uint8_t cmd)
-{
-    struct nlmsghdr *nlh;
-    struct genlmsghdr *genl;
-
-    memset(m, 0, sizeof *m);
-    nlh = mnl_nlmsg_put_header(m->data);
-    nlh->nlmsg_type = type;
-    nlh->nlmsg_flags = flags;
-    nlh->nlmsg_seq = seq;
-    if (cmd) {
-        genl = mnl_nlmsg_put_extra_header(nlh, sizeof *genl);
-        genl->cmd = cmd;
-    }
-    return nlh;
-}
-
 static void
-enqueue(struct mlx5_dl_socket *s, struct message *m)
+enqueue(struct mlx5_dl_socket *s, struct dl_message *m)
 {
     if (s) {
-        m->size = ((struct nlmsghdr *) m->data)->nlmsg_len;
+        dl_end(m);
         ovs_assert(s->tail - s->head < MAX_QUEUE);
         s->queue[s->tail++ % MAX_QUEUE] = *m;
     }
 }
 
 static void
-put_port(struct message *m, uint8_t cmd, uint16_t flags, uint32_t seq,
-         const struct mlx5_dl_port *p)
-{
-    struct nlmsghdr *nlh = put(m, FAMILY, flags, seq, cmd);
-    struct nlattr *nest;
-
-    mnl_attr_put_strz(nlh, DEVLINK_ATTR_BUS_NAME, "pci");
-    mnl_attr_put_strz(nlh, DEVLINK_ATTR_DEV_NAME, "0000:03:00.0");
-    mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_INDEX, p->index);
-    mnl_attr_put_u16(nlh, DEVLINK_ATTR_PORT_FLAVOUR, p->flavour);
-    if (p->ifindex) {
-        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_NETDEV_IFINDEX, p->ifindex);
-        mnl_attr_put_strz(nlh, DEVLINK_ATTR_PORT_NETDEV_NAME, p->netdev);
-    }
-    if (p->flavour == MLX5_DL_PCI_SF) {
-        mnl_attr_put_u16(nlh, DEVLINK_ATTR_PORT_PCI_PF_NUMBER, p->pf_num);
-        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_PCI_SF_NUMBER, p->sf_num);
-        mnl_attr_put_u32(nlh, DEVLINK_ATTR_PORT_CONTROLLER_NUMBER, 0);
-        nest = mnl_attr_nest_start(nlh, DEVLINK_ATTR_PORT_FUNCTION);
-        mnl_attr_put(nlh, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, 6,
-                     p->hw_addr.ea);
-        mnl_attr_put_u8(nlh, DEVLINK_PORT_FN_ATTR_STATE, p->active);
-        mnl_attr_put_u8(nlh, DEVLINK_PORT_FN_ATTR_OPSTATE, p->attached);
-        mnl_attr_nest_end(nlh, nest);
-    }
-}
-
-static void
 tell_port(uint8_t cmd, const struct mlx5_dl_port *p)
 {
-    struct message m;
+    struct dl_message m;
 
     if (!k.silent) {
-        put_port(&m, cmd, 0, 0, p);
+        dl_put_port(&m, cmd, 0, 0, p);
         enqueue(k.sockets[MLX5_DL_PORT_EVENTS], &m);
     }
 }
@@ -152,8 +99,8 @@ static void
 tell_link(uint16_t type, const struct mlx5_dl_port *p)
 {
     struct ifinfomsg *ifi;
-    struct message m;
-    struct nlmsghdr *nlh = put(&m, type, 0, 0, 0);
+    struct dl_message m;
+    struct nlmsghdr *nlh = dl_put(&m, type, 0, 0, 0);
 
     ifi = mnl_nlmsg_put_extra_header(nlh, sizeof *ifi);
     ifi->ifi_index = p->ifindex;
@@ -210,47 +157,28 @@ k_n_sfs(void)
     return n;
 }
 
-/* The attributes of a request, by type. */
-static int
-collect(const struct nlattr *a, void *attrs)
-{
-    if (mnl_attr_get_type(a) < 200) {
-        ((const struct nlattr **) attrs)[mnl_attr_get_type(a)] = a;
-    }
-    return MNL_CB_OK;
-}
-
 /* Does what 'nlh' asks for.  Returns 0 or a negative errno. */
 static int
 k_serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
 {
     const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *a[200] = { NULL }, *f[200] = { NULL };
-    struct nlattr *groups, *group;
+    const struct nlattr *a[DL_N_ATTRS] = { NULL }, *f[DL_N_ATTRS] = { NULL };
     struct mlx5_dl_port *p;
-    struct message m;
-    struct nlmsghdr *reply;
+    struct dl_message m;
 
-    mnl_attr_parse(nlh, sizeof *genl, collect, a);
+    mnl_attr_parse(nlh, sizeof *genl, dl_collect, a);
     if (nlh->nlmsg_type == GENL_ID_CTRL) {
         if (k.no_devlink) {
             return -ENOENT;
         }
-        reply = put(&m, GENL_ID_CTRL, 0, nlh->nlmsg_seq, CTRL_CMD_NEWFAMILY);
-        mnl_attr_put_u16(reply, CTRL_ATTR_FAMILY_ID, FAMILY);
-        groups = mnl_attr_nest_start(reply, CTRL_ATTR_MCAST_GROUPS);
-        group = mnl_attr_nest_start(reply, 1);
-        mnl_attr_put_u32(reply, CTRL_ATTR_MCAST_GRP_ID, GROUP);
-        mnl_attr_put_strz(reply, CTRL_ATTR_MCAST_GRP_NAME, "config");
-        mnl_attr_nest_end(reply, group);
-        mnl_attr_nest_end(reply, groups);
+        dl_put_family(&m, nlh->nlmsg_seq);
         enqueue(s, &m);
         return 0;
     }
-    ovs_assert(nlh->nlmsg_type == FAMILY);
+    ovs_assert(nlh->nlmsg_type == DL_FAMILY);
     if (nlh->nlmsg_flags & NLM_F_DUMP) {
         for (int i = 0; i < k.n_ports; i++) {
-            put_port(&m, DEVLINK_CMD_PORT_NEW, NLM_F_MULTI, nlh->nlmsg_seq,
+            dl_put_port(&m, DEVLINK_CMD_PORT_NEW, NLM_F_MULTI, nlh->nlmsg_seq,
                      &k.ports[i]);
             enqueue(s, &m);
         }
@@ -261,8 +189,7 @@ k_serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     }
     switch (genl->cmd) {
     case DEVLINK_CMD_ESWITCH_GET:
-        reply = put(&m, FAMILY, 0, nlh->nlmsg_seq, genl->cmd);
-        mnl_attr_put_u16(reply, DEVLINK_ATTR_ESWITCH_MODE, !k.legacy);
+        dl_put_eswitch(&m, nlh->nlmsg_seq, !k.legacy);
         enqueue(s, &m);
         return 0;
 
@@ -275,7 +202,7 @@ k_serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
             }
         }
         p = k_add(MLX5_DL_PCI_SF, sf);
-        put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, p);
+        dl_put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, p);
         enqueue(s, &m);
         return 0;
     }
@@ -289,10 +216,11 @@ k_serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
         } else if (genl->cmd == DEVLINK_CMD_PORT_DEL) {
             k_del(p);
         } else if (genl->cmd == DEVLINK_CMD_PORT_GET) {
-            put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, p);
+            dl_put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, p);
             enqueue(s, &m);
         } else {
-            mnl_attr_parse_nested(a[DEVLINK_ATTR_PORT_FUNCTION], collect, f);
+            mnl_attr_parse_nested(a[DEVLINK_ATTR_PORT_FUNCTION], dl_collect,
+                                  f);
             if (f[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]) {
                 ovs_assert(!p->active);
                 memcpy(p->hw_addr.ea, mnl_attr_get_payload(
@@ -326,7 +254,7 @@ fake_open(enum mlx5_dl_purpose purpose, uint32_t group,
     if (fails()) {
         error = -EMFILE;
     } else {
-        ovs_assert(purpose != MLX5_DL_PORT_EVENTS || group == GROUP);
+        ovs_assert(purpose != MLX5_DL_PORT_EVENTS || group == DL_GROUP);
         *sp = xzalloc(sizeof **sp);
         (*sp)->purpose = purpose;
         ovs_assert(!k.sockets[purpose]);
@@ -349,9 +277,8 @@ static int
 fake_send(struct mlx5_dl_socket *s, const void *data, size_t size)
 {
     const struct nlmsghdr *nlh = data;
-    struct nlmsgerr *ack;
     struct nlmsghdr *reply;
-    struct message m;
+    struct dl_message m;
     bool fail;
     int first, error;
 
@@ -367,12 +294,7 @@ fake_send(struct mlx5_dl_socket *s, const void *data, size_t size)
     }
     first = s->tail;
     error = fail && k.how == FAIL_ANSWER ? -EBUSY : k_serve(nlh, s);
-    reply = put(&m, !error && nlh->nlmsg_flags & NLM_F_DUMP
-                ? NLMSG_DONE : NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS,
-                nlh->nlmsg_seq, 0);
-    ack = mnl_nlmsg_put_extra_header(reply, sizeof *ack);
-    ack->error = error;
-    ack->msg = *nlh;
+    reply = dl_put_ack(&m, nlh, NLM_F_CAPPED | NLM_F_ACK_TLVS, error);
     if (error == -EBUSY) {
         mnl_attr_put_strz(reply, NLMSGERR_ATTR_MSG, "the test says no");
     }
@@ -380,7 +302,7 @@ fake_send(struct mlx5_dl_socket *s, const void *data, size_t size)
     if (fail && k.how == LOSE_ANSWER) {
         s->tail = first;
     } else if (fail && k.how == GARBLE_ANSWER) {
-        struct message *r = &s->queue[first % MAX_QUEUE];
+        struct dl_message *r = &s->queue[first % MAX_QUEUE];
 
         memset((char *) r->data + sizeof *nlh, 0xff, r->size - sizeof *nlh);
     }
@@ -398,7 +320,7 @@ fake_recv(struct mlx5_dl_socket *s, void *data, size_t size, int timeout_ms)
         s->overrun = false;
         n = -ENOBUFS;
     } else if (s->head < s->tail) {
-        struct message *m = &s->queue[s->head++ % MAX_QUEUE];
+        struct dl_message *m = &s->queue[s->head++ % MAX_QUEUE];
 
         if (s->purpose == MLX5_DL_REQUESTS && k.how == FAIL_CALL && fails()) {
             n = -ENOBUFS;
@@ -517,12 +439,13 @@ static void
 test_parsers(void)
 {
     struct mlx5_dl_port p = {
-        .index = 5, .flavour = MLX5_DL_PCI_SF, .sf_num = 2000, .ifindex = 9,
+        .handle = HANDLE, .index = 5, .flavour = MLX5_DL_PCI_SF,
+        .sf_num = 2000, .ifindex = 9,
         .netdev = "en3f0pf0sf2000", .active = true,
         .hw_addr = ETH_ADDR_C(0c,c4,7a,ff,22,93),
     };
     struct mlx5_dl_port q;
-    struct message seeds[4];
+    struct dl_message seeds[4];
     enum mlx5_dl_what what;
     struct ifinfomsg *ifi;
     struct nlmsgerr *err;
@@ -530,26 +453,27 @@ test_parsers(void)
     const char *text;
     int error;
 
-    put_port(&seeds[0], DEVLINK_CMD_PORT_NEW, 0, 1, &p);
+    dl_put_port(&seeds[0], DEVLINK_CMD_PORT_NEW, 0, 1, &p);
     nlh = (struct nlmsghdr *) seeds[0].data;
-    ovs_assert(!mlx5_dl_parse_port(nlh, FAMILY, &what, &q)
+    ovs_assert(!mlx5_dl_parse_port(nlh, DL_FAMILY, &what, &q)
                && what == MLX5_DL_PORT && !strcmp(q.handle, HANDLE)
                && q.index == 5 && q.sf_num == 2000 && q.ifindex == 9
                && !strcmp(q.netdev, p.netdev) && q.active && !q.attached
                && eth_addr_equals(q.hw_addr, p.hw_addr));
-    put_port(&seeds[1], DEVLINK_CMD_PORT_DEL, 0, 1, &p);
-    ovs_assert(!mlx5_dl_parse_port((void *) seeds[1].data, FAMILY, &what, &q)
+    dl_put_port(&seeds[1], DEVLINK_CMD_PORT_DEL, 0, 1, &p);
+    ovs_assert(!mlx5_dl_parse_port((void *) seeds[1].data, DL_FAMILY, &what,
+                                   &q)
                && what == MLX5_DL_PORT_GONE);
-    ovs_assert(!mlx5_dl_parse_port(nlh, FAMILY + 1, &what, &q)
+    ovs_assert(!mlx5_dl_parse_port(nlh, DL_FAMILY + 1, &what, &q)
                && what == MLX5_DL_OTHER);
 
-    nlh = put(&seeds[2], RTM_NEWLINK, 0, 0, 0);
+    nlh = dl_put(&seeds[2], RTM_NEWLINK, 0, 0, 0);
     ifi = mnl_nlmsg_put_extra_header(nlh, sizeof *ifi);
     ifi->ifi_index = 9;
     mnl_attr_put_strz(nlh, IFLA_IFNAME, "p0");
     mnl_attr_put(nlh, IFLA_PHYS_SWITCH_ID, 8, "\1\2\3\4\5\6\7");
 
-    nlh = put(&seeds[3], NLMSG_ERROR, NLM_F_ACK_TLVS, 0, 0);
+    nlh = dl_put(&seeds[3], NLMSG_ERROR, NLM_F_ACK_TLVS, 0, 0);
     err = mnl_nlmsg_put_extra_header(nlh, sizeof *err + 8);
     err->error = -EBUSY;
     err->msg.nlmsg_len = sizeof err->msg + 8;
