@@ -131,6 +131,7 @@ AC_DEFUN([VIRTNET_CHECK_OVS],
    AC_SUBST([OVS_SOURCE_FILE])
    AC_SUBST([OVS_VERSION])
    AC_SUBST([OVS_VERSION_NUM])
+   AM_CONDITIONAL([DPIF_OFFLOAD], [test "$OVS_VERSION_NUM" -ge 30700])
 
    AC_ARG_VAR([OVS_CONFIGURE_FLAGS],
      [further arguments for the configure script of Open vSwitch])

@@ -68,7 +68,7 @@
  * Flows are only put for, and only lead to, devices that are attached: from
  * "port_attach", when the device's port is part of the datapath, to
  * "port_detach", after which the pointer may not be used any longer than an
- * RCU grace period.  Detaching removes the flows of that port.  Flows of other
+ * RCU grace period.  Detaching ends the flows of that port.  Flows of other
  * ports that lead to it cease to be in force: they keep their counters until
  * Open vSwitch deletes them, and their packets go up.
  *
@@ -239,8 +239,7 @@ struct virtnet_flow_class {
     int (*get)(struct virtnet_device *in, const ovs_u128 *ufid,
                struct virtnet_flow_stats *stats);
 
-    /* Deletes all flows of 'in', or of all devices if it is NULL.
-     * Mandatory. */
+    /* Ends all flows of 'in', or of all devices if it is NULL.  Mandatory. */
     int (*flush)(struct virtnet_device *in);
 
     /* Calls 'cb' for each flow of 'in', with what was put, until it returns
@@ -270,7 +269,22 @@ struct virtnet_flow_class {
     void (*format)(struct ds *s);
 };
 
+/* For backends. */
+
+/* Tells that the flow 'ufid' of 'in' has ended, after these counters, by
+ * "port_detach" or "flush", not "del".  No locks of the backend are held that
+ * its functions take.  Any thread. */
+void virtnet_flow_has_ended(const ovs_u128 *ufid, struct virtnet_device *in,
+                            const struct virtnet_flow_stats *);
+
 /* For the glue in ofproto-hooks/. */
+
+/* Has 'cb' called when a backend tells that a flow has ended.  Main thread,
+ * once, before there are flows. */
+typedef void virtnet_flow_end_cb(const ovs_u128 *ufid,
+                                 struct virtnet_device *in,
+                                 const struct virtnet_flow_stats *);
+void virtnet_flow_set_end_cb(virtnet_flow_end_cb *);
 
 /* Compiles the 'len' bytes of OVS_ACTION_ATTR_* at 'actions' into '*out'.
  * 'port_to_dev' finds the device that a port number of the datapath leads to;

@@ -264,6 +264,25 @@ virtnet_flow_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
     ds_destroy(&s);
 }
 
+/* Ends of flows. */
+
+static virtnet_flow_end_cb *end_cb;
+
+void
+virtnet_flow_set_end_cb(virtnet_flow_end_cb *cb)
+{
+    end_cb = cb;
+}
+
+void
+virtnet_flow_has_ended(const ovs_u128 *ufid, struct virtnet_device *in,
+                       const struct virtnet_flow_stats *stats)
+{
+    if (end_cb) {
+        end_cb(ufid, in, stats);
+    }
+}
+
 void
 virtnet_flow_init(void)
 {

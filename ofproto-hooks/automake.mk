@@ -41,9 +41,19 @@ vswitchd_ovs_vswitchd_LDADD = \
 	netdev-virtio-emu/libvirtnet.la \
 	$(OVS_LIBS) \
 	$(DPDK_LIBS)
+if DPIF_OFFLOAD
+# See offload-dpif.c.
+DPIF_WRAPS = \
+	-Wl,--wrap=dpif_offload_datapath_flow_del \
+	-Wl,--wrap=dpif_offload_datapath_flow_stats
+else
+# See offload-netdev.c.
+DPIF_WRAPS = -Wl,--wrap=dpif_operate
+endif
 # See kernel-port.c, local-address.c and offload-uplink.h.
 vswitchd_ovs_vswitchd_LDFLAGS = \
 	$(AM_LDFLAGS) \
+	$(DPIF_WRAPS) \
 	-Wl,--wrap=dpif_port_open_type \
 	-Wl,--wrap=freeifaddrs \
 	-Wl,--wrap=getifaddrs \

@@ -54,8 +54,10 @@ VLOG_DEFINE_THIS_MODULE(virtnet_offload);
 struct offload {
     struct dpif_offload up;
     bool enabled;               /* other_config:hw-offload.  Main thread. */
-    dpif_offload_flow_unreference_cb *unreference_cb;
 };
+
+/* That of dpif-netdev, which is the same for all. */
+static dpif_offload_flow_unreference_cb *unreference_cb;
 
 struct offload_port {
     struct dpif_offload_port up;
@@ -188,21 +190,10 @@ offload_port_add(struct dpif_offload *dpif_offload, struct netdev *netdev,
     return 0;
 }
 
-static void
-release_flow(void *flow, unsigned int pmd_id, void *offload_)
-{
-    struct offload *offload = offload_;
-
-    if (offload->unreference_cb) {
-        offload->unreference_cb(pmd_id, flow);
-    }
-}
-
 /* Once nobody uses 'port' any more.  It may have been used until now. */
 static void
 port_is_gone(struct offload_port *port)
 {
-    offload_share_flush(port->up.netdev, release_flow, port->offload);
     offload_close_soon(port->up.netdev);
     free(port);
 }
@@ -276,6 +267,11 @@ offload_flow_put(const struct dpif_offload *dpif_offload,
                  void **previous_flow_reference)
 {
     struct port_to_dev_aux aux = { .dpif_offload = dpif_offload };
+    const struct offload_share_flow flow = {
+        .flow = put->flow_reference,
+        .pmd_id = put->pmd_id,
+        .mega_ufid = put->ufid,
+    };
     struct virtnet_flow_actions compiled;
     struct virtnet_flow_stats s;
     enum virtnet_flow_reason reason;
@@ -294,8 +290,9 @@ offload_flow_put(const struct dpif_offload *dpif_offload,
         && !virtnet_flow_has_device(&compiled)) {
         reason = VIRTNET_FLOW_INPUT_OTHER;
     }
-    error = aux.class->put(dev, put->ufid, put->match,
-                           reason ? NULL : &compiled, &s, &reason);
+    error = offload_share_put(aux.class, dev, put->match,
+                              reason ? NULL : &compiled, &flow, &s, &reason,
+                              previous_flow_reference);
     if (reason) {
         virtnet_flow_count_refusal(reason);
         VLOG_DBG("%s: flow "UUID_FMT" is not offloaded: it %s",
@@ -303,52 +300,32 @@ offload_flow_put(const struct dpif_offload *dpif_offload,
                  UUID_ARGS((const struct uuid *) put->ufid),
                  virtnet_flow_reason_text(reason));
     }
-    if (!error) {
-        *previous_flow_reference = offload_share_add(netdev, put->ufid,
-                                                     put->pmd_id,
-                                                     put->flow_reference);
-        if (put->stats) {
-            to_dpif_stats(&s, put->stats);
-        }
+    if (!error && put->stats) {
+        to_dpif_stats(&s, put->stats);
     }
     return error;
 }
 
 static int
 offload_flow_del(const struct dpif_offload *dpif_offload OVS_UNUSED,
-                 struct netdev *netdev, struct dpif_offload_flow_del *del)
+                 struct netdev *netdev OVS_UNUSED,
+                 struct dpif_offload_flow_del *del)
 {
-    const struct virtnet_flow_class *class;
-    struct virtnet_device *dev = get_device(netdev, &class);
-    struct virtnet_flow_stats s = { .n_packets = 0 };
-    bool last;
-
-    if (!offload_share_remove(del->ufid, &last)) {
-        return ENOENT;
-    }
-    if (last && dev) {
-        class->del(dev, del->ufid, &s);
-    }
     if (del->stats) {
-        to_dpif_stats(&s, del->stats);
+        memset(del->stats, 0, sizeof *del->stats);
     }
-    return 0;
+    return offload_share_remove(del->ufid);
 }
 
 static bool
 offload_flow_stats(const struct dpif_offload *dpif_offload OVS_UNUSED,
-                   struct netdev *netdev, const ovs_u128 *ufid,
+                   struct netdev *netdev OVS_UNUSED, const ovs_u128 *ufid,
                    struct dpif_flow_stats *stats,
                    struct dpif_flow_attrs *attrs)
 {
-    const struct virtnet_flow_class *class;
-    struct virtnet_device *dev = get_device(netdev, &class);
     struct virtnet_flow_stats s;
 
-    if (!dev || class->get(dev, ufid, &s)) {
-        return false;
-    }
-    if (!offload_share_stats(ufid, &s)) {
+    if (offload_share_get(ufid, &s)) {
         return false;
     }
     to_dpif_stats(&s, stats);
@@ -357,6 +334,58 @@ offload_flow_stats(const struct dpif_offload *dpif_offload OVS_UNUSED,
     attrs->dp_extra_info = NULL;
     return true;
 }
+
+/* Flows whose port has gone, for which Open vSwitch does not ask who offloads
+ * them.  See offload-share.h. */
+
+int __real_dpif_offload_datapath_flow_del(const char *dpif_name,
+                                          struct dpif_offload_flow_del *);
+int __wrap_dpif_offload_datapath_flow_del(const char *dpif_name,
+                                          struct dpif_offload_flow_del *);
+bool __real_dpif_offload_datapath_flow_stats(const char *dpif_name,
+                                             odp_port_t in_port,
+                                             const ovs_u128 *ufid,
+                                             struct dpif_flow_stats *,
+                                             struct dpif_flow_attrs *);
+bool __wrap_dpif_offload_datapath_flow_stats(const char *dpif_name,
+                                             odp_port_t in_port,
+                                             const ovs_u128 *ufid,
+                                             struct dpif_flow_stats *,
+                                             struct dpif_flow_attrs *);
+
+int
+__wrap_dpif_offload_datapath_flow_del(const char *dpif_name,
+                                      struct dpif_offload_flow_del *del)
+{
+    int error = __real_dpif_offload_datapath_flow_del(dpif_name, del);
+
+    return (error == EOPNOTSUPP ? offload_flow_del(NULL, NULL, del)
+            : error);
+}
+
+bool
+__wrap_dpif_offload_datapath_flow_stats(const char *dpif_name,
+                                        odp_port_t in_port,
+                                        const ovs_u128 *ufid,
+                                        struct dpif_flow_stats *stats,
+                                        struct dpif_flow_attrs *attrs)
+{
+    return (__real_dpif_offload_datapath_flow_stats(dpif_name, in_port, ufid,
+                                                    stats, attrs)
+            || offload_flow_stats(NULL, NULL, ufid, stats, attrs));
+}
+
+static void
+release_flow(void *flow, unsigned int pmd_id)
+{
+    if (unreference_cb) {
+        unreference_cb(pmd_id, flow);
+    }
+}
+
+static const struct offload_share_class dpif_share_class = {
+    .release = release_flow,
+};
 
 static int
 offload_flow_flush(const struct dpif_offload *dpif_offload)
@@ -370,8 +399,6 @@ offload_flow_flush(const struct dpif_offload *dpif_offload)
         if (dev) {
             class->flush(dev);
         }
-        offload_share_flush(port->netdev, release_flow,
-                            offload_cast(dpif_offload));
     }
     return 0;
 }
@@ -392,10 +419,11 @@ offload_flow_count(const struct dpif_offload *dpif_offload)
 }
 
 static void
-offload_register_flow_unreference_cb(const struct dpif_offload *dpif_offload,
-                                     dpif_offload_flow_unreference_cb *cb)
+offload_register_flow_unreference_cb(
+    const struct dpif_offload *dpif_offload OVS_UNUSED,
+    dpif_offload_flow_unreference_cb *cb)
 {
-    offload_cast(dpif_offload)->unreference_cb = cb;
+    unreference_cb = cb;
 }
 
 static const struct dpif_offload_class offload_class = {
@@ -430,6 +458,7 @@ offload_is_ours(const struct netdev *netdev)
 void
 offload_init(void)
 {
+    offload_share_init(&dpif_share_class);
     dpif_offload_register_provider(&offload_class);
 }
 

@@ -108,44 +108,6 @@ to_dpif_stats(const struct virtnet_flow_stats *from,
     to->tcp_flags = from->tcp_flags;
 }
 
-static int
-offload_flow_put(struct netdev *netdev, struct match *match,
-                 struct nlattr *actions, size_t actions_len,
-                 const ovs_u128 *ufid, struct offload_info *info OVS_UNUSED,
-                 struct dpif_flow_stats *stats)
-{
-    const struct virtnet_flow_class *class;
-    struct virtnet_flow_actions compiled;
-    struct virtnet_flow_stats s;
-    enum virtnet_flow_reason reason;
-    struct virtnet_device *dev;
-    int error;
-
-    dev = get_device(netdev, &class);
-    if (!dev) {
-        virtnet_flow_count_refusal(VIRTNET_FLOW_NOT_ATTACHED);
-        return ENODEV;
-    }
-    reason = virtnet_flow_compile(actions, actions_len, port_to_dev, netdev,
-                                  &compiled);
-    if (!reason && !virtio_emu_is(netdev)
-        && !virtnet_flow_has_device(&compiled)) {
-        reason = VIRTNET_FLOW_INPUT_OTHER;
-    }
-    error = class->put(dev, ufid, match, reason ? NULL : &compiled, &s,
-                       &reason);
-    if (reason) {
-        virtnet_flow_count_refusal(reason);
-        VLOG_DBG("%s: flow "UUID_FMT" is not offloaded: it %s",
-                 netdev_get_name(netdev), UUID_ARGS((struct uuid *) ufid),
-                 virtnet_flow_reason_text(reason));
-    }
-    if (!error && stats) {
-        to_dpif_stats(&s, stats);
-    }
-    return error;
-}
-
 /* Flows of the datapath.
  *
  * The interface tells of a flow's UFID only, but what it points to is a member
@@ -157,48 +119,98 @@ dp_flow_from_ufid(const ovs_u128 *ufid)
     return CONTAINER_OF(ufid, struct dp_netdev_flow, mega_ufid);
 }
 
-static void
-release_dp_flow(void *flow_, unsigned int pmd_id OVS_UNUSED,
-                void *aux OVS_UNUSED)
+static struct offload_share_flow
+share_flow(struct dp_netdev_flow *flow)
 {
-    dp_netdev_flow_unref(flow_);
+    return (struct offload_share_flow) {
+        .flow = flow,
+        .pmd_id = flow->pmd_id,
+        .mega_ufid = &flow->mega_ufid,
+        .ufid = &flow->ufid,
+    };
 }
 
-/* Makes of the counters 's' those that are to be reported for the flow of the
- * datapath that 'ufid' is part of. */
 static void
-share_stats(struct netdev *netdev, const ovs_u128 *ufid,
-            struct virtnet_flow_stats *s)
+release_dp_flow(void *flow, unsigned int pmd_id OVS_UNUSED)
 {
-    struct dp_netdev_flow *flow = dp_flow_from_ufid(ufid);
+    dp_netdev_flow_unref(flow);
+}
 
-    if (!offload_share_stats(ufid, s)) {
-        /* The first time.  A packet thread may have had another before. */
-        struct dp_netdev_flow *old;
+static void
+release_old(void *old)
+{
+    if (old) {
+        dp_netdev_flow_unref(old);
+    }
+}
 
-        if (!ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
-            s->n_packets = s->n_bytes = 0;
-            return;
-        }
-        old = offload_share_add(netdev, ufid, flow->pmd_id, flow);
-        if (old) {
-            dp_netdev_flow_unref(old);
-        }
-        offload_share_stats(ufid, s);
+/* Its packet thread, which adds without atomic operations, has no packets for
+ * 'flow' any more when its port is gone, so that nothing gets lost. */
+static void
+keep_stats(void *flow_, const struct virtnet_flow_stats *stats)
+{
+    struct dp_netdev_flow *flow = flow_;
+    struct dp_netdev_flow_stats *own = &flow->stats;
+    unsigned long long int n;
+    long long int used;
+    uint16_t tcp_flags;
+
+    /* It would take what we said last once more for what we say. */
+    atomic_store_relaxed(&flow->netdev_flow_get_result, ENOENT);
+
+    atomic_add_relaxed(&own->packet_count, stats->n_packets, &n);
+    atomic_add_relaxed(&own->byte_count, stats->n_bytes, &n);
+    atomic_or_relaxed(&own->tcp_flags, stats->tcp_flags, &tcp_flags);
+    atomic_read_relaxed(&own->used, &used);
+    if (stats->used > used) {
+        atomic_store_relaxed(&own->used, stats->used);
     }
 }
 
 static int
-offload_flow_del(struct netdev *netdev, const ovs_u128 *ufid,
+offload_flow_put(struct netdev *netdev, struct match *match,
+                 struct nlattr *actions, size_t actions_len,
+                 const ovs_u128 *ufid, struct offload_info *info OVS_UNUSED,
                  struct dpif_flow_stats *stats)
 {
+    struct dp_netdev_flow *flow = dp_flow_from_ufid(ufid);
+    struct offload_share_flow sf = share_flow(flow);
     const struct virtnet_flow_class *class;
-    struct virtnet_device *dev = get_device(netdev, &class);
+    struct virtnet_flow_actions compiled;
     struct virtnet_flow_stats s;
+    enum virtnet_flow_reason reason;
+    struct virtnet_device *dev;
+    void *old;
     int error;
 
-    offload_share_remove_all(ufid, release_dp_flow, NULL);
-    error = dev ? class->del(dev, ufid, &s) : ENODEV;
+    dev = get_device(netdev, &class);
+    if (!dev) {
+        virtnet_flow_count_refusal(VIRTNET_FLOW_NOT_ATTACHED);
+        return ENODEV;
+    }
+    if (!ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
+        return ESRCH;
+    }
+    reason = virtnet_flow_compile(actions, actions_len, port_to_dev, netdev,
+                                  &compiled);
+    if (!reason && !virtio_emu_is(netdev)
+        && !virtnet_flow_has_device(&compiled)) {
+        reason = VIRTNET_FLOW_INPUT_OTHER;
+    }
+    error = offload_share_put(class, dev, match, reason ? NULL : &compiled,
+                              &sf, &s, &reason, &old);
+    release_old(error ? flow : old);
+    if (reason) {
+        virtnet_flow_count_refusal(reason);
+        VLOG_DBG("%s: flow "UUID_FMT" is not offloaded: it %s",
+                 netdev_get_name(netdev), UUID_ARGS((struct uuid *) ufid),
+                 virtnet_flow_reason_text(reason));
+    }
+    if (!error && flow->dead && !offload_share_remove(ufid)) {
+        /* Whoever deleted it may have looked before. */
+        release_old(flow);
+        error = ESRCH;
+    }
     if (!error && stats) {
         to_dpif_stats(&s, stats);
     }
@@ -206,24 +218,82 @@ offload_flow_del(struct netdev *netdev, const ovs_u128 *ufid,
 }
 
 static int
-offload_flow_get(struct netdev *netdev, struct match *match OVS_UNUSED,
+offload_flow_del(struct netdev *netdev OVS_UNUSED, const ovs_u128 *ufid,
+                 struct dpif_flow_stats *stats)
+{
+    offload_share_delete(ufid); /* May have been done. */
+    if (stats) {
+        memset(stats, 0, sizeof *stats);
+    }
+    return 0;
+}
+
+static int
+offload_flow_get(struct netdev *netdev OVS_UNUSED,
+                 struct match *match OVS_UNUSED,
                  struct nlattr **actions OVS_UNUSED, const ovs_u128 *ufid,
                  struct dpif_flow_stats *stats, struct dpif_flow_attrs *attrs,
                  struct ofpbuf *wbuffer OVS_UNUSED)
 {
-    const struct virtnet_flow_class *class;
-    struct virtnet_device *dev = get_device(netdev, &class);
     struct virtnet_flow_stats s;
     int error;
 
-    error = dev ? class->get(dev, ufid, &s) : ENODEV;
+    error = offload_share_get(ufid, &s);
+    if (error) {
+        /* A packet thread has a flow that another had offloaded. */
+        struct dp_netdev_flow *flow = dp_flow_from_ufid(ufid);
+        struct offload_share_flow sf = share_flow(flow);
+
+        if (!flow->dead && ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
+            void *old;
+
+            release_old(offload_share_join(&sf, &old) ? old : flow);
+            error = offload_share_get(ufid, &s);
+        }
+    }
     if (!error) {
-        share_stats(netdev, ufid, &s);
         to_dpif_stats(&s, stats);
         attrs->offloaded = s.in_force;
         attrs->dp_layer = s.in_force ? DP_LAYER : "ovs";
     }
     return error;
+}
+
+/* Deletion, by revalidators.  See offload-share.h. */
+
+void __real_dpif_operate(struct dpif *, struct dpif_op **ops, size_t n_ops,
+                         enum dpif_offload_type);
+void __wrap_dpif_operate(struct dpif *, struct dpif_op **ops, size_t n_ops,
+                         enum dpif_offload_type);
+
+void
+__wrap_dpif_operate(struct dpif *dpif, struct dpif_op **ops, size_t n_ops,
+                    enum dpif_offload_type type)
+{
+    enum { MAX_OPS = 64 };
+
+    while (n_ops) {
+        size_t n = MIN(n_ops, MAX_OPS);
+        struct share *shares[MAX_OPS];
+
+        for (size_t i = 0; i < n; i++) {
+            const struct dpif_flow_del *del = &ops[i]->flow_del;
+
+            shares[i] = (ops[i]->type == DPIF_OP_FLOW_DEL && del->stats
+                         && del->ufid
+                         ? offload_share_prepare(del->ufid, del->pmd_id)
+                         : NULL);
+        }
+        __real_dpif_operate(dpif, ops, n, type);
+        for (size_t i = 0; i < n; i++) {
+            if (shares[i]) {
+                offload_share_finish(shares[i], !ops[i]->error,
+                                     ops[i]->flow_del.stats);
+            }
+        }
+        ops += n;
+        n_ops -= n;
+    }
 }
 
 static int
@@ -232,7 +302,6 @@ offload_flow_flush(struct netdev *netdev)
     const struct virtnet_flow_class *class;
     struct virtnet_device *dev = get_device(netdev, &class);
 
-    offload_share_flush(netdev, release_dp_flow, NULL);
     return dev ? class->flush(dev) : 0;
 }
 
@@ -325,9 +394,15 @@ replace_tc(void)
     }
 }
 
+static const struct offload_share_class netdev_share_class = {
+    .release = release_dp_flow,
+    .keep = keep_stats,
+};
+
 void
 offload_init(void)
 {
+    offload_share_init(&netdev_share_class);
     replace_tc();
     netdev_register_flow_api_provider(&offload_flow_api);
 }

@@ -14,203 +14,415 @@
  * limitations under the License.
  */
 
-/* Shares of the datapath's flows in the counters of an offloaded flow.  See
- * offload-share.h. */
+/* Counters of offloaded flows.  See offload-share.h. */
 
 #include <config.h>
 
 #include "offload-share.h"
 
+#include <errno.h>
+
+#include "dpif.h"
 #include "hash.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "ovs-thread.h"
 #include "util.h"
-#include "virtnet-flow-provider.h"
 
 /* A flow of the datapath. */
 struct share {
-    const ovs_u128 *ufid;       /* Its member. */
-    void *flow;
-    unsigned int pmd_id;
-    uint64_t n_packets;         /* Reported on its behalf. */
-    uint64_t n_bytes;
+    struct hmap_node name_node; /* In 'names', if flow.ufid is nonnull. */
+    struct ovs_list list_node;  /* In shared->shares. */
+    struct shared *shared;      /* Or NULL, when it has no share any more, */
+    bool prepared;              /* but offload_share_finish() is to come. */
+    struct offload_share_flow flow;
+    uint64_t n_packets;         /* Reported on its behalf, or, without */
+    uint64_t n_bytes;           /* 'shared', still to be reported. */
+    long long int used;         /* The same. */
+    uint16_t tcp_flags;
 };
 
 /* A flow of the backend. */
 struct shared {
     struct hmap_node node;      /* In 'all', by 'ufid'. */
     ovs_u128 ufid;
-    const struct netdev *in;
+    const struct virtnet_flow_class *class;
+    struct virtnet_device *dev; /* Or NULL: it is not there any more. */
+    struct virtnet_flow_stats ended; /* Of those of before. */
     uint64_t n_packets;         /* Reported on behalf of anybody, whether */
     uint64_t n_bytes;           /* still here or not. */
-    size_t n;
-    struct share *shares;
+    struct ovs_list shares;     /* Of 'struct share'. */
 };
 
 static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
 static struct hmap all OVS_GUARDED_BY(mutex) = HMAP_INITIALIZER(&all);
+static struct hmap names OVS_GUARDED_BY(mutex) = HMAP_INITIALIZER(&names);
+
+static const struct offload_share_class *share_class;
 
 static uint32_t
-hash_ufid(const ovs_u128 *ufid)
+hash_ufid(const ovs_u128 *ufid, unsigned int pmd_id)
 {
-    return hash_bytes(ufid, sizeof *ufid, 0);
+    return hash_bytes(ufid, sizeof *ufid, pmd_id);
 }
 
 static struct shared *
-shared_find(const ovs_u128 *ufid)
+shared_find(const ovs_u128 *mega_ufid)
     OVS_REQUIRES(mutex)
 {
     struct shared *s;
 
-    HMAP_FOR_EACH_WITH_HASH (s, node, hash_ufid(ufid), &all) {
-        if (ovs_u128_equals(s->ufid, *ufid)) {
+    HMAP_FOR_EACH_WITH_HASH (s, node, hash_ufid(mega_ufid, 0), &all) {
+        if (ovs_u128_equals(s->ufid, *mega_ufid)) {
             return s;
         }
     }
     return NULL;
 }
 
-/* Removes the share with index 'i', and 's' if it was the last. */
-static bool
-shared_remove(struct shared *s, size_t i)
+static struct share *
+share_find(const ovs_u128 *mega_ufid)
     OVS_REQUIRES(mutex)
 {
-    s->shares[i] = s->shares[--s->n];
-    if (!s->n) {
-        hmap_remove(&all, &s->node);
-        free(s->shares);
-        free(s);
-        return true;
-    }
-    return false;
-}
+    struct shared *s = shared_find(mega_ufid);
 
-void *
-offload_share_add(const struct netdev *in, const ovs_u128 *ufid,
-                  unsigned int pmd_id, void *flow)
-{
-    void *old = NULL;
-    struct shared *s;
-    size_t i;
-
-    ovs_mutex_lock(&mutex);
-    s = shared_find(ufid);
-    if (!s) {
-        s = xzalloc(sizeof *s);
-        s->ufid = *ufid;
-        s->in = in;
-        hmap_insert(&all, &s->node, hash_ufid(ufid));
-    }
-    for (i = 0; i < s->n && s->shares[i].pmd_id != pmd_id; i++) {
-        continue;
-    }
-    if (i < s->n) {
-        old = s->shares[i].flow;
-    } else {
-        s->shares = xrealloc(s->shares, (s->n + 1) * sizeof *s->shares);
-        s->n++;
-    }
-    if (old != flow) {
-        s->shares[i] = (struct share) {
-            .ufid = ufid,
-            .flow = flow,
-            .pmd_id = pmd_id,
-        };
-    }
-    ovs_mutex_unlock(&mutex);
-    return old;
-}
-
-bool
-offload_share_remove(const ovs_u128 *ufid, bool *lastp)
-{
-    bool found = false;
-    struct shared *s;
-
-    *lastp = false;
-    ovs_mutex_lock(&mutex);
-    s = shared_find(ufid);
-    for (size_t i = 0; s && i < s->n; i++) {
-        if (s->shares[i].ufid == ufid) {
-            *lastp = shared_remove(s, i);
-            found = true;
-            break;
-        }
-    }
-    ovs_mutex_unlock(&mutex);
-    return found;
-}
-
-bool
-offload_share_stats(const ovs_u128 *ufid, struct virtnet_flow_stats *stats)
-{
-    bool found = false;
-    struct shared *s;
-
-    ovs_mutex_lock(&mutex);
-    s = shared_find(ufid);
-    for (size_t i = 0; s && i < s->n; i++) {
-        struct share *share = &s->shares[i];
-
-        if (share->ufid == ufid) {
-            /* Two who ask at a time may get here in another order than they
-             * read the counters. */
-            if (stats->n_packets > s->n_packets) {
-                share->n_packets += stats->n_packets - s->n_packets;
-                s->n_packets = stats->n_packets;
-            }
-            if (stats->n_bytes > s->n_bytes) {
-                share->n_bytes += stats->n_bytes - s->n_bytes;
-                s->n_bytes = stats->n_bytes;
-            }
-            stats->n_packets = share->n_packets;
-            stats->n_bytes = share->n_bytes;
-            found = true;
-            break;
-        }
-    }
-    ovs_mutex_unlock(&mutex);
-    return found;
-}
-
-/* Removes all shares of 's', and 's'. */
-static void
-shared_remove_all(struct shared *s, offload_share_release_func *release,
-                  void *aux)
-    OVS_REQUIRES(mutex)
-{
-    do {
-        struct share *share = &s->shares[s->n - 1];
-
-        release(share->flow, share->pmd_id, aux);
-    } while (!shared_remove(s, s->n - 1));
-}
-
-void
-offload_share_remove_all(const ovs_u128 *ufid,
-                         offload_share_release_func *release, void *aux)
-{
-    struct shared *s;
-
-    ovs_mutex_lock(&mutex);
-    s = shared_find(ufid);
     if (s) {
-        shared_remove_all(s, release, aux);
+        struct share *share;
+
+        LIST_FOR_EACH (share, list_node, &s->shares) {
+            if (share->flow.mega_ufid == mega_ufid) {
+                return share;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void
+shared_destroy(struct shared *s)
+    OVS_REQUIRES(mutex)
+{
+    hmap_remove(&all, &s->node);
+    free(s);
+}
+
+static void
+share_add(struct shared *s, const struct offload_share_flow *flow)
+    OVS_REQUIRES(mutex)
+{
+    struct share *share = xzalloc(sizeof *share);
+
+    share->shared = s;
+    share->flow = *flow;
+    ovs_list_push_back(&s->shares, &share->list_node);
+    if (flow->ufid) {
+        hmap_insert(&names, &share->name_node,
+                    hash_ufid(flow->ufid, flow->pmd_id));
+    }
+}
+
+/* Takes the share of 'share' away, with 'rest' to be reported still if it can
+ * be.  The reference goes to the caller. */
+static void
+share_remove(struct share *share, const struct virtnet_flow_stats *rest)
+    OVS_REQUIRES(mutex)
+{
+    ovs_list_remove(&share->list_node);
+    if (share->flow.ufid) {
+        hmap_remove(&names, &share->name_node);
+    }
+    if (!share->prepared) {
+        free(share);
+        return;
+    }
+    share->shared = NULL;
+    share->n_packets = rest->n_packets;
+    share->n_bytes = rest->n_bytes;
+    share->used = rest->used;
+    share->tcp_flags = rest->tcp_flags;
+}
+
+/* Adds 'flow' to the shares of 's', or has it take the place of that of the
+ * same thread, whose flow is returned. */
+static void *
+shared_add(struct shared *s, const struct offload_share_flow *flow)
+    OVS_REQUIRES(mutex)
+{
+    const struct virtnet_flow_stats none = { .n_packets = 0 };
+    struct share *share;
+
+    LIST_FOR_EACH (share, list_node, &s->shares) {
+        if (share->flow.pmd_id == flow->pmd_id) {
+            void *old = share->flow.flow;
+
+            if (old != flow->flow) {
+                share_remove(share, &none);
+                share_add(s, flow);
+            }
+            return old;
+        }
+    }
+    share_add(s, flow);
+    return NULL;
+}
+
+static void
+stats_add(struct virtnet_flow_stats *to, const struct virtnet_flow_stats *from)
+{
+    to->n_packets += from->n_packets;
+    to->n_bytes += from->n_bytes;
+    to->used = MAX(to->used, from->used);
+    to->tcp_flags |= from->tcp_flags;
+}
+
+/* Makes of '*stats', the counters of the backend's flow since it was put, what
+ * was not reported yet. */
+static void
+shared_rest(const struct shared *s, struct virtnet_flow_stats *stats)
+{
+    stats_add(stats, &s->ended);
+    /* Those who read at the same time may have got more. */
+    stats->n_packets -= MIN(stats->n_packets, s->n_packets);
+    stats->n_bytes -= MIN(stats->n_bytes, s->n_bytes);
+}
+
+/* Takes all shares of 's' away, and destroys it.  The first, preferably one
+ * that is to be told, has 'rest' besides what was reported.  With 'keep' each
+ * flow keeps that. */
+static void
+shared_remove_all(struct shared *s, struct virtnet_flow_stats *rest, bool keep)
+    OVS_REQUIRES(mutex)
+{
+    const struct virtnet_flow_stats none = { .n_packets = 0 };
+    struct share *share, *next, *first = NULL;
+
+    LIST_FOR_EACH (share, list_node, &s->shares) {
+        if (!first || (share->prepared && !first->prepared)) {
+            first = share;
+        }
+    }
+    LIST_FOR_EACH_SAFE (share, next, list_node, &s->shares) {
+        const struct virtnet_flow_stats *more = share == first ? rest : &none;
+        void *flow = share->flow.flow;
+        unsigned int pmd_id = share->flow.pmd_id;
+
+        if (keep) {
+            struct virtnet_flow_stats stats = {
+                .n_packets = share->n_packets,
+                .n_bytes = share->n_bytes,
+            };
+
+            stats_add(&stats, more);
+            share_class->keep(flow, &stats);
+        }
+        share_remove(share, keep ? &none : more);
+        share_class->release(flow, pmd_id);
+    }
+    shared_destroy(s);
+}
+
+/* Called by a backend. */
+static void
+flow_has_ended(const ovs_u128 *mega_ufid, struct virtnet_device *dev,
+               const struct virtnet_flow_stats *stats)
+    OVS_EXCLUDED(mutex)
+{
+    struct shared *s;
+
+    ovs_mutex_lock(&mutex);
+    s = shared_find(mega_ufid);
+    if (s && s->dev == dev) {
+        if (share_class->keep) {
+            struct virtnet_flow_stats rest = *stats;
+
+            shared_rest(s, &rest);
+            shared_remove_all(s, &rest, true);
+        } else {
+            s->dev = NULL;
+            stats_add(&s->ended, stats);
+        }
     }
     ovs_mutex_unlock(&mutex);
 }
 
 void
-offload_share_flush(const struct netdev *in,
-                    offload_share_release_func *release, void *aux)
+offload_share_init(const struct offload_share_class *class)
 {
-    struct shared *s, *next;
+    share_class = class;
+    virtnet_flow_set_end_cb(flow_has_ended);
+}
+
+int
+offload_share_put(const struct virtnet_flow_class *class,
+                  struct virtnet_device *dev, const struct match *match,
+                  const struct virtnet_flow_actions *actions,
+                  const struct offload_share_flow *flow,
+                  struct virtnet_flow_stats *stats,
+                  enum virtnet_flow_reason *reason, void **oldp)
+{
+    int error;
+
+    *oldp = NULL;
+    ovs_mutex_lock(&mutex);
+    error = class->put(dev, flow->mega_ufid, match, actions, stats, reason);
+    if (!error) {
+        struct shared *s = shared_find(flow->mega_ufid);
+
+        if (!s) {
+            s = xzalloc(sizeof *s);
+            s->ufid = *flow->mega_ufid;
+            ovs_list_init(&s->shares);
+            hmap_insert(&all, &s->node, hash_ufid(&s->ufid, 0));
+        }
+        s->class = class;
+        s->dev = dev;
+        *oldp = shared_add(s, flow);
+    }
+    ovs_mutex_unlock(&mutex);
+    return error;
+}
+
+bool
+offload_share_join(const struct offload_share_flow *flow, void **oldp)
+{
+    struct shared *s;
+
+    *oldp = NULL;
+    ovs_mutex_lock(&mutex);
+    s = shared_find(flow->mega_ufid);
+    if (s) {
+        *oldp = shared_add(s, flow);
+    }
+    ovs_mutex_unlock(&mutex);
+    return s != NULL;
+}
+
+int
+offload_share_get(const ovs_u128 *mega_ufid, struct virtnet_flow_stats *stats)
+{
+    struct share *share;
+
+    memset(stats, 0, sizeof *stats);
+    ovs_mutex_lock(&mutex);
+    share = share_find(mega_ufid);
+    if (share) {
+        struct shared *s = share->shared;
+
+        if (s->dev) {
+            s->class->get(s->dev, mega_ufid, stats);
+        }
+        shared_rest(s, stats);
+        s->n_packets += stats->n_packets;
+        s->n_bytes += stats->n_bytes;
+        stats->n_packets = share->n_packets += stats->n_packets;
+        stats->n_bytes = share->n_bytes += stats->n_bytes;
+    }
+    ovs_mutex_unlock(&mutex);
+    return share ? 0 : ENOENT;
+}
+
+/* Deletes the backend's flow and stores what was not reported yet. */
+static void
+shared_delete_flow(struct shared *s, struct virtnet_flow_stats *rest)
+    OVS_REQUIRES(mutex)
+{
+    memset(rest, 0, sizeof *rest);
+    if (s->dev) {
+        s->class->del(s->dev, &s->ufid, rest);
+    }
+    shared_rest(s, rest);
+}
+
+int
+offload_share_remove(const ovs_u128 *mega_ufid)
+{
+    struct virtnet_flow_stats rest = { .n_packets = 0 };
+    struct share *share;
 
     ovs_mutex_lock(&mutex);
-    HMAP_FOR_EACH_SAFE (s, next, node, &all) {
-        if (s->in == in) {
-            shared_remove_all(s, release, aux);
+    share = share_find(mega_ufid);
+    if (share) {
+        struct shared *s = share->shared;
+        bool last = ovs_list_is_singleton(&s->shares);
+
+        if (last) {
+            shared_delete_flow(s, &rest);
         }
+        share_remove(share, &rest);
+        if (last) {
+            shared_destroy(s);
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+    return share ? 0 : ENOENT;
+}
+
+int
+offload_share_delete(const ovs_u128 *mega_ufid)
+{
+    struct shared *s;
+
+    ovs_mutex_lock(&mutex);
+    s = shared_find(mega_ufid);
+    if (s) {
+        struct virtnet_flow_stats rest;
+
+        shared_delete_flow(s, &rest);
+        shared_remove_all(s, &rest, false);
+    }
+    ovs_mutex_unlock(&mutex);
+    return s ? 0 : ENOENT;
+}
+
+struct share *
+offload_share_prepare(const ovs_u128 *ufid, unsigned int pmd_id)
+{
+    struct share *share, *found = NULL;
+
+    ovs_mutex_lock(&mutex);
+    HMAP_FOR_EACH_WITH_HASH (share, name_node, hash_ufid(ufid, pmd_id),
+                             &names) {
+        if (share->flow.pmd_id == pmd_id && !share->prepared
+            && ovs_u128_equals(*share->flow.ufid, *ufid)) {
+            found = share;
+            found->prepared = true;
+            break;
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+    return found;
+}
+
+void
+offload_share_finish(struct share *share, bool deleted,
+                     struct dpif_flow_stats *stats)
+{
+    ovs_mutex_lock(&mutex);
+    if (share->shared && deleted) {
+        struct shared *s = share->shared;
+
+        if (ovs_list_is_singleton(&s->shares)) {
+            struct virtnet_flow_stats rest;
+
+            shared_delete_flow(s, &rest);
+            shared_remove_all(s, &rest, false);
+        } else {
+            const struct virtnet_flow_stats none = { .n_packets = 0 };
+
+            share_class->release(share->flow.flow, share->flow.pmd_id);
+            share_remove(share, &none);
+        }
+    }
+    if (!share->shared) {
+        if (deleted) {
+            stats->n_packets += share->n_packets;
+            stats->n_bytes += share->n_bytes;
+            stats->used = MAX(stats->used, share->used);
+            stats->tcp_flags |= share->tcp_flags;
+        }
+        free(share);
+    } else {
+        share->prepared = false;
     }
     ovs_mutex_unlock(&mutex);
 }

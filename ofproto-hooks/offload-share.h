@@ -17,7 +17,10 @@
 #ifndef OFFLOAD_SHARE_H
 #define OFFLOAD_SHARE_H 1
 
-/* Shares of the datapath's flows in the counters of an offloaded flow.
+/* Counters of offloaded flows, as Open vSwitch is to see them.
+ *
+ * Shares
+ * ======
  *
  * Each packet thread of the datapath has flows of its own, so there may be
  * several for the same packets of the same port.  The backend has one flow for
@@ -26,48 +29,107 @@
  * counters were last read goes to the flow on whose behalf they are read, and
  * stays its own from then on: the sum is exact whoever asks.
  *
+ *
+ * Ends
+ * ====
+ *
+ * Open vSwitch reads the counters of a flow for the last time before it
+ * deletes it, and adds them to those of OpenFlow rules.  Up to 3.6 another
+ * thread deletes the backend's flow some time later.  What that forwards
+ * meanwhile would not be counted.  So whoever deletes flows of the datapath
+ * says so before, and asks afterwards what else there was: the backend's flow
+ * ends then, if nobody else has a share in it.
+ *
+ * When the backend's flow ends first, because its port or the device behind it
+ * goes, the counters must not go back: Open vSwitch would subtract the
+ * difference from the rules' counters.  They stay here, or, if Open vSwitch
+ * would not ask here any more, become the datapath's own.
+ *
+ *
+ * Names
+ * =====
+ *
  * Both interfaces for offload name a flow by a pointer to its UFID, which is a
  * member of the datapath's flow.  So the address tells which of those that
- * share the UFID it is.  Whoever adds a flow holds a reference to it until it
- * is removed, so that no other can have the address meanwhile.
+ * share the UFID it is.  There is a reference to each flow that has a share,
+ * so that no other can have the address meanwhile.
  *
- * Threads: any; there is a lock inside. */
+ *
+ * Threads
+ * =======
+ *
+ * Any.  There is a lock inside, with which functions of the backend and those
+ * of "struct offload_share_class" are called. */
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "openvswitch/types.h"
+#include "virtnet-flow-provider.h"
 
-struct netdev;
-struct virtnet_flow_stats;
+struct dpif_flow_stats;
+struct match;
+struct virtnet_device;
 
-/* Adds 'flow', of which 'ufid' is a member and which belongs to packet thread
- * 'pmd_id', to those that share the UFID.  'in' is their input port.  If that
- * thread has one already it is removed and returned; which may be 'flow'
- * itself, whose share remains then. */
-void *offload_share_add(const struct netdev *in, const ovs_u128 *ufid,
-                        unsigned int pmd_id, void *flow);
+/* What differs with the interface for offload. */
+struct offload_share_class {
+    /* Gives back the reference to 'flow' of packet thread 'pmd_id'. */
+    void (*release)(void *flow, unsigned int pmd_id);
 
-/* Removes the flow that 'ufid' is a member of.  Returns false if it is not
- * there.  '*lastp' is set to true if no other is left. */
-bool offload_share_remove(const ovs_u128 *ufid, bool *lastp);
+    /* Adds '*stats' to the own counters of 'flow', for the rest of whose life
+     * Open vSwitch may not ask here.  Optional: without it shares remain until
+     * they are removed. */
+    void (*keep)(void *flow, const struct virtnet_flow_stats *stats);
+};
 
-/* Replaces the number of packets and bytes in '*stats', which are those of all
- * flows that share the UFID, by the share of the one that 'ufid' is a member
- * of.  Returns false, with '*stats' unchanged, if that is not there. */
-bool offload_share_stats(const ovs_u128 *ufid,
-                         struct virtnet_flow_stats *stats);
+/* Main thread, before anything else. */
+void offload_share_init(const struct offload_share_class *);
 
-/* Is called, with a lock held, for flows that are removed. */
-typedef void offload_share_release_func(void *flow, unsigned int pmd_id,
-                                        void *aux);
+/* A flow of the datapath that is offloaded. */
+struct offload_share_flow {
+    void *flow;
+    unsigned int pmd_id;        /* Whose it is. */
+    const ovs_u128 *mega_ufid;  /* Its member, the name of the backend's. */
+    const ovs_u128 *ufid;       /* Its own name, or NULL if not known. */
+};
 
-/* Removes all flows that share the UFID. */
-void offload_share_remove_all(const ovs_u128 *ufid,
-                              offload_share_release_func *, void *aux);
+/* Has the flow put by the backend 'class', see there, for 'flow', a reference
+ * to which the caller hands over.  If that thread has a share in it already it
+ * is replaced, and returned with its reference in '*oldp', which may be that
+ * of the same flow.  Else NULL is stored there. */
+int offload_share_put(const struct virtnet_flow_class *class,
+                      struct virtnet_device *dev, const struct match *match,
+                      const struct virtnet_flow_actions *actions,
+                      const struct offload_share_flow *flow,
+                      struct virtnet_flow_stats *stats,
+                      enum virtnet_flow_reason *reason, void **oldp);
 
-/* Removes all flows that share any UFID with input port 'in'. */
-void offload_share_flush(const struct netdev *in,
-                         offload_share_release_func *, void *aux);
+/* Gives 'flow' a share too, if the backend has its flow and it has none yet.
+ * Returns true if it does, and the reference is handed over. */
+bool offload_share_join(const struct offload_share_flow *flow, void **oldp);
+
+/* Stores what is to be reported for the flow that 'mega_ufid' is a member of
+ * in '*stats'.  Returns ENOENT if it has no share. */
+int offload_share_get(const ovs_u128 *mega_ufid,
+                      struct virtnet_flow_stats *stats);
+
+/* Removes the flow that 'mega_ufid' is a member of, whose reference goes to
+ * the caller; the backend's is deleted if nobody else has a share.  Returns
+ * ENOENT if it has none. */
+int offload_share_remove(const ovs_u128 *mega_ufid);
+
+/* Deletes the backend's flow with this name, and all shares, if it exists.
+ * Returns ENOENT if not. */
+int offload_share_delete(const ovs_u128 *mega_ufid);
+
+/* Announces that the flow of the datapath with the name 'ufid' that belongs to
+ * packet thread 'pmd_id' is about to be deleted.  Returns what is to be passed
+ * to offload_share_finish() then, or NULL if it has no share. */
+struct share *offload_share_prepare(const ovs_u128 *ufid,
+                                    unsigned int pmd_id);
+
+/* If 'deleted', adds to '*stats', the counters that were read when it was
+ * deleted, what the backend counted afterwards. */
+void offload_share_finish(struct share *, bool deleted,
+                          struct dpif_flow_stats *stats);
 
 #endif /* offload-share.h */

@@ -839,8 +839,9 @@ flow_put_in_force(struct soft_flow *flow, const struct soft_actions *actions)
     }
 }
 
+/* Takes 'flow' out.  The caller frees it. */
 static void
-flow_delete(struct soft_flow *flow)
+flow_remove(struct soft_flow *flow)
 {
     struct soft_port *port = flow->in;
     size_t n;
@@ -852,7 +853,6 @@ flow_delete(struct soft_flow *flow)
                                                          0));
     ovs_list_remove(&flow->list_node);
     atomic_sub_relaxed(&port->n_flows, 1, &n);
-    soft_flow_free(flow);
 }
 
 static struct soft_flow *
@@ -901,25 +901,43 @@ soft_flow_port_attach(struct virtnet_device *dev)
     return 0;
 }
 
+/* Moves the flows of 'port' to 'ended', for flows_have_ended(). */
 static void
-port_flush(struct soft_port *port)
+port_flush(struct soft_port *port, struct ovs_list *ended)
     OVS_REQUIRES(mutex)
 {
     struct soft_flow *flow, *next;
 
     LIST_FOR_EACH_SAFE (flow, next, list_node, &port->flows) {
-        flow_delete(flow);
+        flow_remove(flow);
+        ovs_list_push_back(ended, &flow->list_node);
+    }
+}
+
+static void
+flows_have_ended(struct ovs_list *ended)
+    OVS_EXCLUDED(mutex)
+{
+    struct soft_flow *flow;
+
+    LIST_FOR_EACH_POP (flow, list_node, ended) {
+        struct virtnet_flow_stats stats;
+
+        soft_flow_get_stats(flow, &stats);
+        virtnet_flow_has_ended(&flow->ufid, flow->in->dev, &stats);
+        soft_flow_free(flow);
     }
 }
 
 static void
 soft_flow_port_detach(struct virtnet_device *dev)
 {
+    struct ovs_list ended = OVS_LIST_INITIALIZER(&ended);
     struct soft_port *port = soft_port_of(dev), *other;
 
     ovs_mutex_lock(&mutex);
     port->attached = false;
-    port_flush(port);
+    port_flush(port, &ended);
     LIST_FOR_EACH (other, list_node, &ports) {
         struct soft_flow *flow;
 
@@ -934,6 +952,7 @@ soft_flow_port_detach(struct virtnet_device *dev)
         }
     }
     ovs_mutex_unlock(&mutex);
+    flows_have_ended(&ended);
 }
 
 /* Are all devices that 'actions' lead to attached? */
@@ -1020,10 +1039,11 @@ soft_flow_del(struct virtnet_device *in, const ovs_u128 *ufid,
     ovs_mutex_lock(&mutex);
     flow = flow_find(soft_port_of(in), ufid);
     if (flow) {
-        flow_delete(flow);
+        flow_remove(flow);
         if (stats) {
             soft_flow_get_stats(flow, stats);
         }
+        soft_flow_free(flow);
     }
     ovs_mutex_unlock(&mutex);
     return flow ? 0 : ENOENT;
@@ -1045,15 +1065,17 @@ soft_flow_get(struct virtnet_device *in, const ovs_u128 *ufid,
 static int
 soft_flow_flush(struct virtnet_device *in)
 {
+    struct ovs_list ended = OVS_LIST_INITIALIZER(&ended);
     struct soft_port *port;
 
     ovs_mutex_lock(&mutex);
     LIST_FOR_EACH (port, list_node, &ports) {
         if (!in || port->dev == in) {
-            port_flush(port);
+            port_flush(port, &ended);
         }
     }
     ovs_mutex_unlock(&mutex);
+    flows_have_ended(&ended);
     return 0;
 }
 
