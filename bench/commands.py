@@ -21,11 +21,9 @@ The answer time is that of the command's own connection, without a process of
 its own.  Meanwhile another connection asks for the version: the longest answer
 is the longest time that the main loop was away."""
 
-import argparse
 import statistics
-import time
 
-from sandbox import LoopProbe, Sandbox, Unixctl
+from sandbox import Sandbox, make_parser
 
 CASES = (("list",), ("query", "-a"), ("query", "-a", "-b"),
          ("query", "-p", "0", "-b"), ("stats", "-p", "0"),
@@ -36,10 +34,7 @@ CASES = (("list",), ("query", "-a"), ("query", "-a", "-b"),
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    p.add_argument("--ovs", required=True, help="built Open vSwitch tree")
-    p.add_argument("--vswitchd", required=True)
-    p.add_argument("--virtnet", required=True)
+    p = make_parser(__doc__)
     p.add_argument("-n", "--vfs", type=int, default=1000)
     p.add_argument("-r", "--rounds", type=int, default=3)
     args = p.parse_args()
@@ -50,25 +45,16 @@ def main():
     with Sandbox(args.ovs, args.vswitchd, args.virtnet,
                  other_config=config) as sb:
         sb.start_vswitchd()
-        sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
-                 "datapath_type=netdev")
+        sb.add_bridge()
         sb.wait_ports(1)
 
         def measure(*command):
-            probe = LoopProbe(sb.ctl_path(), interval=0.001)
-            probe.start()
-            ctl = Unixctl(sb.ctl_path())
-            start = time.monotonic()
-            reply = ctl.call("virtnet/" + command[0], *command[1:])
-            seconds = time.monotonic() - start
-            ctl.close()
-            if '"errno": -' in reply:
-                raise RuntimeError(reply)
-            if command[0] == "sriov":
-                sb.wait_ports(1 + int(command[2]))
-            elif command[0] == "restart":
-                sb.wait_ports(1 + args.vfs)
-            return seconds, probe.stop()
+            n_ports = (1 + int(command[2]) if command[0] == "sriov"
+                       else 1 + args.vfs if command[0] == "restart"
+                       else None)
+            answered, _, away = sb.measure("virtnet/" + command[0],
+                                           *command[1:], n_ports=n_ports)
+            return answered, away
 
         def report(command, results):
             print("%-30s %10.2f %22.2f" % (

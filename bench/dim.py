@@ -21,12 +21,11 @@ of an operator's.
 The driver is tests/guest/count-notifications: what it counts would be
 interrupts of a guest.  It takes frames only when it is notified."""
 
-import argparse
 import os
 import statistics
 import sys
 
-from sandbox import Sandbox
+from sandbox import Sandbox, make_parser
 
 COUNTER = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "..", "tests", "guest", "count-notifications")
@@ -37,10 +36,7 @@ CASES = (("none", ("device", "-dim", "disable")),
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    p.add_argument("--ovs", required=True, help="built Open vSwitch tree")
-    p.add_argument("--vswitchd", required=True)
-    p.add_argument("--virtnet", required=True)
+    p = make_parser(__doc__)
     p.add_argument("--frames", type=int, default=200000)
     p.add_argument("--rounds", type=int, default=5)
     args = p.parse_args()
@@ -48,8 +44,7 @@ def main():
     with Sandbox(args.ovs, args.vswitchd, args.virtnet, memory=512,
                  other_config=("virtnet-bridge=br0",)) as sb:
         sb.start_vswitchd()
-        sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
-                 "datapath_type=netdev")
+        sb.add_bridge()
         for i in range(2):
             sb.virtnet("hotplug", "-i", "mlx5_0", "-m",
                        "0C:C4:7A:00:00:0%d" % i, "-t", "1500", "-qp", "1",

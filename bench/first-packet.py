@@ -20,7 +20,6 @@ A front end sends a packet, waits until the switch has given its buffer back,
 and pauses: for so long that the queue sleeps, or, to compare, not at all.
 What the front end itself needs, in Python, is in both figures."""
 
-import argparse
 import os
 import statistics
 import sys
@@ -29,7 +28,7 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../tests/guest")]
-from sandbox import Sandbox  # noqa: E402
+from sandbox import Sandbox, make_parser  # noqa: E402
 from vhost_front_end import BUFFER, FrontEnd, GPA, RING, USED  # noqa: E402
 
 TX = 1
@@ -59,22 +58,16 @@ def measure(guest, n, pause):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--ovs", required=True, help="a built Open vSwitch")
-    p.add_argument("--vswitchd", required=True)
-    p.add_argument("--virtnet", required=True)
+    p = make_parser(__doc__)
     p.add_argument("-n", type=int, default=500, help="packets each")
     opts = p.parse_args()
     os.sched_setaffinity(0, {0})
     with Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
                  other_config=["virtnet-bridge=br0"]) as sb:
         sb.start_vswitchd()
-        sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
-                 "datapath_type=netdev")
-        while sb.run(sb.virtnet_program, "hotplug", "-i", "mlx5_0", "-m",
-                     "0C:C4:7A:00:00:01", "-t", "1500", "-qp", "1", "-s",
-                     "256", check=False).returncode:
-            time.sleep(0.05)
+        sb.add_bridge()
+        sb.virtnet("hotplug", "-i", "mlx5_0", "-m", "0C:C4:7A:00:00:01",
+                   "-t", "1500", "-qp", "1", "-s", "256")
         sb.wait_ports(1)
         guest = FrontEnd(FrontEnd.listen(
             sb.dir + "/virtnet/en3f0pf0sf2000.sock"))

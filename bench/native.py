@@ -21,19 +21,13 @@ keeps the main loop of ovs-vswitchd from everything else.
 Each command of the firmware, and each request to devlink, takes --latency
 microseconds; on a card an SF takes longer."""
 
-import argparse
 import os
-import time
 
-from sandbox import LoopProbe, Sandbox, Unixctl
+from sandbox import Sandbox, make_parser
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    p.add_argument("--ovs", required=True, help="built Open vSwitch tree")
-    p.add_argument("--vswitchd", required=True,
-                   help="tests/model/ovs-vswitchd")
-    p.add_argument("--virtnet", required=True)
+    p = make_parser(__doc__, "tests/model/ovs-vswitchd")
     p.add_argument("-n", "--vfs", type=int, default=504)
     p.add_argument("--latency", type=int, default=1000)
     args = p.parse_args()
@@ -53,8 +47,7 @@ def main():
         # Routes of hundreds of interfaces are not what this is about.
         sb.run("nsenter", "-t", str(sb.pids["ovs-vswitchd"]), "-n", "sysctl",
                "-qw", "net.ipv6.conf.default.disable_ipv6=1")
-        sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
-                 "datapath_type=netdev")
+        sb.add_bridge()
         sb.wait_ports(1)
 
         print("%-46s %10s %22s" % ("%d VFs, %d us a command"
@@ -62,19 +55,9 @@ def main():
                                    "main loop away, ms"))
 
         def measure(what, n_ports, *command):
-            probe = LoopProbe(sb.ctl_path(), interval=0.001)
-            probe.start()
-            ctl = Unixctl(sb.ctl_path())
-            start = time.monotonic()
-            reply = ctl.call(*command)
-            ctl.close()
-            if '"errno": -' in reply:
-                raise RuntimeError(reply)
-            if n_ports is not None:
-                sb.wait_ports(n_ports)
-            print("%-46s %10.1f %22.1f"
-                  % (what, 1000 * (time.monotonic() - start),
-                     1000 * probe.stop()), flush=True)
+            _, done, away = sb.measure(*command, n_ports=n_ports)
+            print("%-46s %10.1f %22.1f" % (what, 1000 * done, 1000 * away),
+                  flush=True)
 
         hotplug = ("virtnet/hotplug", "-i", "mlx5_0", "-m",
                    "0C:C4:7A:00:00:01", "-t", "1500", "-qp", "1", "-s", "256")

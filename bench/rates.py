@@ -82,8 +82,7 @@ class Switch:
                           other_config=config)
         try:
             self.sb.start_vswitchd()
-            self.sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
-                          "datapath_type=netdev")
+            self.sb.add_bridge()
             sockets = self.add_ports(2 + setup.idle, setup)
             self.sb.wait_ports(2 + setup.idle)
             self.sockets = sockets[:2]

@@ -15,6 +15,7 @@
 """A private ovsdb-server and ovs-vswitchd for a bench, and a probe that tells
 how long the main loop of ovs-vswitchd was away."""
 
+import argparse
 import json
 import os
 import shutil
@@ -29,6 +30,17 @@ import time
 
 # Whoever stops a bench expects that the switch goes with it.
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+def make_parser(doc, vswitchd=None):
+    """A parser with the arguments that Sandbox() begins with: "ovs",
+    "vswitchd", of which 'vswitchd' is the help, and "virtnet"."""
+    parser = argparse.ArgumentParser(description=doc.split("\n\n")[0])
+    parser.add_argument("--ovs", required=True,
+                        help="built Open vSwitch tree")
+    parser.add_argument("--vswitchd", required=True, help=vswitchd)
+    parser.add_argument("--virtnet", required=True)
+    return parser
 
 
 class Unixctl:
@@ -162,6 +174,10 @@ class Sandbox:
                     return
                 time.sleep(0.001)
 
+    def add_bridge(self):
+        self.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
+                   "datapath_type=netdev")
+
     def ctl_path(self):
         return "%s/ovs-vswitchd.%d.ctl" % (self.dir, self.pids["ovs-vswitchd"])
 
@@ -191,6 +207,23 @@ class Sandbox:
                 pass
             time.sleep(0.005)
         raise TimeoutError("the datapath has not %d ports" % n)
+
+    def measure(self, *command, n_ports=None):
+        """Carries out a command of ovs-appctl and, unless it is None, waits
+        for 'n_ports'.  Returns the seconds until the answer, until all is
+        done, and for which the main loop was away at most."""
+        probe = LoopProbe(self.ctl_path(), interval=0.001)
+        probe.start()
+        ctl = Unixctl(self.ctl_path())
+        start = time.monotonic()
+        reply = ctl.call(*command)
+        answered = time.monotonic() - start
+        ctl.close()
+        if '"errno": -' in reply:
+            raise RuntimeError(reply)
+        if n_ports is not None:
+            self.wait_ports(n_ports)
+        return answered, time.monotonic() - start, probe.stop()
 
     def long_polls(self):
         """Poll intervals that ovs-vswitchd itself complained about, ms."""

@@ -22,14 +22,13 @@ With --vfs: VFs instead, as many as given, and with 1008 also all kinds of
 devices at once: 31 static PFs, 31 hotplug PFs and 1008 VFs.  A VF counts when
 it is a port of the datapath."""
 
-import argparse
 import json
 import os
 import statistics
 import sys
 import time
 
-from sandbox import LoopProbe, Sandbox, Unixctl
+from sandbox import LoopProbe, Sandbox, Unixctl, make_parser
 
 
 def mac(i):
@@ -85,8 +84,7 @@ def start(opts, side):
     sb = Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
                  other_config=side.config)
     sb.start_vswitchd()
-    sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
-             "datapath_type=netdev")
+    sb.add_bridge()
     return sb
 
 
@@ -235,8 +233,7 @@ def vfs(opts, pfs, per_pf, hotplug=0):
     with Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
                  other_config=config) as sb:
         sb.start_vswitchd()
-        sb.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
-                 "datapath_type=netdev")
+        sb.add_bridge()
         sb.wait_ports(pfs)
         if hotplug:
             sb.virtnet("hotplug", "-i", "mlx5_0", "-m", mac(0), "-t", "1500",
@@ -325,11 +322,7 @@ def main_vfs(opts):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ovs", required=True,
-                        help="directory of the built Open vSwitch")
-    parser.add_argument("--vswitchd", required=True)
-    parser.add_argument("--virtnet", required=True)
+    parser = make_parser(__doc__)
     parser.add_argument("-n", "--devices", type=int, default=500)
     parser.add_argument("-r", "--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["ours", "peer"])
