@@ -134,6 +134,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 # The mlx5 backend: BlueField.
 netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-backend.c \
+	netdev-virtio-emu/mlx5/mlx5-base.c \
+	netdev-virtio-emu/mlx5/mlx5-base.h \
 	netdev-virtio-emu/mlx5/mlx5-child.c \
 	netdev-virtio-emu/mlx5/mlx5-child.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-io.c \

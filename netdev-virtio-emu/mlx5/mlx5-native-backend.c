@@ -321,12 +321,7 @@ native_destroy(struct native *n)
         free(change);           /* Its device has gone. */
     }
     hmap_destroy(&n->devices);
-    for (size_t i = 0; i < n->n_ib_devices; i++) {
-        free(CONST_CAST(char *, n->ib_devices[i].name));
-        free(CONST_CAST(char *, n->ib_devices[i].pci_addr));
-        free(CONST_CAST(char *, n->ib_devices[i].uplink));
-    }
-    free(CONST_CAST(char *, n->caps.emulation_manager));
+    mlx5_base_uninit(&n->base);
     free(n);
 }
 
@@ -346,7 +341,7 @@ static void
 init_caps(struct native *n)
 {
     const struct mlx5_emu_caps *c = mlx5_native_get_caps(n->fw);
-    struct virtnet_backend_caps *caps = &n->caps;
+    struct virtnet_backend_caps *caps = &n->base.caps;
     const struct mlx5_emu_function *pfs;
     uint64_t offloads;
     size_t n_pfs;
@@ -383,7 +378,7 @@ native_open(const struct virtnet_settings *s,
     int error;
 
     if (lingering) {
-        native_run(&lingering->up);
+        native_run(&lingering->base.up);
         if (ovs_list_is_empty(&lingering->tails)) {
             native_end(lingering);
             lingering = NULL;
@@ -397,10 +392,9 @@ native_open(const struct virtnet_settings *s,
     }
 
     n = xzalloc(sizeof *n);
-    n->up.class = &virtnet_mlx5_native_class;
+    n->base.up.class = &virtnet_mlx5_native_class;
+    n->base.parents = result.parents;
     n->fw = result.fw;
-    memcpy(n->ib_devices, result.parents, sizeof n->ib_devices);
-    n->n_ib_devices = result.n_parents;
     hmap_init(&n->devices);
     ovs_list_init(&n->waiting);
     ovs_list_init(&n->naming);
@@ -411,7 +405,7 @@ native_open(const struct virtnet_settings *s,
     n->devlink = mlx5_devlink_open(mlx5_native_kernel,
                                    NATIVE_DEVLINK_TIMEOUT_MS,
                                    native_sf_port_changed, n);
-    *backendp = &n->up;
+    *backendp = &n->base.up;
     return 0;
 }
 
@@ -499,22 +493,6 @@ native_wait(struct virtnet_backend *backend)
     if (!ovs_list_is_empty(&n->changed)) {
         poll_timer_wait_until(n->changed_at);
     }
-}
-
-static const struct virtnet_backend_caps *
-native_get_caps(const struct virtnet_backend *backend)
-{
-    return &native_cast(backend)->caps;
-}
-
-static size_t
-native_get_ib_devices(const struct virtnet_backend *backend,
-                      const struct virtnet_ib_device **devs)
-{
-    const struct native *n = native_cast(backend);
-
-    *devs = n->ib_devices;
-    return n->n_ib_devices;
 }
 
 /* Devices. */
@@ -741,8 +719,7 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .close = native_close,
     .run = native_run,
     .wait = native_wait,
-    .get_caps = native_get_caps,
-    .get_ib_devices = native_get_ib_devices,
+    MLX5_BASE_OPS,
 
     .device_alloc = native_device_alloc,
     .device_construct = native_device_construct,

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mlx5-base.h"
 #include "mlx5-devlink.h"
 #include "mlx5-native-open.h"
 #include "mlx5-native.h"
@@ -37,12 +38,9 @@
 #define NATIVE_DEVLINK_TIMEOUT_MS 5000
 
 struct native {
-    struct virtnet_backend up;
+    struct mlx5_base base;
     struct mlx5_native *fw;
     struct mlx5_devlink *devlink;
-    struct virtnet_backend_caps caps;
-    struct virtnet_ib_device ib_devices[MLX5_OPEN_MAX_PARENTS];
-    size_t n_ib_devices;
 
     struct hmap devices;        /* Of struct native_device, by vhca_id. */
     struct ovs_list waiting;    /* Of struct native_device: for SFs, */
@@ -112,7 +110,7 @@ struct tail {
 static inline struct native *
 native_cast(const struct virtnet_backend *backend)
 {
-    return CONTAINER_OF(backend, struct native, up);
+    return CONTAINER_OF(backend, struct native, base.up);
 }
 
 static inline struct native_device *

@@ -44,7 +44,7 @@ static struct {
     struct mlx5_devlink *devlink; /* 'closing'. */
 
     const struct mlx5_devx_class *class;
-    char *names[MLX5_OPEN_MAX_PARENTS];
+    char *names[MLX5_MAX_PARENTS];
     size_t n_names;
     struct mlx5_devx_info *infos;
     size_t n_infos;
@@ -93,19 +93,6 @@ start(bool closing)
     w.thread = ovs_thread_create("mlx5_open", work, NULL);
 }
 
-static size_t
-get_names(const struct virtnet_settings *s,
-          const char *names[MLX5_OPEN_MAX_PARENTS])
-{
-    size_t n = 0;
-
-    names[n++] = s->is_lag ? s->ib_dev_lag : s->ib_dev_p0;
-    if (!s->is_lag && !s->single_port) {
-        names[n++] = s->ib_dev_p1;
-    }
-    return n;
-}
-
 static void
 forget_results(void)
 {
@@ -125,11 +112,11 @@ forget_results(void)
 static bool
 is_wanted(const struct virtnet_settings *s)
 {
-    const char *names[MLX5_OPEN_MAX_PARENTS];
-    size_t n = get_names(s, names);
+    struct virtnet_ib_device wanted[MLX5_MAX_PARENTS];
+    size_t n = mlx5_wanted_parents(s, wanted);
 
     for (size_t i = 0; i < n && n == w.n_names; i++) {
-        if (strcmp(names[i], w.names[i])) {
+        if (strcmp(wanted[i].name, w.names[i])) {
             return false;
         }
     }
@@ -140,21 +127,16 @@ static void
 take_results(const struct virtnet_settings *s,
              struct mlx5_open_result *result)
 {
+    struct virtnet_ib_device wanted[MLX5_MAX_PARENTS];
+    size_t n = mlx5_wanted_parents(s, wanted);
+
     memset(result, 0, sizeof *result);
     result->fw = w.fw;
-    for (size_t i = 0; i < w.n_names; i++) {
+    for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < w.n_infos; j++) {
-            const char *uplink = (s->is_lag ? s->uplink_lag
-                                  : i ? s->uplink_p1 : s->uplink_p0);
-
-            if (!strcmp(w.infos[j].name, w.names[i])) {
-                result->parents[result->n_parents++]
-                    = (struct virtnet_ib_device) {
-                        .name = xstrdup(w.names[i]),
-                        .pci_addr = xstrdup(w.infos[j].pci_addr),
-                        .uplink = xstrdup(uplink),
-                        .port = i,
-                    };
+            if (!strcmp(w.infos[j].name, wanted[i].name)) {
+                mlx5_parents_add(&result->parents, &wanted[i],
+                                 w.infos[j].pci_addr);
                 break;
             }
         }
@@ -166,7 +148,7 @@ mlx5_native_open_run(const struct virtnet_settings *s,
                      const struct mlx5_devx_class *class,
                      struct mlx5_open_result *result, char **errp)
 {
-    const char *names[MLX5_OPEN_MAX_PARENTS];
+    struct virtnet_ib_device wanted[MLX5_MAX_PARENTS];
     bool done;
     int error;
 
@@ -203,9 +185,9 @@ mlx5_native_open_run(const struct virtnet_settings *s,
     }
 
     w.class = class;
-    w.n_names = get_names(s, names);
+    w.n_names = mlx5_wanted_parents(s, wanted);
     for (size_t i = 0; i < w.n_names; i++) {
-        w.names[i] = xstrdup(names[i]);
+        w.names[i] = xstrdup(wanted[i].name);
     }
     start(false);
     *errp = xstrdup("the card is being looked at");

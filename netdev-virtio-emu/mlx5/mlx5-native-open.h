@@ -23,21 +23,17 @@
  *
  * Main thread. */
 
-#include <stddef.h>
-
-#include "virtnet-backend-provider.h"
+#include "mlx5-base.h"
 
 struct mlx5_devlink;
 struct mlx5_devx_class;
 struct mlx5_native;
+struct virtnet_settings;
 
-#define MLX5_OPEN_MAX_PARENTS 2
-
+/* Whoever gets this owns it. */
 struct mlx5_open_result {
     struct mlx5_native *fw;
-    struct virtnet_ib_device parents[MLX5_OPEN_MAX_PARENTS]; /* Text is
-                                 * owned by whoever gets this. */
-    size_t n_parents;
+    struct mlx5_parents parents;
 };
 
 /* Opens, or goes on opening, what the settings name.  Returns 0, -EINPROGRESS

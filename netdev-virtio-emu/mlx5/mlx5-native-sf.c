@@ -434,23 +434,13 @@ native_sf_port_changed(enum mlx5_devlink_event event,
     }
 }
 
-static const struct virtnet_ib_device *
-find_ib_device(const struct native *n, const char *name)
-{
-    for (size_t i = 0; i < n->n_ib_devices; i++) {
-        if (!strcmp(n->ib_devices[i].name, name)) {
-            return &n->ib_devices[i];
-        }
-    }
-    return NULL;
-}
-
 int
 native_sf_create(struct virtnet_device *dev, char **errp)
 {
     struct native_device *nd = native_device_cast(dev);
     struct native *n = native_of(nd);
-    const struct virtnet_ib_device *ib = find_ib_device(n, dev->ib_device);
+    const struct virtnet_ib_device *ib
+        = mlx5_parents_find(&n->base.parents, dev->ib_device);
     const char *reason = NULL;
 
     if (!ib) {

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "mlx5-base.h"
 #include "mlx5-devlink.h"
 #include "mlx5-port.h"
 #include "mlx5-vendor-cli.h"
@@ -70,8 +71,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
 /* How long (ms) a request to the kernel may take. */
 #define DEVLINK_TIMEOUT_MS 5000
 
-#define MAX_IB_DEVICES 4
-
 struct vendor_device {
     struct mlx5_port port;
     char handle[MLX5_DL_HANDLE_LEN]; /* Of its SF's parent, for devlink. */
@@ -82,12 +81,9 @@ struct vendor_device {
 };
 
 struct vendor {
-    struct virtnet_backend up;
+    struct mlx5_base base;
     struct mlx5_vendor_cli *cli;
     struct mlx5_devlink *devlink;
-    struct virtnet_backend_caps caps;
-    struct virtnet_ib_device ib_devices[MAX_IB_DEVICES];
-    size_t n_ib_devices;
 
     /* Looking at the service: "list", then "query". */
     bool looking, look_again;
@@ -121,7 +117,7 @@ static struct vendor *opening;
 static struct vendor *
 vendor_cast(const struct virtnet_backend *backend)
 {
-    return CONTAINER_OF(backend, struct vendor, up);
+    return CONTAINER_OF(backend, struct vendor, base.up);
 }
 
 static struct vendor_device *
@@ -213,17 +209,6 @@ port_changed(enum mlx5_devlink_event event OVS_UNUSED,
     }
 }
 
-static const struct virtnet_ib_device *
-find_ib_device(const struct vendor *v, const char *name)
-{
-    for (size_t i = 0; name && i < v->n_ib_devices; i++) {
-        if (!strcmp(v->ib_devices[i].name, name)) {
-            return &v->ib_devices[i];
-        }
-    }
-    return NULL;
-}
-
 static bool
 config_differs(const struct virtnet_device_config *a,
                const struct virtnet_device_config *b)
@@ -306,7 +291,7 @@ appeared(struct vendor *v, const struct mlx5_vendor_device *info)
     char *problem = NULL;
     char *bridge;
 
-    if (!find_ib_device(v, info->ib_device)) {
+    if (!mlx5_parents_find(&v->base.parents, info->ib_device)) {
         problem = xasprintf("RDMA device \"%s\" is not in the settings",
                             info->ib_device ? info->ib_device : "");
     } else if (info->pf_id >= VIRTNET_MAX_PFS
@@ -330,7 +315,7 @@ appeared(struct vendor *v, const struct mlx5_vendor_device *info)
         return;
     }
 
-    dev = v->up.class->device_alloc(&v->up, info->type);
+    dev = v->base.up.class->device_alloc(&v->base.up, info->type);
     vd = vendor_device_cast(dev);
     dev->vuid = xstrdup(info->vuid);
     dev->pf_id = info->pf_id;
@@ -571,26 +556,19 @@ look(struct vendor *v)
 
 /* Backend. */
 
-static void
-add_ib_device(struct vendor *v, const char *name, const char *uplink,
-              unsigned int port, const struct mlx5_vendor_list *list)
+/* The service tells the address of a parent only with its devices. */
+static const char *
+find_pci_addr(const struct mlx5_vendor_list *list, const char *ib_device)
 {
-    struct virtnet_ib_device *ib = &v->ib_devices[v->n_ib_devices];
     const char *pci_addr = "0000:00:00.0";
 
     for (size_t i = 0; i < list->n_devices; i++) {
-        if (nullable_string_is_equal(list->devices[i].ib_device, name)
+        if (nullable_string_is_equal(list->devices[i].ib_device, ib_device)
             && list->devices[i].pci_addr) {
             pci_addr = list->devices[i].pci_addr;
         }
     }
-    *ib = (struct virtnet_ib_device) {
-        .name = name,
-        .pci_addr = xstrdup(pci_addr),
-        .uplink = uplink,
-        .port = port,
-    };
-    v->n_ib_devices++;
+    return pci_addr;
 }
 
 static void
@@ -602,14 +580,11 @@ vendor_destroy(struct vendor *v)
     answer_waiting(v);
     mlx5_devlink_close(v->devlink);
     mlx5_vendor_list_destroy(v->list);
-    for (size_t i = 0; i < v->n_ib_devices; i++) {
-        free(CONST_CAST(char *, v->ib_devices[i].pci_addr));
-    }
     SHASH_FOR_EACH (node, &v->bridges) {
         free(node->data);
     }
     shash_destroy(&v->bridges);
-    free(CONST_CAST(char *, v->caps.emulation_manager));
+    mlx5_base_uninit(&v->base);
     free(v->problem);
     free(v->opening);
     free(v);
@@ -619,9 +594,11 @@ static int
 vendor_open(const struct virtnet_settings *s,
             struct virtnet_backend **backendp, char **errp)
 {
+    struct virtnet_ib_device wanted[MLX5_MAX_PARENTS];
     struct virtnet_backend_caps *caps;
     struct vendor *v = opening;
     struct mlx5_vendor_list *list;
+    size_t n;
 
     if (!s->mlx5_cli) {
         *errp = xstrdup("other_config:virtnet-mlx5-cli does not say where "
@@ -630,7 +607,7 @@ vendor_open(const struct virtnet_settings *s,
     }
     if (!v) {
         v = opening = xzalloc(sizeof *v);
-        v->up.class = &virtnet_mlx5_vendor_class;
+        v->base.up.class = &virtnet_mlx5_vendor_class;
         ovs_list_init(&v->waiting);
         shash_init(&v->bridges);
         v->cli = mlx5_vendor_cli_create(s->mlx5_cli, CLI_TIMEOUT_MS);
@@ -652,19 +629,16 @@ vendor_open(const struct virtnet_settings *s,
     }
 
     list = v->list;
-    if (s->is_lag) {
-        add_ib_device(v, s->ib_dev_lag, s->uplink_lag, 0, list);
-    } else {
-        add_ib_device(v, s->ib_dev_p0, s->uplink_p0, 0, list);
-        if (!s->single_port) {
-            add_ib_device(v, s->ib_dev_p1, s->uplink_p1, 1, list);
-        }
+    n = mlx5_wanted_parents(s, wanted);
+    for (size_t i = 0; i < n; i++) {
+        mlx5_parents_add(&v->base.parents, &wanted[i],
+                         find_pci_addr(list, wanted[i].name));
     }
-    caps = &v->caps;
+    caps = &v->base.caps;
     caps->external = true;
     caps->emulation_manager = xstrdup(list->emulation_manager
                                       ? list->emulation_manager
-                                      : v->ib_devices[0].name);
+                                      : wanted[0].name);
     caps->max_hotplug_devices = list->max_hotplug_devices;
     caps->max_devices = list->max_devices;
     caps->max_virt_queues = list->max_virt_queues;
@@ -675,7 +649,7 @@ vendor_open(const struct virtnet_settings *s,
     caps->event_modes = list->event_modes;
     v->look_started = time_msec();
     opening = NULL;
-    *backendp = &v->up;
+    *backendp = &v->base.up;
     return 0;
 }
 
@@ -728,22 +702,6 @@ vendor_wait(struct virtnet_backend *backend)
     if (!v->looking) {
         poll_timer_wait_until(v->next_look);
     }
-}
-
-static const struct virtnet_backend_caps *
-vendor_get_caps(const struct virtnet_backend *backend)
-{
-    return &vendor_cast(backend)->caps;
-}
-
-static size_t
-vendor_get_ib_devices(const struct virtnet_backend *backend,
-                      const struct virtnet_ib_device **devs)
-{
-    const struct vendor *v = vendor_cast(backend);
-
-    *devs = v->ib_devices;
-    return v->n_ib_devices;
 }
 
 /* Commands. */
@@ -951,8 +909,7 @@ const struct virtnet_backend_class virtnet_mlx5_vendor_class = {
     .close = vendor_close,
     .run = vendor_run,
     .wait = vendor_wait,
-    .get_caps = vendor_get_caps,
-    .get_ib_devices = vendor_get_ib_devices,
+    MLX5_BASE_OPS,
     .enumerate = vendor_enumerate,
     .command = vendor_command,
 

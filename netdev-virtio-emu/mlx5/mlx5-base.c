@@ -1,0 +1,109 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* What backends of a card have in common.  See mlx5-base.h. */
+
+#include <config.h>
+
+#include "mlx5-base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+#include "virtnet-settings.h"
+
+size_t
+mlx5_wanted_parents(const struct virtnet_settings *s,
+                    struct virtnet_ib_device wanted[MLX5_MAX_PARENTS])
+{
+    size_t n = 0;
+
+    if (s->is_lag) {
+        wanted[n++] = (struct virtnet_ib_device) {
+            .name = s->ib_dev_lag, .uplink = s->uplink_lag,
+        };
+    } else {
+        wanted[n++] = (struct virtnet_ib_device) {
+            .name = s->ib_dev_p0, .uplink = s->uplink_p0,
+        };
+        if (!s->single_port) {
+            wanted[n++] = (struct virtnet_ib_device) {
+                .name = s->ib_dev_p1, .uplink = s->uplink_p1, .port = 1,
+            };
+        }
+    }
+    return n;
+}
+
+void
+mlx5_parents_add(struct mlx5_parents *parents,
+                 const struct virtnet_ib_device *wanted, const char *pci_addr)
+{
+    ovs_assert(parents->n < MLX5_MAX_PARENTS);
+    parents->devs[parents->n++] = (struct virtnet_ib_device) {
+        .name = xstrdup(wanted->name),
+        .pci_addr = xstrdup(pci_addr),
+        .uplink = xstrdup(wanted->uplink),
+        .port = wanted->port,
+    };
+}
+
+const struct virtnet_ib_device *
+mlx5_parents_find(const struct mlx5_parents *parents, const char *name)
+{
+    for (size_t i = 0; name && i < parents->n; i++) {
+        if (!strcmp(parents->devs[i].name, name)) {
+            return &parents->devs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct mlx5_base *
+mlx5_base_cast(const struct virtnet_backend *backend)
+{
+    return CONTAINER_OF(backend, struct mlx5_base, up);
+}
+
+void
+mlx5_base_uninit(struct mlx5_base *base)
+{
+    for (size_t i = 0; i < base->parents.n; i++) {
+        const struct virtnet_ib_device *ib = &base->parents.devs[i];
+
+        free(CONST_CAST(char *, ib->name));
+        free(CONST_CAST(char *, ib->pci_addr));
+        free(CONST_CAST(char *, ib->uplink));
+    }
+    free(CONST_CAST(char *, base->caps.emulation_manager));
+}
+
+const struct virtnet_backend_caps *
+mlx5_base_get_caps(const struct virtnet_backend *backend)
+{
+    return &mlx5_base_cast(backend)->caps;
+}
+
+size_t
+mlx5_base_get_ib_devices(const struct virtnet_backend *backend,
+                         const struct virtnet_ib_device **devs)
+{
+    const struct mlx5_base *base = mlx5_base_cast(backend);
+
+    *devs = base->parents.devs;
+    return base->parents.n;
+}
