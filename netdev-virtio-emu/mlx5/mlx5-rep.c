@@ -384,10 +384,15 @@ mlx5_rep_detach(struct mlx5_rep *rep)
 int
 mlx5_rep_set_mtu(struct mlx5_rep *rep, int mtu)
 {
-    struct ifreq ifr = { .ifr_mtu = mtu };
+    struct ifreq ifr;
     int error = 0;
 
-    if (rep->ifindex && rep->used) {
+    /* To set it takes a lock that the kernel may keep while it makes SFs; to
+     * look does not. */
+    if (rep->ifindex && rep->used
+        && (name_ioctl(rep->ifindex, SIOCGIFMTU, &ifr)
+            || ifr.ifr_mtu != mtu)) {
+        ifr.ifr_mtu = mtu;
         error = name_ioctl(rep->ifindex, SIOCSIFMTU, &ifr);
     }
     if (!error) {
