@@ -290,6 +290,8 @@ EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in tests/eswitch-corpus
 EXTRA_DIST += \
 	tests/check-cases \
 	tests/error-cases \
+	tests/model-error-cases \
+	tests/model-option-cases \
 	tests/offload-corpus \
 	tests/option-cases \
 	tests/setting-cases
