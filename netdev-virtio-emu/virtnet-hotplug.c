@@ -121,6 +121,9 @@ check_request(const struct virtnet_hotplug_request *req,
         && strcmp(req->vhost_mode, "server")) {
         return virtnet_refuse(-EINVAL, errp, "vhost-mode \"%s\" is neither "
                               "\"client\" nor \"server\"", req->vhost_mode);
+    } else if (caps->card && (req->vhost_path || req->vhost_mode)) {
+        return virtnet_refuse(VIRTNET_E_NOT_SUPPORTED, errp,
+                              "functions of a card have no sockets");
     }
 
     error = virtnet_check_hotplug_limit(errp);
