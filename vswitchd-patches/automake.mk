@@ -38,5 +38,6 @@ EXTRA_DIST += \
 	vswitchd-patches/4.0.0/0007-bridge-After-a-configuration-write-new-status-only.patch \
 	vswitchd-patches/4.0.0/0008-dpif-netdev-Find-ports-by-name.patch
 
-# A change of any patch makes Open vSwitch's tree anew.
+# After a change of any patch Open vSwitch's tree is made again, and what is
+# different in it is built.
 $(OVS_DIR).source: $(wildcard $(OVS_PATCHES)/*.patch)
