@@ -124,23 +124,35 @@ packed_take(struct virtq *q, struct virtq_cursor *cursor, uint16_t n_taken,
     return error;
 }
 
+/* Writes length, id and flags of a used element at once, or the flags last. */
+static inline void
+packed_store(struct virtq *q, uint16_t index, uint64_t word)
+{
+    struct virtq_packed_desc *e = &q->desc.packed[index];
+
+    BUILD_ASSERT_DECL(offsetof(struct virtq_packed_desc, id)
+                      == offsetof(struct virtq_packed_desc, len) + 4);
+    BUILD_ASSERT_DECL(offsetof(struct virtq_packed_desc, flags)
+                      == offsetof(struct virtq_packed_desc, len) + 6);
+    virtq_store64(&e->len, word);
+    virtq_log_used(q, index * sizeof *e, sizeof *e);
+}
+
 static inline ALWAYS_INLINE void
 packed_put(struct virtq *q, struct virtq_batch *batch,
            const struct virtq_chain *chain)
 {
-    struct virtq_packed_desc *e = &q->desc.packed[q->used.index];
     uint16_t flags = ((q->used.wrap ? VIRTQ_F_AVAIL | VIRTQ_F_USED : 0)
                       | (chain->len ? VIRTQ_F_WRITE : 0));
+    uint64_t word = (chain->len | (uint64_t) chain->id << 32
+                     | (uint64_t) flags << 48);
 
-    virtq_store32(&e->len, chain->len);
-    virtq_store16(&e->id, chain->id);
     if (batch->n) {
-        virtq_store16(&e->flags, flags);
-        virtq_log_used(q, q->used.index * sizeof *e, sizeof *e);
+        packed_store(q, q->used.index, word);
     } else {
-        /* Until its flags are written, the driver does not look further. */
-        batch->first = q->used;
-        batch->flags = flags;
+        /* Until that is written, the driver does not look further. */
+        batch->first = q->used.index;
+        batch->word = word;
     }
     batch->n++;
     batch->n_descs += chain->n_descs;
@@ -151,13 +163,10 @@ static inline ALWAYS_INLINE void
 packed_flush(struct virtq *q, struct virtq_batch *batch)
 {
     if (batch->n) {
-        struct virtq_packed_desc *e = &q->desc.packed[batch->first.index];
-
-        /* The driver must not see these flags before the rest, nor before the
+        /* The driver must not see this before the rest, nor before the
          * contents of the buffers; nor before we have read those. */
         atomic_thread_fence(memory_order_release);
-        virtq_store16(&e->flags, batch->flags);
-        virtq_log_used(q, batch->first.index * sizeof *e, sizeof *e);
+        packed_store(q, batch->first, batch->word);
         q->news += batch->n_descs;
         batch->n = 0;
         batch->n_descs = 0;

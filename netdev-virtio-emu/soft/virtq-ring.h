@@ -52,7 +52,8 @@
  * ours that is still there in other portions than it was written: processors
  * then wait until the buffer has drained, i.e. for the driver's lines after
  * all.  Hence the pains that are taken here to have descriptors in registers,
- * and not to move or to copy what has just been put together. */
+ * and not to move or to copy what has just been put together.  It has room for
+ * some 50 stores, so that what can be written in one is. */
 
 #include "virtq.h"
 
@@ -141,10 +142,22 @@ virtq_store16(rte_le16_t *p, uint16_t value)
     *(volatile rte_le16_t *) p = rte_cpu_to_le_16(value);
 }
 
+/* Writes the word at 'p'.  Where a word takes two stores its first half comes
+ * first. */
 static inline void
-virtq_store32(rte_le32_t *p, uint32_t value)
+virtq_store64(void *p, uint64_t value)
 {
-    *(volatile rte_le32_t *) p = rte_cpu_to_le_32(value);
+#if UINTPTR_MAX >= UINT64_MAX
+    ((struct virtq_word *) p)->value = rte_cpu_to_le_64(value);
+#else
+    rte_le32_t halves[2];
+
+    value = rte_cpu_to_le_64(value);
+    memcpy(halves, &value, sizeof halves);
+    ((volatile rte_le32_t *) p)[0] = halves[0];
+    rte_smp_wmb();
+    ((volatile rte_le32_t *) p)[1] = halves[1];
+#endif
 }
 
 /* Hints that the first 'len' bytes at 'p', or rather the first two lines of
@@ -318,8 +331,8 @@ virtq_table(struct virtq *q, uint64_t addr, uint32_t size, uint16_t flags,
 struct virtq_batch {
     uint16_t n;                 /* Buffers. */
     uint32_t n_descs;           /* Elements of the ring that they take. */
-    uint16_t flags;             /* Packed: of the first, not yet written. */
-    struct virtq_cursor first;  /* Packed: where that is. */
+    uint16_t first;             /* Packed: index of the first, */
+    uint64_t word;              /* which is still to be written. */
 };
 
 /* "Takes" a buffer at '*cursor', and moves that on, also if the buffer is bad.

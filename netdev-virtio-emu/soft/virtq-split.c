@@ -139,8 +139,7 @@ split_put(struct virtq *q, struct virtq_batch *batch,
     uint16_t i = q->used.index++ & (q->size - 1);
     struct virtq_used_elem *e = &q->device.split->ring[i];
 
-    virtq_store32(&e->id, chain->id);
-    virtq_store32(&e->len, chain->len);
+    virtq_store64(e, chain->id | (uint64_t) chain->len << 32);
     virtq_log_used(q, (uintptr_t) e - (uintptr_t) q->device.split, sizeof *e);
     batch->n++;
     batch->n_descs += chain->n_descs;
