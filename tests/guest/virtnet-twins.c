@@ -146,6 +146,7 @@ static uint32_t last_marker;
 static uint8_t burst_number;
 static const struct frame *burst[MAX_BURST];
 static unsigned int n_burst;
+static bool any_segment_size;   /* It makes no difference. */
 static uint64_t n_sent, n_received, n_differ;
 
 /* Random numbers that are the same everywhere. */
@@ -234,6 +235,7 @@ parse_options(int argc, char *argv[])
     static const struct option options[] = {
         { "port", required_argument, NULL, 'p' },
         { "mem", required_argument, NULL, 'm' },
+        { "any-segment-size", no_argument, NULL, 's' },
         { "verbose", no_argument, NULL, 'v' },
         { NULL, 0, NULL, 0 },
     };
@@ -246,6 +248,9 @@ parse_options(int argc, char *argv[])
             break;
         case 'm':
             mem_mb = atoi(optarg);
+            break;
+        case 's':
+            any_segment_size = true;
             break;
         case 'v':
             verbose = true;
@@ -530,6 +535,9 @@ receive_from(unsigned int port, unsigned int sw)
         /* The driver leaves the header before the frame. */
         memcpy(o->hdr, (uint8_t *) m->buf_addr + RTE_PKTMBUF_HEADROOM
                - HDR_LEN, HDR_LEN);
+        if (any_segment_size && (o->hdr[4] || o->hdr[5])) {
+            o->hdr[4] = o->hdr[5] = 0xff;
+        }
         identify(o);
         rte_pktmbuf_free(m);
     }
