@@ -125,6 +125,7 @@ struct virtnet_device;
     R(MATCH_MPLS, "match_mpls", "matches MPLS labels")                        \
     R(MATCH_NSH, "match_nsh", "matches a network service header")             \
     R(MATCH_METADATA, "match_metadata", "matches other metadata")             \
+    R(MATCH_SAME_ID, "match_same_id", "has the UFID of another flow")         \
     R(INPUT_OTHER, "input_other", "leads to no port of type virtio-emu")      \
     R(OUTPUT_OTHER, "output_other", "outputs to a port of another type")      \
     R(OUTPUT_NONE, "output_none", "outputs to a port that is not attached")   \

@@ -245,9 +245,11 @@ offload_flow_get(struct netdev *netdev OVS_UNUSED,
         struct offload_share_flow sf = share_flow(flow);
 
         if (!flow->dead && ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
+            struct flow_wildcards wc;
             void *old;
 
-            release_old(offload_share_join(&sf, &old) ? old : flow);
+            miniflow_expand(&flow->cr.mask->mf, &wc.masks);
+            release_old(offload_share_join(&wc, &sf, &old) ? old : flow);
             error = offload_share_get(ufid, &s);
         }
     }

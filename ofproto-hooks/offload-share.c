@@ -24,8 +24,10 @@
 
 #include "dpif.h"
 #include "hash.h"
+#include "odp-util.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
+#include "openvswitch/match.h"
 #include "ovs-thread.h"
 #include "util.h"
 
@@ -46,6 +48,7 @@ struct share {
 struct shared {
     struct hmap_node node;      /* In 'all', by 'ufid'. */
     ovs_u128 ufid;
+    ovs_u128 wc_id;             /* Of its masks. */
     const struct virtnet_flow_class *class;
     struct virtnet_device *dev; /* Or NULL: it is not there any more. */
     struct virtnet_flow_stats ended; /* Of those of before. */
@@ -64,6 +67,15 @@ static uint32_t
 hash_ufid(const ovs_u128 *ufid, unsigned int pmd_id)
 {
     return hash_bytes(ufid, sizeof *ufid, pmd_id);
+}
+
+static ovs_u128
+get_wc_id(const struct flow_wildcards *wc)
+{
+    ovs_u128 id;
+
+    odp_flow_key_hash(wc, sizeof *wc, &id);
+    return id;
 }
 
 static struct shared *
@@ -260,17 +272,25 @@ offload_share_put(const struct virtnet_flow_class *class,
                   struct virtnet_flow_stats *stats,
                   enum virtnet_flow_reason *reason, void **oldp)
 {
+    ovs_u128 wc_id = get_wc_id(&match->wc);
+    struct shared *s;
     int error;
 
     *oldp = NULL;
     ovs_mutex_lock(&mutex);
-    error = class->put(dev, flow->mega_ufid, match, actions, stats, reason);
+    s = shared_find(flow->mega_ufid);
+    if (OVS_UNLIKELY(s && !ovs_u128_equals(s->wc_id, wc_id))) {
+        *reason = VIRTNET_FLOW_MATCH_SAME_ID;
+        error = EEXIST;
+    } else {
+        error = class->put(dev, flow->mega_ufid, match, actions, stats,
+                           reason);
+    }
     if (!error) {
-        struct shared *s = shared_find(flow->mega_ufid);
-
         if (!s) {
             s = xzalloc(sizeof *s);
             s->ufid = *flow->mega_ufid;
+            s->wc_id = wc_id;
             ovs_list_init(&s->shares);
             hmap_insert(&all, &s->node, hash_ufid(&s->ufid, 0));
         }
@@ -283,18 +303,21 @@ offload_share_put(const struct virtnet_flow_class *class,
 }
 
 bool
-offload_share_join(const struct offload_share_flow *flow, void **oldp)
+offload_share_join(const struct flow_wildcards *wc,
+                   const struct offload_share_flow *flow, void **oldp)
 {
     struct shared *s;
+    bool ok;
 
     *oldp = NULL;
     ovs_mutex_lock(&mutex);
     s = shared_find(flow->mega_ufid);
-    if (s) {
+    ok = s && ovs_u128_equals(s->wc_id, get_wc_id(wc));
+    if (ok) {
         *oldp = shared_add(s, flow);
     }
     ovs_mutex_unlock(&mutex);
-    return s != NULL;
+    return ok;
 }
 
 int

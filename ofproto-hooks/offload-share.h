@@ -54,6 +54,10 @@
  * share the UFID it is.  There is a reference to each flow that has a share,
  * so that no other can have the address meanwhile.
  *
+ * The UFID is made from the bits that a flow matches, and not from its masks:
+ * where bits are zero, flows with different masks have the same.  Only the
+ * first of them is offloaded.
+ *
  *
  * Threads
  * =======
@@ -67,6 +71,7 @@
 #include "virtnet-flow-provider.h"
 
 struct dpif_flow_stats;
+struct flow_wildcards;
 struct match;
 struct virtnet_device;
 
@@ -95,7 +100,8 @@ struct offload_share_flow {
 /* Has the flow put by the backend 'class', see there, for 'flow', a reference
  * to which the caller hands over.  If that thread has a share in it already it
  * is replaced, and returned with its reference in '*oldp', which may be that
- * of the same flow.  Else NULL is stored there. */
+ * of the same flow.  Else NULL is stored there.  Returns EEXIST if there is
+ * one with other masks. */
 int offload_share_put(const struct virtnet_flow_class *class,
                       struct virtnet_device *dev, const struct match *match,
                       const struct virtnet_flow_actions *actions,
@@ -103,9 +109,11 @@ int offload_share_put(const struct virtnet_flow_class *class,
                       struct virtnet_flow_stats *stats,
                       enum virtnet_flow_reason *reason, void **oldp);
 
-/* Gives 'flow' a share too, if the backend has its flow and it has none yet.
- * Returns true if it does, and the reference is handed over. */
-bool offload_share_join(const struct offload_share_flow *flow, void **oldp);
+/* Gives 'flow', whose masks are 'wc', a share too, if the backend has its flow.
+ * Returns true if it does, and the reference is handed over; '*oldp' is as
+ * above. */
+bool offload_share_join(const struct flow_wildcards *wc,
+                        const struct offload_share_flow *flow, void **oldp);
 
 /* Stores what is to be reported for the flow that 'mega_ufid' is a member of
  * in '*stats'.  Returns ENOENT if it has no share. */

@@ -1006,8 +1006,7 @@ soft_flow_put(struct virtnet_device *in, const ovs_u128 *ufid,
         soft_flow_get_key(flow, &old_key, &old_mask);
         if (memcmp(&key, &old_key, sizeof key)
             || memcmp(&mask, &old_mask, sizeof mask)) {
-            /* An id is made from a match, so this does not happen. */
-            *reason = VIRTNET_FLOW_MATCH_METADATA;
+            *reason = VIRTNET_FLOW_MATCH_SAME_ID;
             actions = NULL;
         }
     }
