@@ -26,6 +26,7 @@ UNIT_TESTS = \
 	tests/test-virtnet-recovery \
 	tests/test-virtnet-tables \
 	tests/test-virtnet-sriov \
+	tests/test-offload-share \
 	tests/test-soft-eswitch \
 	tests/test-soft-moderation \
 	tests/test-soft-packed-ring \
@@ -60,6 +61,16 @@ tests_test_virtnet_tables_DEPENDENCIES = \
 tests_test_virtnet_pool_SOURCES = tests/test-virtnet-pool.c
 tests_test_virtnet_pool_LDADD = $(TEST_LIBS)
 tests_test_virtnet_pool_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+tests_test_offload_share_SOURCES = \
+	ofproto-hooks/offload-share.c \
+	tests/test-offload-share.c
+tests_test_offload_share_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/ofproto-hooks
+tests_test_offload_share_LDADD = $(TEST_LIBS)
+tests_test_offload_share_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 tests_test_soft_eswitch_SOURCES = tests/test-soft-eswitch.c
