@@ -41,7 +41,7 @@ static struct {
     bool closing;               /* What it does. */
 
     struct mlx5_native *fw;
-    struct mlx5_devlink *devlink; /* 'closing'. */
+    struct mlx5_devlink *devlink; /* 'closing'; NULL if there is none. */
 
     const struct mlx5_devx_class *class;
     char *names[MLX5_MAX_PARENTS];
@@ -58,7 +58,9 @@ work(void *aux OVS_UNUSED)
     ovsrcu_quiesce_start();
     if (w.closing) {
         mlx5_native_close(w.fw, false);
-        mlx5_devlink_close(w.devlink);
+        if (w.devlink) {
+            mlx5_devlink_close(w.devlink);
+        }
     } else {
         w.error = mlx5_native_open(w.class, (const char *const *) w.names,
                                    w.n_names, &w.fw, &w.err);
