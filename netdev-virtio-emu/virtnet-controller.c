@@ -419,6 +419,16 @@ controller_started(void)
     answer_restart(0, NULL);
 }
 
+/* Begins to start, with what the file says now. */
+static void
+start_anew(void)
+{
+    virtnet_settings_from_smap(&ctl.settings, &ctl.other_config, false);
+    ctl.state = CONTROLLER_STARTING;
+    ctl.starting_since = time_msec();
+    ctl.start_turns = 0;
+}
+
 /* Unplugs devices for a while, the last ones first, so that VFs go before
  * their PFs.  When there is none any more, starts anew. */
 static void
@@ -450,10 +460,7 @@ stop_some(void)
     virtnet_n_wanted_vfs = 0;
     ctl.backend->class->close(ctl.backend, false);
     ctl.backend = NULL;
-    virtnet_settings_from_smap(&ctl.settings, &ctl.other_config, false);
-    ctl.state = CONTROLLER_STARTING;
-    ctl.starting_since = time_msec();
-    ctl.start_turns = 0;
+    start_anew();
 }
 
 int
@@ -473,9 +480,7 @@ virtnet_controller_restart(virtnet_restart_cb *cb, void *aux, char **errp)
     } else if (virtnet_host_is_busy()) {
         return virtnet_refuse(-EBUSY, errp, "the host is restarting");
     } else if (ctl.state == CONTROLLER_FAILED) {
-        ctl.state = CONTROLLER_STARTING;
-        ctl.starting_since = time_msec();
-        ctl.start_turns = 0;
+        start_anew();
     } else if (ctl.state == CONTROLLER_RUNNING) {
         VLOG_INFO("controller: restart");
         ctl.state = CONTROLLER_STOPPING;
