@@ -174,6 +174,16 @@ virtnet_firmware_num_pfs(void)
             : virtnet_controller_settings()->num_pf);
 }
 
+/* How many VFs each static PF can have. */
+static unsigned int
+max_vfs_per_pf(void)
+{
+    const struct virtnet_backend_caps *caps = get_caps();
+
+    return (caps->card ? caps->max_vfs_per_pf
+            : virtnet_controller_settings()->num_vf);
+}
+
 /* Makes up the address of the function 'dev', which may be NULL.  The same at
  * every start, locally administered, and not that of any other device. */
 static struct eth_addr
@@ -281,8 +291,7 @@ pf_made(struct virtnet_device *dev)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
 
-    init_sriov(dev, get_caps()->card ? get_caps()->max_vfs_per_pf : s->num_vf,
-               s->num_msix);
+    init_sriov(dev, max_vfs_per_pf(), s->num_msix);
     if (dev->num_vfs > dev->max_vfs) {
         VLOG_WARN("%s: %u VFs are recorded, and there can be %u", dev->vuid,
                   dev->num_vfs, dev->max_vfs);
@@ -441,7 +450,8 @@ virtnet_check_hotplug_limit(char **errp)
         return virtnet_refuse(VIRTNET_E_ID_RANGE, errp,
                               "all %u ports for hotplug devices are in use",
                               max);
-    } else if (s->num_pf && s->num_vf && n >= s->max_hotplug_with_vfs) {
+    } else if (virtnet_firmware_num_pfs() && max_vfs_per_pf()
+               && n >= s->max_hotplug_with_vfs) {
         return virtnet_refuse(VIRTNET_E_ID_RANGE, errp, "there can be %u "
                               "hotplug devices where VFs are configured "
                               "(other_config:virtnet-max-hotplug-with-vfs)",
