@@ -303,6 +303,7 @@ EXTRA_DIST += \
 	tests/error-cases \
 	tests/model-error-cases \
 	tests/model-option-cases \
+	tests/model-setting-cases \
 	tests/offload-corpus \
 	tests/option-cases \
 	tests/setting-cases
