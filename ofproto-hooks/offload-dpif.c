@@ -291,8 +291,8 @@ offload_flow_put(const struct dpif_offload *dpif_offload,
         reason = VIRTNET_FLOW_INPUT_OTHER;
     }
     error = offload_share_put(aux.class, dev, put->match,
-                              reason ? NULL : &compiled, &flow, &s, &reason,
-                              previous_flow_reference);
+                              reason ? NULL : &compiled, &put->match->wc,
+                              &flow, &s, &reason, previous_flow_reference);
     if (reason) {
         virtnet_flow_count_refusal(reason);
         VLOG_DBG("%s: flow "UUID_FMT" is not offloaded: it %s",

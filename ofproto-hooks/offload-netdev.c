@@ -130,6 +130,16 @@ share_flow(struct dp_netdev_flow *flow)
     };
 }
 
+/* Returns the masks of 'flow', which is not dead. */
+static struct flow_wildcards
+get_wc(const struct dp_netdev_flow *flow)
+{
+    struct flow_wildcards wc;
+
+    miniflow_expand(&flow->cr.mask->mf, &wc.masks);
+    return wc;
+}
+
 static void
 release_dp_flow(void *flow, unsigned int pmd_id OVS_UNUSED)
 {
@@ -180,6 +190,7 @@ offload_flow_put(struct netdev *netdev, struct match *match,
     struct virtnet_flow_stats s;
     enum virtnet_flow_reason reason;
     struct virtnet_device *dev;
+    struct flow_wildcards wc;
     void *old;
     int error;
 
@@ -188,9 +199,10 @@ offload_flow_put(struct netdev *netdev, struct match *match,
         virtnet_flow_count_refusal(VIRTNET_FLOW_NOT_ATTACHED);
         return ENODEV;
     }
-    if (!ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
+    if (flow->dead || !ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
         return ESRCH;
     }
+    wc = get_wc(flow);
     reason = virtnet_flow_compile(actions, actions_len, port_to_dev, netdev,
                                   &compiled);
     if (!reason && !virtio_emu_is(netdev)
@@ -198,7 +210,7 @@ offload_flow_put(struct netdev *netdev, struct match *match,
         reason = VIRTNET_FLOW_INPUT_OTHER;
     }
     error = offload_share_put(class, dev, match, reason ? NULL : &compiled,
-                              &sf, &s, &reason, &old);
+                              &wc, &sf, &s, &reason, &old);
     release_old(error ? flow : old);
     if (reason) {
         virtnet_flow_count_refusal(reason);
@@ -245,10 +257,9 @@ offload_flow_get(struct netdev *netdev OVS_UNUSED,
         struct offload_share_flow sf = share_flow(flow);
 
         if (!flow->dead && ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
-            struct flow_wildcards wc;
+            struct flow_wildcards wc = get_wc(flow);
             void *old;
 
-            miniflow_expand(&flow->cr.mask->mf, &wc.masks);
             release_old(offload_share_join(&wc, &sf, &old) ? old : flow);
             error = offload_share_get(ufid, &s);
         }

@@ -48,7 +48,9 @@ struct share {
 struct shared {
     struct hmap_node node;      /* In 'all', by 'ufid'. */
     ovs_u128 ufid;
-    ovs_u128 wc_id;             /* Of its masks. */
+    ovs_u128 wc_id;             /* Of the masks with which it came.  (Those
+                                 * with which it is modified may be put in
+                                 * other words.) */
     const struct virtnet_flow_class *class;
     struct virtnet_device *dev; /* Or NULL: it is not there any more. */
     struct virtnet_flow_stats ended; /* Of those of before. */
@@ -268,18 +270,20 @@ int
 offload_share_put(const struct virtnet_flow_class *class,
                   struct virtnet_device *dev, const struct match *match,
                   const struct virtnet_flow_actions *actions,
+                  const struct flow_wildcards *wc,
                   const struct offload_share_flow *flow,
                   struct virtnet_flow_stats *stats,
                   enum virtnet_flow_reason *reason, void **oldp)
 {
-    ovs_u128 wc_id = get_wc_id(&match->wc);
+    ovs_u128 wc_id = get_wc_id(wc);
     struct shared *s;
     int error;
 
     *oldp = NULL;
     ovs_mutex_lock(&mutex);
     s = shared_find(flow->mega_ufid);
-    if (OVS_UNLIKELY(s && !ovs_u128_equals(s->wc_id, wc_id))) {
+    if (OVS_UNLIKELY(s && !ovs_u128_equals(s->wc_id, wc_id)
+                     && !share_find(flow->mega_ufid))) {
         *reason = VIRTNET_FLOW_MATCH_SAME_ID;
         error = EEXIST;
     } else {

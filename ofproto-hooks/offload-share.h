@@ -97,19 +97,20 @@ struct offload_share_flow {
     const ovs_u128 *ufid;       /* Its own name, or NULL if not known. */
 };
 
-/* Has the flow put by the backend 'class', see there, for 'flow', a reference
- * to which the caller hands over.  If that thread has a share in it already it
- * is replaced, and returned with its reference in '*oldp', which may be that
- * of the same flow.  Else NULL is stored there.  Returns EEXIST if there is
- * one with other masks. */
+/* Has the flow put by the backend 'class', see there, for 'flow', whose masks
+ * are 'wc' and a reference to which the caller hands over.  If that thread has
+ * a share in it already it is replaced, and returned with its reference in
+ * '*oldp', which may be that of the same flow.  Else NULL is stored there.
+ * Returns EEXIST if there is one with other masks. */
 int offload_share_put(const struct virtnet_flow_class *class,
                       struct virtnet_device *dev, const struct match *match,
                       const struct virtnet_flow_actions *actions,
+                      const struct flow_wildcards *wc,
                       const struct offload_share_flow *flow,
                       struct virtnet_flow_stats *stats,
                       enum virtnet_flow_reason *reason, void **oldp);
 
-/* Gives 'flow', whose masks are 'wc', a share too, if the backend has its flow.
+/* Gives 'flow', whose masks are 'wc', a share, if the backend has its flow.
  * Returns true if it does, and the reference is handed over; '*oldp' is as
  * above. */
 bool offload_share_join(const struct flow_wildcards *wc,

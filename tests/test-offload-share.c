@@ -166,8 +166,8 @@ put(struct flow_of_datapath *flow, void **old)
     enum virtnet_flow_reason reason;
     int error;
 
-    error = offload_share_put(&class, dev, &match, NULL, &sf, &stats, &reason,
-                              old);
+    error = offload_share_put(&class, dev, &match, NULL, &match.wc, &sf,
+                              &stats, &reason, old);
     flow->n_refs += !error && *old != flow;
     return error;
 }
@@ -315,6 +315,7 @@ test_other_masks(void)
     match_set_nw_ttl_masked(&match, 0, 1);
     assert(!join(&flows[1]) && put(&flows[1], &old) == EEXIST && !old);
     assert(reported(&flows[1]) == UINT64_MAX && reported(&flows[0]) == 10);
+    assert(!put(&flows[0], &old) && old == &flows[0]);
     assert(delete(&flows[0], 1, false) == 11);
 
     /* Then the other can have it. */
