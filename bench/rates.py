@@ -259,6 +259,8 @@ def plan(opts):
 def run_round(opts, number, results):
     names = [n for n in SIDES if n in opts.sides]
     for setup, loads in plan(opts):
+        if opts.only not in str(setup):
+            continue
         # The sides take turns in who begins.
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
@@ -404,19 +406,22 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=HERE + "/../_build",
                         help="build directory (_build)")
-    parser.add_argument("-r", "--rounds", type=int, default=5)
+    parser.add_argument("-r", "--rounds", type=int,
+                        help="5, or 1 with --quick")
     parser.add_argument("-s", "--seconds", type=int, default=2,
                         help="how long to measure each rate")
     parser.add_argument("--sides", default="offload,plain,peer,testpmd,memcpy",
                         type=lambda s: s.split(","))
     parser.add_argument("--quick", action="store_true",
-                        help="the main rows, one round, under 3 minutes")
+                        help="the main rows, one round: under 3 minutes")
+    parser.add_argument("--only", metavar="TEXT", default="",
+                        help="rows in whose case this occurs")
     parser.add_argument("--markdown", metavar="FILE")
     parser.add_argument("--svg", metavar="FILE")
     parser.add_argument("--json", metavar="FILE")
     opts = parser.parse_args()
-    if opts.quick:
-        opts.rounds, opts.seconds = 1, 2
+    if opts.rounds is None:
+        opts.rounds = 1 if opts.quick else 5
     trees = sorted(x for x in os.listdir(opts.build)
                    if os.path.isdir(os.path.join(opts.build, x, "vswitchd"))
                    and x.startswith("openvswitch-"))
