@@ -500,6 +500,25 @@ struct request {
 
 static struct ovs_list requests = OVS_LIST_INITIALIZER(&requests);
 
+/* Has 'mod' texts of its own, which are somebody else's so far. */
+static void
+modification_own_texts(struct virtnet_modification *mod)
+{
+    for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
+        struct virtnet_attr_value *v = &mod->attrs[i];
+
+        v->text = v->given ? nullable_xstrdup(v->text) : NULL;
+    }
+}
+
+static void
+modification_free_texts(struct virtnet_modification *mod)
+{
+    for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
+        free(CONST_CAST(char *, mod->attrs[i].text));
+    }
+}
+
 static struct request *
 request_create(struct virtnet_device *dev,
                const struct virtnet_modification *mod, virtnet_modify_cb *cb,
@@ -514,11 +533,7 @@ request_create(struct virtnet_device *dev,
         .cb = cb,
         .aux = aux,
     };
-    for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
-        struct virtnet_attr_value *v = &rq->mod.attrs[i];
-
-        v->text = v->given ? nullable_xstrdup(v->text) : NULL;
-    }
+    modification_own_texts(&rq->mod);
     ovs_list_push_back(&requests, &rq->list_node);
     return rq;
 }
@@ -526,9 +541,7 @@ request_create(struct virtnet_device *dev,
 static void
 request_destroy(struct request *rq)
 {
-    for (int i = 0; i < VIRTNET_N_ATTRS; i++) {
-        free(CONST_CAST(char *, rq->mod.attrs[i].text));
-    }
+    modification_free_texts(&rq->mod);
     ovs_list_remove(&rq->list_node);
     virtnet_device_unref(rq->dev);
     free(rq);
@@ -668,6 +681,7 @@ modify_job_finish(struct modify_job *job)
         virtnet_device_unref(job->devs[i]);
     }
     ovs_list_remove(&job->list_node);
+    modification_free_texts(&job->mod);
     free(job->devs);
     free(job->detail);
     free(job);
@@ -798,6 +812,7 @@ virtnet_modify_all(const struct virtnet_modification *mod,
         .cb = cb,
         .aux = aux,
     };
+    modification_own_texts(&job->mod);
     VIRTNET_FOR_EACH_DEVICE (dev) {
         job->devs[n++] = virtnet_device_ref(dev);
     }
