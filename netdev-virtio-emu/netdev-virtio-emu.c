@@ -576,9 +576,15 @@ static void
 virtio_emu_destruct(struct netdev *netdev)
 {
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+    struct virtnet_device *dev = virtnet_device_ref(virtio_emu_dev(nd));
 
     virtio_emu_unbind(nd);
     virtio_emu_forget_selector(nd);
+    if (dev) {
+        /* It has no port any more. */
+        virtnet_controller_device_changed(dev);
+        virtnet_device_unref(dev);
+    }
     smap_destroy(&nd->args);
     free(nd->config_warning);
 }
