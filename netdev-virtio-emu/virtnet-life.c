@@ -540,7 +540,9 @@ struct virtnet_change {
     struct virtnet_device *dev; /* With a reference. */
     struct virtnet_device_config old, new;
     uint32_t changed;
-    struct virtnet_pool *pool;  /* From which 'new' has been taken, or NULL. */
+    struct virtnet_pool *pool;  /* Or NULL. */
+    struct virtnet_device_config held; /* Of that, until it is known which it
+                                        * is: the larger ones of both. */
     int error;                  /* Why it is being undone, or 0. */
     virtnet_config_cb *cb;      /* May be NULL. */
     void *aux;
@@ -563,7 +565,10 @@ change_create(struct virtnet_device *dev,
         .aux = aux,
     };
     if (c->pool) {
-        virtnet_pool_move(c->pool, &c->old, &c->new);
+        c->held.num_msix = MAX(c->old.num_msix, c->new.num_msix);
+        c->held.max_queue_pairs = MAX(c->old.max_queue_pairs,
+                                      c->new.max_queue_pairs);
+        virtnet_pool_move(c->pool, &c->old, &c->held);
     }
     ovs_list_push_back(&changes, &c->node);
     dev->change = c;
@@ -573,8 +578,8 @@ change_create(struct virtnet_device *dev,
 static void
 change_end(struct virtnet_change *c, int error)
 {
-    if (error && c->pool) {
-        virtnet_pool_move(c->pool, &c->new, &c->old);
+    if (c->pool) {
+        virtnet_pool_move(c->pool, &c->held, error ? &c->old : &c->new);
     }
     c->dev->change = NULL;
     if (!error) {
