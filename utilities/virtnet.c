@@ -324,13 +324,22 @@ no_daemon(const char *what, int error)
     exit(EXIT_FAILURE);
 }
 
-/* Has whoever waits for the daemon by 'fd' give up after as many seconds as
- * the environment says, as ovs-appctl does; by default never. */
+/* For how many seconds to wait for the daemon, which the environment says, as
+ * it does to ovs-appctl; 0 for ever. */
+static int
+get_patience(void)
+{
+    const char *s = getenv("OVS_CTL_TIMEOUT");
+    int patience = s ? atoi(s) : 0;
+
+    return MAX(patience, 0);
+}
+
+/* Has whoever waits for the daemon by 'fd' give up after that. */
 static void
 limit_patience(int fd)
 {
-    const char *s = getenv("OVS_CTL_TIMEOUT");
-    struct timeval patience = { .tv_sec = s ? atoi(s) : 0 };
+    struct timeval patience = { .tv_sec = get_patience() };
 
     if (patience.tv_sec > 0) {
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -352,8 +361,11 @@ connect_to(const char *path)
     }
     strcpy(un.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        no_daemon(path, errno);
+    }
     limit_patience(fd);
-    if (fd < 0 || connect(fd, (struct sockaddr *) &un, sizeof un)) {
+    if (connect(fd, (struct sockaddr *) &un, sizeof un)) {
         no_daemon(path, errno);
     }
     return fd;
@@ -682,6 +694,9 @@ run_events(const char *target, const struct virtnet_args *args)
     unsigned long long int since = 0;
     int fd = connect_to_target(target);
     bool first = !virtnet_arg_given(args, "since");
+    int patience = get_patience();
+    int poll_s = (patience ? MIN(MAX(patience - 1, 1), EVENTS_POLL_S)
+                  : EVENTS_POLL_S);
 
     if (limited) {
         deadline = now_ms() + 1000 * (long long int) MIN(
@@ -694,8 +709,7 @@ run_events(const char *target, const struct virtnet_args *args)
         since = virtnet_arg_number(args, "since");
     }
     while (left) {
-        long long int wait_ms = MIN(deadline - now_ms(),
-                                    EVENTS_POLL_S * 1000LL);
+        long long int wait_ms = MIN(deadline - now_ms(), poll_s * 1000LL);
         char *words[] = { xasprintf("--timeout"),
                           xasprintf("%lld", first || wait_ms < 0 ? 0
                                     : (wait_ms + 999) / 1000),
