@@ -45,6 +45,7 @@ if DPIF_OFFLOAD
 # See offload-dpif.c.
 DPIF_WRAPS = \
 	-Wl,--wrap=dpif_offload_datapath_flow_del \
+	-Wl,--wrap=dpif_offload_datapath_flow_put \
 	-Wl,--wrap=dpif_offload_datapath_flow_stats
 else
 # See offload-netdev.c.

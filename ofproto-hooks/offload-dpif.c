@@ -338,6 +338,12 @@ offload_flow_stats(const struct dpif_offload *dpif_offload OVS_UNUSED,
 /* Flows whose port has gone, for which Open vSwitch does not ask who offloads
  * them.  See offload-share.h. */
 
+int __real_dpif_offload_datapath_flow_put(const char *dpif_name,
+                                          struct dpif_offload_flow_put *,
+                                          void **previous_flow_reference);
+int __wrap_dpif_offload_datapath_flow_put(const char *dpif_name,
+                                          struct dpif_offload_flow_put *,
+                                          void **previous_flow_reference);
 int __real_dpif_offload_datapath_flow_del(const char *dpif_name,
                                           struct dpif_offload_flow_del *);
 int __wrap_dpif_offload_datapath_flow_del(const char *dpif_name,
@@ -353,14 +359,32 @@ bool __wrap_dpif_offload_datapath_flow_stats(const char *dpif_name,
                                              struct dpif_flow_stats *,
                                              struct dpif_flow_attrs *);
 
+/* A flow that cannot be put any more still has its share, which would never be
+ * removed if Open vSwitch took it for one that is not offloaded. */
+int
+__wrap_dpif_offload_datapath_flow_put(const char *dpif_name,
+                                      struct dpif_offload_flow_put *put,
+                                      void **previous_flow_reference)
+{
+    struct virtnet_flow_stats stats;
+    int error;
+
+    error = __real_dpif_offload_datapath_flow_put(dpif_name, put,
+                                                  previous_flow_reference);
+    if (error && error != EINPROGRESS
+        && !offload_share_get(put->ufid, &stats)) {
+        *previous_flow_reference = put->flow_reference;
+        error = 0;
+    }
+    return error;
+}
+
 int
 __wrap_dpif_offload_datapath_flow_del(const char *dpif_name,
                                       struct dpif_offload_flow_del *del)
 {
-    int error = __real_dpif_offload_datapath_flow_del(dpif_name, del);
-
-    return (error == EOPNOTSUPP ? offload_flow_del(NULL, NULL, del)
-            : error);
+    return (offload_flow_del(NULL, NULL, del)
+            ? __real_dpif_offload_datapath_flow_del(dpif_name, del) : 0);
 }
 
 bool

@@ -241,12 +241,16 @@ flow_has_ended(const ovs_u128 *mega_ufid, struct virtnet_device *dev,
                const struct virtnet_flow_stats *stats)
     OVS_EXCLUDED(mutex)
 {
+    struct virtnet_flow_stats now;
     struct shared *s;
 
     ovs_mutex_lock(&mutex);
     s = shared_find(mega_ufid);
     if (s && s->dev == dev) {
-        if (share_class->keep) {
+        if (!s->class->get(dev, mega_ufid, &now)) {
+            /* It has been put again meanwhile. */
+            stats_add(&s->ended, stats);
+        } else if (share_class->keep) {
             struct virtnet_flow_stats rest = *stats;
 
             shared_rest(s, &rest);
