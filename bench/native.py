@@ -33,7 +33,8 @@ def main():
     args = p.parse_args()
 
     config = ("virtnet-bridge=br0", "virtnet-backend=mlx5",
-              "virtnet-num-vf-msix=6", "virtnet-max-functions=8192")
+              "virtnet-num-vf-msix=6", "virtnet-max-functions=8192",
+              "virtnet-max-hotplug-with-vfs=31")
     with Sandbox(args.ovs, args.vswitchd, args.virtnet, memory=512,
                  other_config=config) as sb:
         sysfs = sb.dir + "/sysfs"
