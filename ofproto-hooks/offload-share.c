@@ -364,25 +364,34 @@ shared_delete_flow(struct shared *s, struct virtnet_flow_stats *rest)
     shared_rest(s, rest);
 }
 
+/* Takes the share of 'share' away, and deletes the backend's flow if nobody
+ * else has one.  The reference goes to the caller. */
+static void
+share_end(struct share *share)
+    OVS_REQUIRES(mutex)
+{
+    struct virtnet_flow_stats rest = { .n_packets = 0 };
+    struct shared *s = share->shared;
+    bool last = ovs_list_is_singleton(&s->shares);
+
+    if (last) {
+        shared_delete_flow(s, &rest);
+    }
+    share_remove(share, &rest);
+    if (last) {
+        shared_destroy(s);
+    }
+}
+
 int
 offload_share_remove(const ovs_u128 *mega_ufid)
 {
-    struct virtnet_flow_stats rest = { .n_packets = 0 };
     struct share *share;
 
     ovs_mutex_lock(&mutex);
     share = share_find(mega_ufid);
     if (share) {
-        struct shared *s = share->shared;
-        bool last = ovs_list_is_singleton(&s->shares);
-
-        if (last) {
-            shared_delete_flow(s, &rest);
-        }
-        share_remove(share, &rest);
-        if (last) {
-            shared_destroy(s);
-        }
+        share_end(share);
     }
     ovs_mutex_unlock(&mutex);
     return share ? 0 : ENOENT;
@@ -430,19 +439,8 @@ offload_share_finish(struct share *share, bool deleted,
 {
     ovs_mutex_lock(&mutex);
     if (share->shared && deleted) {
-        struct shared *s = share->shared;
-
-        if (ovs_list_is_singleton(&s->shares)) {
-            struct virtnet_flow_stats rest;
-
-            shared_delete_flow(s, &rest);
-            shared_remove_all(s, &rest, false);
-        } else {
-            const struct virtnet_flow_stats none = { .n_packets = 0 };
-
-            share_class->release(share->flow.flow, share->flow.pmd_id);
-            share_remove(share, &none);
-        }
+        share_class->release(share->flow.flow, share->flow.pmd_id);
+        share_end(share);
     }
     if (!share->shared) {
         if (deleted) {
