@@ -59,11 +59,6 @@ struct offload {
 /* That of dpif-netdev, which is the same for all. */
 static dpif_offload_flow_unreference_cb *unreference_cb;
 
-struct offload_port {
-    struct dpif_offload_port up;
-    struct offload *offload;
-};
-
 static struct offload *
 offload_cast(const struct dpif_offload *dpif_offload)
 {
@@ -133,7 +128,7 @@ offload_close(struct dpif_offload *dpif_offload)
         offload_port_del(dpif_offload, port->port_no);
     }
     dpif_offload_destroy(dpif_offload);
-    ovsrcu_postpone(free, offload); /* After its ports. */
+    ovsrcu_postpone(free, offload); /* See offload_is_ours(). */
 }
 
 static void
@@ -175,10 +170,9 @@ offload_port_add(struct dpif_offload *dpif_offload, struct netdev *netdev,
                  odp_port_t port_no)
 {
     struct offload *offload = offload_cast(dpif_offload);
-    struct offload_port *port = xzalloc(sizeof *port);
+    struct dpif_offload_port *port = xzalloc(sizeof *port);
 
-    port->offload = offload;
-    if (!dpif_offload_port_mgr_add(dpif_offload, &port->up, netdev, port_no,
+    if (!dpif_offload_port_mgr_add(dpif_offload, port, netdev, port_no,
                                    false)) {
         free(port);
         return EEXIST;
@@ -192,9 +186,9 @@ offload_port_add(struct dpif_offload *dpif_offload, struct netdev *netdev,
 
 /* Once nobody uses 'port' any more.  It may have been used until now. */
 static void
-port_is_gone(struct offload_port *port)
+port_is_gone(struct dpif_offload_port *port)
 {
-    offload_close_soon(port->up.netdev);
+    offload_close_soon(port->netdev);
     free(port);
 }
 
@@ -206,8 +200,7 @@ offload_port_del(struct dpif_offload *dpif_offload, odp_port_t port_no)
     port = dpif_offload_port_mgr_remove(dpif_offload, port_no);
     if (port) {
         set_offload(port->netdev, NULL);
-        ovsrcu_postpone(port_is_gone,
-                        CONTAINER_OF(port, struct offload_port, up));
+        ovsrcu_postpone(port_is_gone, port);
     }
     return 0;
 }
