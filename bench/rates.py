@@ -422,6 +422,8 @@ def main():
     opts = parser.parse_args()
     if opts.rounds is None:
         opts.rounds = 1 if opts.quick else 5
+    if not any(opts.only in str(setup) for setup, _ in plan(opts)):
+        parser.error("--only %s: there is no such case" % opts.only)
     trees = sorted(x for x in os.listdir(opts.build)
                    if os.path.isdir(os.path.join(opts.build, x, "vswitchd"))
                    and x.startswith("openvswitch-"))
