@@ -298,6 +298,12 @@ struct virtnet_backend_class {
      * backend calls virtnet_sriov_set() when it hears of that. */
     int (*set_vfs)(struct virtnet_device *dev, unsigned int n, char **errp);
 
+    /* Has nobody else made an SF with number 'sf_num' below 'ib_device', so
+     * that "sf_create" can make one for a new device?  The controller knows
+     * those of its devices only.  Optional: NULL if there are no others. */
+    bool (*sf_num_is_free)(const struct virtnet_backend *backend,
+                           const char *ib_device, uint32_t sf_num);
+
     /* Makes one SF in advance, for whatever device is made next.  -EAGAIN
      * means that it takes some time: "run" is to wake the main loop, and the
      * controller asks again.  Optional: NULL if there is nothing to make. */

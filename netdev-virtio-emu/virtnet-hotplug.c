@@ -77,11 +77,12 @@ check_sf(const struct virtnet_hotplug_request *req, uint32_t *sf_num,
                                   req->sf_num);
         }
         *sf_num = req->sf_num;
-        if (!virtnet_registry_sf_num_is_free(*sf_num)) {
+        if (!virtnet_sf_num_is_free(req->ib_device, *sf_num)) {
             return virtnet_refuse(VIRTNET_E_SF_NUM_IN_USE, errp,
                                   "SF number %"PRIu32" is taken", *sf_num);
         }
-    } else if (!virtnet_registry_free_sf_num(VIRTNET_HOTPLUG_PF, sf_num)) {
+    } else if (!virtnet_find_sf_num(VIRTNET_HOTPLUG_PF, req->ib_device,
+                                    sf_num)) {
         return virtnet_refuse(VIRTNET_E_SF_CREATE, errp,
                               "no SF number from %d to %d is free",
                               VIRTNET_SF_HOTPLUG_MIN, VIRTNET_SF_HOTPLUG_MAX);

@@ -84,6 +84,32 @@ virtnet_ib_device_lookup(const char *name)
     return NULL;
 }
 
+bool
+virtnet_sf_num_is_free(const char *ib_device, uint32_t sf_num)
+{
+    const struct virtnet_backend *backend = virtnet_controller_backend();
+
+    return (virtnet_registry_sf_num_is_free(sf_num)
+            && (!backend->class->sf_num_is_free
+                || backend->class->sf_num_is_free(backend, ib_device,
+                                                  sf_num)));
+}
+
+bool
+virtnet_find_sf_num(enum virtnet_function_type type, const char *ib_device,
+                    uint32_t *sf_num)
+{
+    uint32_t min = 0;
+
+    while (virtnet_registry_free_sf_num(type, min, sf_num)) {
+        if (virtnet_sf_num_is_free(ib_device, *sf_num)) {
+            return true;
+        }
+        min = *sf_num + 1;
+    }
+    return false;
+}
+
 /* Are the devices somebody else's to remember? */
 static bool
 is_external(void)

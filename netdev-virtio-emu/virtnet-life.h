@@ -62,6 +62,13 @@ void virtnet_notify(enum virtnet_event, struct virtnet_device *);
 /* Returns the RDMA device of the open backend with 'name', or NULL. */
 const struct virtnet_ib_device *virtnet_ib_device_lookup(const char *name);
 
+/* Can a new device below 'ib_device' have an SF with number 'sf_num'?  Stores
+ * the lowest such number for 'type' in '*sf_num', or returns false if there is
+ * none. */
+bool virtnet_sf_num_is_free(const char *ib_device, uint32_t sf_num);
+bool virtnet_find_sf_num(enum virtnet_function_type type,
+                         const char *ib_device, uint32_t *sf_num);
+
 /* How something that could not be done at once has come out: 'error' is 0, or
  * the number that the operator shall see, with one line in 'reason' or NULL.
  * 'dev' is NULL if it is not there (any more) for that reason. */

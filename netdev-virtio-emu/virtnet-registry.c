@@ -336,10 +336,11 @@ virtnet_sf_max(enum virtnet_function_type type)
 
 bool
 virtnet_registry_free_sf_num(enum virtnet_function_type type,
-                             uint32_t *sf_num)
+                             uint32_t min, uint32_t *sf_num)
 {
     size_t end = virtnet_sf_max(type) - SF_MIN + 1;
-    size_t i = bitmap_scan(reg.sfs, 0, virtnet_sf_min(type) - SF_MIN, end);
+    size_t i = bitmap_scan(reg.sfs, 0,
+                           MAX(min, virtnet_sf_min(type)) - SF_MIN, end);
 
     *sf_num = SF_MIN + i;
     return i < end;

@@ -67,10 +67,10 @@ bool virtnet_registry_pf_id_is_free(unsigned int pf_id);
 uint32_t virtnet_sf_min(enum virtnet_function_type type);
 uint32_t virtnet_sf_max(enum virtnet_function_type type);
 
-/* Stores the lowest SF number for 'type' that is free in '*sf_num'.  Returns
- * false if there is none. */
+/* Stores the lowest SF number for 'type', from 'min' on, that no device has in
+ * '*sf_num'.  Returns false if there is none. */
 bool virtnet_registry_free_sf_num(enum virtnet_function_type type,
-                                  uint32_t *sf_num);
+                                  uint32_t min, uint32_t *sf_num);
 bool virtnet_registry_sf_num_is_free(uint32_t sf_num);
 
 #endif /* virtnet-registry.h */

@@ -183,7 +183,7 @@ make_vf(struct sriov_job *job, unsigned int vf_id, char **errp)
     uint32_t sf_num;
     int error;
 
-    if (!virtnet_registry_free_sf_num(VIRTNET_VF, &sf_num)) {
+    if (!virtnet_find_sf_num(VIRTNET_VF, pf->ib_device, &sf_num)) {
         return virtnet_refuse(VIRTNET_E_SF_CREATE, errp,
                               "no SF number from %d on is free",
                               VIRTNET_SF_VF_MIN);

@@ -725,6 +725,7 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .device_construct = native_device_construct,
     .device_destruct = native_device_destruct,
     .device_dealloc = native_device_dealloc,
+    .sf_num_is_free = native_sf_num_is_free,
     .sf_create = native_sf_create,
     .sf_destroy = native_sf_destroy,
     .device_plug = native_device_plug,

@@ -133,6 +133,8 @@ void native_take_function(struct native_device *);
 
 /* SFs. */
 
+bool native_sf_num_is_free(const struct virtnet_backend *,
+                           const char *ib_device, uint32_t sf_num);
 int native_sf_create(struct virtnet_device *, char **errp);
 void native_sf_destroy(struct virtnet_device *);
 

@@ -315,6 +315,37 @@ native_sf_wait_naming(struct native *n)
     }
 }
 
+/* devlink's name of the parent 'ib'. */
+static void
+parent_handle(const struct virtnet_ib_device *ib,
+              char handle[MLX5_DL_HANDLE_LEN])
+{
+    snprintf(handle, MLX5_DL_HANDLE_LEN, "pci/%s", ib->pci_addr);
+}
+
+bool
+native_sf_num_is_free(const struct virtnet_backend *backend,
+                      const char *ib_device, uint32_t sf_num)
+{
+    const struct native *n = native_cast(backend);
+    const struct virtnet_ib_device *ib
+        = mlx5_parents_find(&n->base.parents, ib_device);
+    char handle[MLX5_DL_HANDLE_LEN];
+    const struct tail *tail;
+
+    if (!ib || !virtnet_controller_is_running(NULL)) {
+        return true;            /* See start_sf(). */
+    }
+    parent_handle(ib, handle);
+    LIST_FOR_EACH (tail, node, &n->tails) {
+        if (tail->has_sf && tail->sf_num == sf_num
+            && !strcmp(tail->handle, handle)) {
+            return true;        /* See is_blocked(). */
+        }
+    }
+    return !mlx5_devlink_find_sf(n->devlink, handle, sf_num);
+}
+
 /* Asks for the SF of 'nd'. */
 static void
 start_sf(struct native_device *nd)
@@ -446,7 +477,7 @@ native_sf_create(struct virtnet_device *dev, char **errp)
     if (!ib) {
         return VIRTNET_E_PORT_CTX;
     }
-    snprintf(nd->handle, sizeof nd->handle, "pci/%s", ib->pci_addr);
+    parent_handle(ib, nd->handle);
     if (may_start_sf(nd, &reason)) {
         start_sf(nd);
     } else if (reason) {
