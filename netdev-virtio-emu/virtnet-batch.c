@@ -106,7 +106,7 @@ refuse(struct unixctl_conn *conn, int error, const char *detail)
 {
     VLOG_WARN("hotplug refused: %s (%d)%s%s", virtnet_strerror(error), error,
               detail ? ": " : "", detail ? detail : "");
-    virtnet_reply_errno(conn, error, detail);
+    virtnet_reply_deleted(conn, error, detail);
 }
 
 /* Answers and destroys 'b'. */

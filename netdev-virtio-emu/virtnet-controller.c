@@ -92,7 +92,8 @@ static struct {
     struct virtnet_backend *backend;
 
     /* CONTROLLER_RESTORING. */
-    bool unread;                /* Are records to be read? */
+    bool unread;                /* Are records to be read?  If so, ... */
+    bool checked;               /* ...do they go with the firmware? */
     struct virtnet_record_reader *reader; /* While they are being read. */
     struct virtnet_record **records; /* NULL where used already. */
     size_t n_records, next_record, n_restored;
@@ -214,16 +215,26 @@ restore_device(struct virtnet_record *record)
     free(detail);
 }
 
-/* Begins to read records. */
+/* Begins to read records, if it can be done now. */
 static void
 read_records(void)
 {
-    char *fingerprint = virtnet_firmware_fingerprint();
+    if (!ctl.checked) {
+        char *fingerprint;
 
-    virtnet_recovery_check_firmware(ctl.settings.recovery_dir, fingerprint);
-    free(fingerprint);
-    ctl.reader = virtnet_recovery_read(ctl.settings.recovery_dir);
-    ctl.unread = false;
+        if (!virtnet_recovery_is_flushed()) {
+            return;
+        }
+        fingerprint = virtnet_firmware_fingerprint();
+        virtnet_recovery_check_firmware(ctl.settings.recovery_dir,
+                                        fingerprint);
+        free(fingerprint);
+        ctl.checked = true;
+    }
+    if (virtnet_recovery_has_deleted(virtnet_recovery_n_deletions())) {
+        ctl.reader = virtnet_recovery_read(ctl.settings.recovery_dir);
+        ctl.unread = false;
+    }
 }
 
 /* Reads records, makes static PFs and brings back recorded devices for a
@@ -235,10 +246,10 @@ restore_some(void)
 
     virtnet_slice_begin(&slice, true);
     if (ctl.unread) {
-        if (!virtnet_recovery_is_flushed()) {
+        read_records();
+        if (ctl.unread) {
             return false;
         }
-        read_records();
     }
     if (ctl.reader) {
         if (!virtnet_record_reader_run(ctl.reader, &slice)) {
@@ -391,6 +402,7 @@ controller_start(void)
     }
     if (ctl.settings.recovery && !external) {
         ctl.unread = true;
+        ctl.checked = false;
     }
 }
 

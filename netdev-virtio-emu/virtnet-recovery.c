@@ -27,9 +27,14 @@
  * Threads
  * =======
  *
- * The main thread writes "<name>.tmp" and queues a job; the saver does the
- * rest of it.  Whoever gives a file its name, or takes it away, has
- * 'queue_mutex'. */
+ * The main thread writes "<name>.tmp" and queues a job.  The saver does the
+ * rest of it, which takes as long as the disk takes.  What is to be deleted is
+ * the deleter's, which waits for no other file to be synchronized, as somebody
+ * may wait for it; and then the saver's, for the directory.
+ *
+ * A directory, too, may be busy for as long as the disk is, so names are given
+ * and taken without 'mutex'.  The main thread waits only if that is happening
+ * to the very record that is to be written: see 'renaming', 'deleting'. */
 
 #include <config.h>
 
@@ -49,12 +54,14 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/thread.h"
 #include "openvswitch/vlog.h"
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "seq.h"
 #include "socket-util.h"
 #include "sset.h"
 #include "svec.h"
@@ -172,45 +179,108 @@ write_new_file(const char *path, const char *text)
     return error;
 }
 
-/* A file of which the disk does not know yet. */
+/* What the disk does not know yet of a record. */
 struct save_job {
-    struct ovs_list list_node;  /* In 'queue', or in the saver's own list. */
+    struct ovs_list list_node;  /* In 'queue', 'deletions', or the saver's
+                                 * own list. */
     char *dir;
     char *temp;                 /* Path of the file as it was written... */
     char *path;                 /* ...and as it is to be.  Key in 'jobs'. */
+    bool delete;                /* Are both to go? */
+    uint64_t number;            /* 'delete': of 'n_deletions'. */
     bool taken;                 /* Is the saver at work on it? */
-    bool stale;                 /* Is 'temp' gone, or newer than this? */
+    bool stale;                 /* Has the record changed since then? */
 };
 
-static struct ovs_mutex queue_mutex = OVS_MUTEX_INITIALIZER;
+static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
 
-/* Jobs that the saver has not taken. */
-static struct ovs_list queue OVS_GUARDED_BY(queue_mutex)
+/* Jobs that the saver has not taken, and those for the deleter. */
+static struct ovs_list queue OVS_GUARDED_BY(mutex)
     = OVS_LIST_INITIALIZER(&queue);
+static struct ovs_list deletions OVS_GUARDED_BY(mutex)
+    = OVS_LIST_INITIALIZER(&deletions);
 
-/* Jobs that are not 'stale'. */
-static struct shash jobs OVS_GUARDED_BY(queue_mutex)
-    = SHASH_INITIALIZER(&jobs);
+/* The job of each record that is neither 'stale' nor done. */
+static struct shash jobs OVS_GUARDED_BY(mutex) = SHASH_INITIALIZER(&jobs);
 
-static bool saver_runs OVS_GUARDED_BY(queue_mutex); /* Is there a thread? */
-static bool saver_busy OVS_GUARDED_BY(queue_mutex); /* Has it taken jobs? */
+/* Jobs whose files are being given their names, or deleted, by the saver and
+ * the deleter. */
+static struct save_job *renaming OVS_GUARDED_BY(mutex);
+static struct save_job *deleting OVS_GUARDED_BY(mutex);
+
+static bool threads_run OVS_GUARDED_BY(mutex); /* Are there these threads? */
+static bool saver_busy OVS_GUARDED_BY(mutex);  /* Has it taken jobs? */
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t deletion_wanted = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t moved = PTHREAD_COND_INITIALIZER; /* See 'renaming'. */
 static pthread_cond_t saver_idle = PTHREAD_COND_INITIALIZER;
+
+/* How many records were to be deleted, and of how many of them, in that order,
+ * the files are gone.  'deleted' changes with that. */
+static uint64_t n_deletions;    /* Main thread only. */
+static uint64_t n_deleted OVS_GUARDED_BY(mutex);
+static struct seq *deleted;     /* There as long as the threads. */
+
+/* Is the record with 'path' the one of 'job'? */
+static bool
+is_job_for(const struct save_job *job, const char *path)
+{
+    return job && !strcmp(job->path, path);
+}
+
+/* 'job' has been done. */
+static void
+save_job_done(struct save_job *job)
+    OVS_REQUIRES(mutex)
+{
+    if (shash_find_data(&jobs, job->path) == job) {
+        shash_find_and_delete(&jobs, job->path);
+    }
+    xpthread_cond_broadcast(&moved);
+}
 
 /* Gives the file of 'job' its name, if that is still wanted. */
 static void
-save_job_finish(struct save_job *job)
-    OVS_REQUIRES(queue_mutex)
+save_job_rename(struct save_job *job)
+    OVS_REQUIRES(mutex)
 {
-    if (!job->stale) {
-        shash_find_and_delete(&jobs, job->path);
-        if (rename(job->temp, job->path)) {
-            VLOG_ERR("%s: record not renamed to %s: %s", job->temp, job->path,
-                     ovs_strerror(errno));
-        } else {
-            COVERAGE_INC(virtnet_record_synced);
-        }
+    if (job->stale) {
+        return;
     }
+    renaming = job;
+    ovs_mutex_unlock(&mutex);
+    if (rename(job->temp, job->path)) {
+        VLOG_ERR("%s: record not renamed to %s: %s", job->temp, job->path,
+                 ovs_strerror(errno));
+    } else {
+        COVERAGE_INC(virtnet_record_synced);
+    }
+    ovs_mutex_lock(&mutex);
+    renaming = NULL;
+    save_job_done(job);
+}
+
+/* Deletes the files of 'job', if that is still wanted. */
+static void
+save_job_delete(struct save_job *job)
+    OVS_REQUIRES(mutex)
+{
+    while (is_job_for(renaming, job->path)) {
+        ovs_mutex_cond_wait(&moved, &mutex);
+    }
+    if (job->stale) {
+        return;
+    }
+    deleting = job;
+    ovs_mutex_unlock(&mutex);
+    if ((unlink(job->temp) && errno != ENOENT)
+        || (unlink(job->path) && errno != ENOENT)) {
+        VLOG_ERR("%s: record not deleted: %s", job->path,
+                 ovs_strerror(errno));
+    }
+    ovs_mutex_lock(&mutex);
+    deleting = NULL;
+    save_job_done(job);
 }
 
 static void
@@ -231,16 +301,18 @@ save_jobs_run(struct ovs_list *batch)
     int error;
 
     LIST_FOR_EACH (job, list_node, batch) {
-        error = fsync_file(job->temp);
+        error = job->delete ? 0 : fsync_file(job->temp);
         if (error && error != ENOENT) {
             VLOG_ERR("%s: not synchronized: %s", job->temp,
                      ovs_strerror(error));
         }
     }
     LIST_FOR_EACH (job, list_node, batch) {
-        ovs_mutex_lock(&queue_mutex);
-        save_job_finish(job);
-        ovs_mutex_unlock(&queue_mutex);
+        if (!job->delete) {
+            ovs_mutex_lock(&mutex);
+            save_job_rename(job);
+            ovs_mutex_unlock(&mutex);
+        }
     }
     LIST_FOR_EACH_POP (job, list_node, batch) {
         if (!dir || strcmp(dir, job->dir)) {
@@ -265,76 +337,135 @@ saver_main(void *aux OVS_UNUSED)
 
     /* This thread reads nothing that RCU protects. */
     ovsrcu_quiesce_start();
-    ovs_mutex_lock(&queue_mutex);
+    ovs_mutex_lock(&mutex);
     for (;;) {
         while (ovs_list_is_empty(&queue)) {
             saver_busy = false;
             xpthread_cond_broadcast(&saver_idle);
-            ovs_mutex_cond_wait(&queue_filled, &queue_mutex);
+            ovs_mutex_cond_wait(&queue_filled, &mutex);
         }
         saver_busy = true;
         ovs_list_push_back_all(&batch, &queue);
         LIST_FOR_EACH (job, list_node, &batch) {
             job->taken = true;
         }
-        ovs_mutex_unlock(&queue_mutex);
+        ovs_mutex_unlock(&mutex);
         save_jobs_run(&batch);
-        ovs_mutex_lock(&queue_mutex);
+        ovs_mutex_lock(&mutex);
     }
     OVS_NOT_REACHED();
 }
 
-/* What a job for 'path' was to do is out of date. */
-static void
-save_job_cancel(const char *path)
-    OVS_REQUIRES(queue_mutex)
+static void *
+deleter_main(void *aux OVS_UNUSED)
 {
-    struct save_job *job = shash_find_and_delete(&jobs, path);
+    struct save_job *job;
 
+    ovsrcu_quiesce_start();
+    ovs_mutex_lock(&mutex);
+    for (;;) {
+        while (ovs_list_is_empty(&deletions)) {
+            ovs_mutex_cond_wait(&deletion_wanted, &mutex);
+        }
+        job = CONTAINER_OF(ovs_list_front(&deletions), struct save_job,
+                           list_node);
+        save_job_delete(job);
+        n_deleted = job->number;
+        seq_change(deleted);
+        ovs_list_remove(&job->list_node);
+        ovs_list_push_back(&queue, &job->list_node);
+        xpthread_cond_signal(&queue_filled);
+    }
+    OVS_NOT_REACHED();
+}
+
+/* What 'job', if it is nonnull, was to do is out of date. */
+static void
+save_job_cancel(struct save_job *job)
+    OVS_REQUIRES(mutex)
+{
     if (job) {
         job->stale = true;
+        shash_find_and_delete(&jobs, job->path);
     }
 }
 
-/* Has the saver synchronize 'dir', and before that, unless 'deleted', 'temp',
- * which becomes 'path'. */
+/* Has 'temp' become 'path', or both deleted, and all that synchronized. */
 static void
 save_job_queue(const char *dir, const char *temp, const char *path,
-               bool deleted)
-    OVS_REQUIRES(queue_mutex)
+               bool delete)
+    OVS_REQUIRES(mutex)
 {
-    struct save_job *job = shash_find_data(&jobs, path);
+    struct save_job *job = xmalloc(sizeof *job);
 
-    if (job && !job->taken && !deleted) {
-        return;                 /* It will find what was just written. */
-    }
-    save_job_cancel(path);
-    job = xmalloc(sizeof *job);
     *job = (struct save_job) {
         .dir = xstrdup(dir),
         .temp = xstrdup(temp),
         .path = xstrdup(path),
-        .stale = deleted,
+        .delete = delete,
+        .number = delete ? ++n_deletions : 0,
     };
-    if (!deleted) {
-        shash_add(&jobs, path, job);
-    }
-    ovs_list_push_back(&queue, &job->list_node);
-    if (!saver_runs) {
-        saver_runs = true;
+    shash_add(&jobs, path, job);
+    if (!threads_run) {
+        threads_run = true;
+        deleted = seq_create();
         ovs_thread_create("virtnet_saver", saver_main, NULL);
+        ovs_thread_create("virtnet_deleter", deleter_main, NULL);
     }
-    xpthread_cond_signal(&queue_filled);
+    if (delete) {
+        ovs_list_push_back(&deletions, &job->list_node);
+        xpthread_cond_signal(&deletion_wanted);
+    } else {
+        ovs_list_push_back(&queue, &job->list_node);
+        xpthread_cond_signal(&queue_filled);
+    }
+}
+
+uint64_t
+virtnet_recovery_n_deletions(void)
+{
+    return n_deletions;
+}
+
+bool
+virtnet_recovery_has_deleted(uint64_t n)
+{
+    bool has;
+
+    ovs_mutex_lock(&mutex);
+    has = n_deleted >= n;
+    ovs_mutex_unlock(&mutex);
+    return has;
+}
+
+void
+virtnet_recovery_wait_deleted(uint64_t n)
+{
+    uint64_t seqno = deleted ? seq_read(deleted) : 0;
+
+    if (virtnet_recovery_has_deleted(n)) {
+        poll_immediate_wake();
+    } else {
+        seq_wait(deleted, seqno);
+    }
+}
+
+static bool
+is_flushed(void)
+    OVS_REQUIRES(mutex)
+{
+    return (!saver_busy && ovs_list_is_empty(&queue)
+            && ovs_list_is_empty(&deletions));
 }
 
 void
 virtnet_recovery_flush(void)
 {
-    ovs_mutex_lock(&queue_mutex);
-    while (saver_busy || !ovs_list_is_empty(&queue)) {
-        ovs_mutex_cond_wait(&saver_idle, &queue_mutex);
+    ovs_mutex_lock(&mutex);
+    while (!is_flushed()) {
+        ovs_mutex_cond_wait(&saver_idle, &mutex);
     }
-    ovs_mutex_unlock(&queue_mutex);
+    ovs_mutex_unlock(&mutex);
 }
 
 bool
@@ -342,9 +473,9 @@ virtnet_recovery_is_flushed(void)
 {
     bool flushed;
 
-    ovs_mutex_lock(&queue_mutex);
-    flushed = !saver_busy && ovs_list_is_empty(&queue);
-    ovs_mutex_unlock(&queue_mutex);
+    ovs_mutex_lock(&mutex);
+    flushed = is_flushed();
+    ovs_mutex_unlock(&mutex);
     return flushed;
 }
 
@@ -354,16 +485,24 @@ replace_file(const char *dir, const char *name, const char *text)
 {
     char *path = xasprintf("%s/%s", dir, name);
     char *temp = xasprintf("%s"TEMP_SUFFIX, path);
+    struct save_job *job;
     int error;
 
-    ovs_mutex_lock(&queue_mutex);
+    ovs_mutex_lock(&mutex);
+    while (is_job_for(renaming, path) || is_job_for(deleting, path)) {
+        ovs_mutex_cond_wait(&moved, &mutex);
+    }
+    job = shash_find_data(&jobs, path);
     error = write_new_file(temp, text);
     if (error) {
-        save_job_cancel(path);
-    } else {
+        if (job && !job->delete) {
+            save_job_cancel(job);
+        }
+    } else if (!job || job->delete || job->taken) {
+        save_job_cancel(job);
         save_job_queue(dir, temp, path, false);
-    }
-    ovs_mutex_unlock(&queue_mutex);
+    }                           /* Else 'job' will find what was written. */
+    ovs_mutex_unlock(&mutex);
     free(path);
     free(temp);
     return error;
@@ -520,14 +659,15 @@ virtnet_recovery_delete(const char *vuid, const char *dir)
 {
     char *path = xasprintf("%s/%s", dir, vuid);
     char *temp = xasprintf("%s"TEMP_SUFFIX, path);
+    struct save_job *job;
 
-    ovs_mutex_lock(&queue_mutex);
-    if ((unlink(temp) && errno != ENOENT)
-        || (unlink(path) && errno != ENOENT)) {
-        VLOG_ERR("%s: record not deleted: %s", path, ovs_strerror(errno));
+    ovs_mutex_lock(&mutex);
+    job = shash_find_data(&jobs, path);
+    if (!job || !job->delete) {
+        save_job_cancel(job);
+        save_job_queue(dir, temp, path, true);
     }
-    save_job_queue(dir, temp, path, true);
-    ovs_mutex_unlock(&queue_mutex);
+    ovs_mutex_unlock(&mutex);
     free(path);
     free(temp);
 }

@@ -32,6 +32,12 @@
  * power failure costs what happened in its last milliseconds, and nothing that
  * was there before.
  *
+ * A disk that is busy takes long to delete a file, too, so another thread does
+ * it.  Whoever is told that a device is unplugged is told so when
+ * virtnet_recovery_has_deleted() says that it cannot come back after a crash
+ * of the process.  For VFs that does not matter: see "The number of VFs" in
+ * Documentation/design.md.
+ *
  * A file is read as if an enemy had written it.  One that is not what it
  * should be, or claims a number or a MAC address that another has, is renamed
  * to "<name>.bad", named in the log, and costs no other device.
@@ -40,6 +46,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "smap.h"
 #include "virtnet-device.h"
@@ -69,8 +76,15 @@ struct virtnet_record {
  * Waits for no disk. */
 int virtnet_recovery_save(const struct virtnet_device *dev, const char *dir);
 
-/* Deletes the record of 'vuid' from 'dir', if there is one. */
+/* Has the record of 'vuid' deleted from 'dir', if there is one. */
 void virtnet_recovery_delete(const char *vuid, const char *dir);
+
+/* How many records virtnet_recovery_delete() has been asked to delete so far,
+ * and are the first 'n' of them deleted, as far as another process can see?
+ * virtnet_recovery_wait_deleted() wakes the main loop when they are. */
+uint64_t virtnet_recovery_n_deletions(void);
+bool virtnet_recovery_has_deleted(uint64_t n);
+void virtnet_recovery_wait_deleted(uint64_t n);
 
 /* Deletes all records of 'dir' if they were made with another 'fingerprint' of
  * the firmware configuration, and notes this one.  A card that is configured

@@ -24,12 +24,14 @@
 #include <stdlib.h>
 
 #include "openvswitch/json.h"
+#include "openvswitch/list.h"
 #include "unixctl.h"
 #include "util.h"
 #include "virtnet-compat.h"
 #include "virtnet-controller.h"
 #include "virtnet-json.h"
 #include "virtnet-option.h"
+#include "virtnet-recovery.h"
 
 void
 virtnet_reply(struct unixctl_conn *conn, struct virtnet_json *j)
@@ -60,6 +62,69 @@ virtnet_reply_errno(struct unixctl_conn *conn, int error, const char *detail)
     }
     virtnet_json_end_object(&j);
     virtnet_reply(conn, &j);
+}
+
+/* An answer that waits for records to be deleted. */
+struct late_answer {
+    struct ovs_list list_node;  /* In 'late_answers'. */
+    struct unixctl_conn *conn;
+    uint64_t n_deletions;
+    int error;
+    char *detail;               /* Or NULL. */
+};
+
+/* In order of 'n_deletions'. */
+static struct ovs_list late_answers = OVS_LIST_INITIALIZER(&late_answers);
+
+void
+virtnet_reply_deleted(struct unixctl_conn *conn, int error,
+                      const char *detail)
+{
+    uint64_t n = virtnet_recovery_n_deletions();
+    struct late_answer *a;
+
+    if (virtnet_recovery_has_deleted(n)) {
+        virtnet_reply_errno(conn, error, detail);
+        return;
+    }
+    a = xmalloc(sizeof *a);
+    *a = (struct late_answer) {
+        .conn = conn,
+        .n_deletions = n,
+        .error = error,
+        .detail = nullable_xstrdup(detail),
+    };
+    ovs_list_push_back(&late_answers, &a->list_node);
+}
+
+void
+virtnet_reply_run(void)
+{
+    struct late_answer *a;
+
+    while (!ovs_list_is_empty(&late_answers)) {
+        a = CONTAINER_OF(ovs_list_front(&late_answers), struct late_answer,
+                         list_node);
+        if (!virtnet_recovery_has_deleted(a->n_deletions)) {
+            break;
+        }
+        ovs_list_remove(&a->list_node);
+        virtnet_reply_errno(a->conn, a->error, a->detail);
+        free(a->detail);
+        free(a);
+    }
+}
+
+void
+virtnet_reply_wait(void)
+{
+    if (!ovs_list_is_empty(&late_answers)) {
+        const struct late_answer *a;
+
+        a = CONTAINER_OF(ovs_list_front(&late_answers), struct late_answer,
+                         list_node);
+        virtnet_recovery_wait_deleted(a->n_deletions);
+    }
 }
 
 void

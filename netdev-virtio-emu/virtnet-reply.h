@@ -37,6 +37,17 @@ void virtnet_reply(struct unixctl_conn *, struct virtnet_json *j);
 void virtnet_reply_errno(struct unixctl_conn *, int error,
                          const char *detail);
 
+/* The same, but not before the records that have been deleted so far are gone:
+ * what an operator is told of stays as it is told, though the process crash.
+ * 'detail' is copied. */
+void virtnet_reply_deleted(struct unixctl_conn *, int error,
+                           const char *detail);
+
+/* Gives answers whose time has come.  When records have been flushed that are
+ * all that there are. */
+void virtnet_reply_run(void);
+void virtnet_reply_wait(void);
+
 /* Answers a command that should show a device that is not there. */
 void virtnet_reply_no_device(struct unixctl_conn *);
 

@@ -88,7 +88,7 @@ static void
 unplug_done(struct virtnet_device *dev OVS_UNUSED, int error,
             const char *reason, void *conn)
 {
-    virtnet_reply_errno(conn, error, error ? reason : NULL);
+    virtnet_reply_deleted(conn, error, error ? reason : NULL);
 }
 
 static void
@@ -663,6 +663,7 @@ virtnet_unixctl_run(void)
 
     virtnet_show_run();
     virtnet_batch_run();
+    virtnet_reply_run();
     while (!ovs_list_is_empty(&early_commands)
            && !virtnet_controller_exiting()) {
         e = CONTAINER_OF(ovs_list_front(&early_commands),
@@ -682,6 +683,7 @@ virtnet_unixctl_wait(void)
 {
     virtnet_show_wait();
     virtnet_batch_wait();
+    virtnet_reply_wait();
     if (!ovs_list_is_empty(&early_commands)
         && !virtnet_controller_exiting()) {
         struct early_command *e;

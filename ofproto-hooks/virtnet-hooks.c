@@ -29,6 +29,7 @@
 #include "virtnet-host.h"
 #include "virtnet-modify.h"
 #include "virtnet-recovery.h"
+#include "virtnet-reply.h"
 #include "virtnet-unixctl.h"
 
 void
@@ -76,4 +77,5 @@ virtnet_hooks_exit(void)
     virtnet_controller_exit();
     auto_port_exit();
     virtnet_recovery_flush();
+    virtnet_reply_run();
 }

@@ -325,6 +325,7 @@ test_round_trip(const char *dir)
     virtnet_records_destroy(records, 1);
 
     virtnet_recovery_delete(dev.vuid, dir);
+    virtnet_recovery_flush();
     CHECK(!exists(dir, dev.vuid));
     CHECK(!count(dir));
     virtnet_recovery_delete(dev.vuid, dir);
