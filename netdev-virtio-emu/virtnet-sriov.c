@@ -41,6 +41,11 @@ COVERAGE_DEFINE(virtnet_vf_failed);
 /* How many VFs of a job may be under way, where the backend needs time. */
 #define MAX_PENDING 20
 
+/* How many VFs come or go in a turn of the main loop at most.  A VF is removed
+ * in no time, but in the same turn Open vSwitch looks at its port, which takes
+ * some 0.1 ms. */
+#define TURN_STEPS 32
+
 struct sriov_job {
     struct ovs_list list_node;  /* In 'jobs'. */
     struct virtnet_device *pf;
@@ -458,7 +463,8 @@ virtnet_sriov_run(void)
     struct sriov_job *job;
 
     virtnet_slice_begin(&slice, true);
-    while ((job = next_job()) != NULL && !virtnet_slice_is_over(&slice)) {
+    for (int i = 0; i < TURN_STEPS && (job = next_job()) != NULL
+                    && !virtnet_slice_is_over(&slice); i++) {
         ovs_list_remove(&job->list_node);
         ovs_list_push_back(&jobs, &job->list_node);
         if (job_step(job)) {
