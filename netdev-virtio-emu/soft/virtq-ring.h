@@ -30,7 +30,10 @@
  * Kinds of rings
  * ==============
  *
- * A kind is three functions:
+ * A kind is four functions:
+ *
+ *   - "peek" reads the next available buffer if that is a single descriptor,
+ *     as most are, and if it is known to be there without asking the driver;
  *
  *   - "take" reads the next available buffer, if there is one;
  *
@@ -249,6 +252,18 @@ virtq_break(struct virtq *q)
 #define VIRTQ_OK (-1)
 #define VIRTQ_EMPTY (-2)        /* Nothing is available, or 'q' is broken. */
 
+/* Returns where the 'len' bytes at 'addr' are, or NULL if that takes more than
+ * a look at the region of the last success. */
+static inline uint8_t *
+virtq_near(const struct virtq *q, uint64_t addr, uint32_t len)
+{
+    const struct virtq_region *r = q->hint;
+    uint64_t ofs = addr - r->gpa;
+
+    return (OVS_LIKELY(ofs < r->size) && OVS_LIKELY(len <= r->size - ofs)
+            ? r->va + ofs : NULL);
+}
+
 /* Collects the descriptors of one buffer. */
 struct virtq_gather {
     bool writable;              /* Shall they be for the device to write? */
@@ -340,6 +355,15 @@ struct virtq_batch {
 typedef int virtq_take_func(struct virtq *, struct virtq_cursor *cursor,
                             uint16_t n_taken, struct virtq_gather *,
                             struct virtq_chain *);
+
+/* "Peeks" at a buffer at q->next.  If it is a descriptor without
+ * VIRTQ_F_NEXT and VIRTQ_F_INDIRECT, stores that in '*d', what is to be given
+ * back in '*chain' and what comes after it in '*next', and returns true.
+ * Nothing else has been checked.  Otherwise returns false, and what has been
+ * read is forgotten: "take" begins anew. */
+typedef bool virtq_peek_func(const struct virtq *, struct virtq_desc *d,
+                             struct virtq_chain *chain,
+                             struct virtq_cursor *next);
 typedef void virtq_put_func(struct virtq *, struct virtq_batch *,
                             const struct virtq_chain *);
 typedef void virtq_flush_func(struct virtq *, struct virtq_batch *);
@@ -414,10 +438,40 @@ virtq_prefetch_frame(const struct virtq *q, const struct virtq_seg *seg)
     virtq_prefetch_data(seg->data + skip, seg->len - skip);
 }
 
+/* Takes the next frame to '*f' if it is a single descriptor in which nothing
+ * is unusual. */
+static inline ALWAYS_INLINE bool
+virtq_recv_simple(struct virtq *q, struct virtq_frame *f,
+                  virtq_peek_func *peek)
+{
+    struct virtq_cursor next;
+    struct virtq_desc d;
+    uint8_t *data;
+
+    if (OVS_LIKELY(peek(q, &d, &f->chain, &next))
+        && OVS_LIKELY(!(d.flags & VIRTQ_F_WRITE))
+        && OVS_LIKELY(d.len >= VIRTQ_HDR_LEN)
+        && OVS_LIKELY(d.len <= VIRTQ_MAX_LENGTH)) {
+        data = virtq_near(q, d.addr, d.len);
+        if (OVS_LIKELY(data)) {
+            q->next = next;
+            q->outstanding++;
+            f->chain.len = 0;
+            f->len = d.len - q->hdr_len;
+            f->n_segs = 1;
+            f->segs[0].data = data;
+            f->segs[0].len = d.len;
+            virtq_prefetch_frame(q, &f->segs[0]);
+            return true;
+        }
+    }
+    return false;
+}
+
 static inline ALWAYS_INLINE unsigned int
 virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
-             virtq_take_func *take, virtq_put_func *put,
-             virtq_flush_func *flush)
+             virtq_peek_func *peek, virtq_take_func *take,
+             virtq_put_func *put, virtq_flush_func *flush)
 {
     unsigned int n_frames = 0;
 
@@ -427,6 +481,10 @@ virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
         struct virtq_cursor cursor = q->next;
         int error;
 
+        if (OVS_LIKELY(virtq_recv_simple(q, f, peek))) {
+            n_frames++;
+            continue;
+        }
         error = take(q, &cursor, 0, &g, &f->chain);
         if (OVS_UNLIKELY(error == VIRTQ_OK
                          && (g.len < q->hdr_len
@@ -531,13 +589,48 @@ virtq_part_header(const struct virtq *q, struct virtq_room *room)
         }
     }
     room->first_seg = room->write_seg = i;
-    room->write_ofs = 0;
+}
+
+/* Finds 'room' for a frame of 'len' bytes in the next buffer if that is a
+ * single descriptor in which nothing is unusual. */
+static inline ALWAYS_INLINE bool
+virtq_reserve_simple(struct virtq *q, uint32_t len, struct virtq_room *room,
+                     virtq_peek_func *peek)
+{
+    uint32_t hdr_len = q->hdr_len;
+    struct virtq_cursor next;
+    struct virtq_desc d;
+    uint8_t *data;
+
+    if (OVS_LIKELY(len - 1 < VIRTQ_MAX_LENGTH)
+        && OVS_LIKELY(peek(q, &d, &room->chains[0], &next))
+        && OVS_LIKELY(d.flags & VIRTQ_F_WRITE)
+        && OVS_LIKELY(d.len >= len + hdr_len)) {
+        data = virtq_near(q, d.addr, d.len);
+        if (OVS_LIKELY(data)) {
+            room->start = q->next;
+            q->next = next;
+            q->outstanding++;
+            room->chains[0].len = len + hdr_len;
+            room->segs[0].data = data;
+            room->segs[0].len = hdr_len;
+            room->segs[1].data = data + hdr_len;
+            room->segs[1].len = len;
+            room->hdr_seg = 0;
+            room->first_seg = room->write_seg = 1;
+            room->n_segs = 2;
+            room->n_chains = room->n_descs = 1;
+            return true;
+        }
+    }
+    return false;
 }
 
 static inline ALWAYS_INLINE int
 virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
-                struct virtq_room *room, virtq_take_func *take,
-                virtq_put_func *put, virtq_flush_func *flush)
+                struct virtq_room *room, virtq_peek_func *peek,
+                virtq_take_func *take, virtq_put_func *put,
+                virtq_flush_func *flush)
 {
     uint32_t left = len + q->hdr_len;
     struct virtq_cursor cursor = q->next;
@@ -548,9 +641,12 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
     if (OVS_UNLIKELY(len > VIRTQ_MAX_LENGTH)) {
         return EMSGSIZE;
     }
+    memset(room->errors, 0, sizeof room->errors);
+    if (OVS_LIKELY(virtq_reserve_simple(q, len, room, peek))) {
+        goto done;
+    }
     room->n_segs = 1;           /* See virtq_part_header(). */
     room->n_descs = 0;
-    memset(room->errors, 0, sizeof room->errors);
     while (left) {
         struct virtq_chain *chain = &room->chains[room->n_chains];
         struct virtq_gather g = {
@@ -597,8 +693,11 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
     room->start = q->next;
     q->next = cursor;
     q->outstanding += room->n_descs;
-    room->len = len;
     virtq_part_header(q, room);
+
+done:
+    room->len = len;
+    room->write_ofs = 0;
     OVS_PREFETCH(room->segs[room->hdr_seg].data);
     virtq_prefetch_room(room->segs[room->first_seg].data, len);
     memset(&room->hdr, 0, sizeof room->hdr);
@@ -631,13 +730,15 @@ virtq_push_header(const struct virtq *q, struct virtq_room *room)
 
     if (OVS_LIKELY(q->hdr_len == VIRTQ_HDR_LEN
                    && room->segs[room->hdr_seg].len == VIRTQ_HDR_LEN)) {
-        /* Not by way of room->hdr: see the comment on top. */
-        if (memcmp(p, &room->hdr, VIRTQ_HDR_LEN_LEGACY)) {
-            memcpy(p, &room->hdr, VIRTQ_HDR_LEN_LEGACY);
-        }
-        if (memcmp(p + VIRTQ_HDR_LEN_LEGACY, &num_buffers,
-                   sizeof num_buffers)) {
-            memcpy(p + VIRTQ_HDR_LEN_LEGACY, &num_buffers, sizeof num_buffers);
+        /* In words, and not by way of room->hdr: see the comment on top. */
+        struct { rte_le16_t csum_offset, num_buffers; } tail = {
+            room->hdr.csum_offset, num_buffers
+        };
+
+        BUILD_ASSERT_DECL(sizeof tail == VIRTQ_HDR_LEN - 8);
+        if (memcmp(p, &room->hdr, 8) || memcmp(p + 8, &tail, sizeof tail)) {
+            memcpy(p, &room->hdr, 8);
+            memcpy(p + 8, &tail, sizeof tail);
         }
     } else {
         const uint8_t *hdr = (const uint8_t *) &room->hdr;
