@@ -662,7 +662,8 @@ struct modify_job {
     struct ovs_list list_node;  /* In 'modify_jobs'. */
     struct virtnet_modification mod;
     struct virtnet_device **devs; /* With a reference each; NULL if begun. */
-    size_t n_devs, next;
+    size_t n_devs, next;        /* Those before 'next' have been begun. */
+    size_t n_left;              /* Not begun. */
     size_t n_pending;           /* Devices that are under way. */
     int error;                  /* The first one, or 0... */
     char *detail;               /* ...and a line about it. */
@@ -687,12 +688,29 @@ modify_job_finish(struct modify_job *job)
     free(job);
 }
 
+/* 'dev' is being unplugged, and 'job' is to look at it again when it has gone
+ * or it is known that it stays. */
+static void
+modify_job_put_back(struct modify_job *job, struct virtnet_device *dev)
+{
+    size_t i = 0;
+
+    while (job->devs[i]) {
+        i++;
+    }
+    job->devs[i] = virtnet_device_ref(dev);
+    job->next = MIN(job->next, i);
+    job->n_left++;
+}
+
 /* A device of 'job' has come out.  One that has gone does not count. */
 static void
 modify_job_part_done(struct virtnet_device *dev, int error,
                      const char *detail, struct modify_job *job)
 {
-    if (error && !job->error && virtnet_registry_contains(dev)) {
+    if (error && dev->life) {
+        modify_job_put_back(job, dev);
+    } else if (error && !job->error && virtnet_registry_contains(dev)) {
         job->error = error;
         job->detail = xasprintf("%s: %s", dev->vuid,
                                 detail ? detail : virtnet_strerror(error));
@@ -720,6 +738,7 @@ modify_job_step(struct modify_job *job, size_t i)
     int error;
 
     job->devs[i] = NULL;
+    job->n_left -= dev != NULL;
     /* It may have gone meanwhile. */
     if (dev && virtnet_registry_contains(dev)) {
         error = modify_now(dev, &job->mod, modify_job_part_cb, job, &detail);
@@ -733,12 +752,33 @@ modify_job_step(struct modify_job *job, size_t i)
     virtnet_device_unref(dev);
 }
 
+/* Returns the index of the next device of 'job' that is not being unplugged,
+ * or 'n_devs' if there is none. */
+static size_t
+modify_job_next(const struct modify_job *job)
+{
+    size_t i = job->next;
+
+    while (i < job->n_devs && (!job->devs[i] || job->devs[i]->life)) {
+        i++;
+    }
+    return i;
+}
+
+/* Has 'job' nothing more to begin? */
+static bool
+modify_job_is_over(const struct modify_job *job)
+{
+    return job->error || !job->n_left;
+}
+
 /* Is there a step that 'job' can take now, be it the last one? */
 static bool
 modify_job_can_go_on(const struct modify_job *job)
 {
-    return (job->error || job->next >= job->n_devs
-            ? !job->n_pending : job->n_pending < MAX_PENDING);
+    return (modify_job_is_over(job) ? !job->n_pending
+            : (job->n_pending < MAX_PENDING
+               && modify_job_next(job) < job->n_devs));
 }
 
 /* Carries on with 'job' for a while, and finishes it if that was all. */
@@ -749,13 +789,16 @@ modify_job_run(struct modify_job *job)
 
     virtnet_slice_begin(&slice, true);
     while (modify_job_can_go_on(job)) {
-        if (job->error || job->next >= job->n_devs) {
+        if (modify_job_is_over(job)) {
             modify_job_finish(job);
             return;
         } else if (virtnet_slice_is_over(&slice)) {
             return;
         }
-        modify_job_step(job, job->next++);
+        modify_job_step(job, modify_job_next(job));
+        while (job->next < job->n_devs && !job->devs[job->next]) {
+            job->next++;
+        }
     }
 }
 
@@ -769,7 +812,7 @@ virtnet_modify(struct virtnet_device *dev,
     /* What was asked for before this comes before it. */
     LIST_FOR_EACH (job, list_node, &modify_jobs) {
         for (size_t i = job->next; !job->error && i < job->n_devs; i++) {
-            if (job->devs[i] == dev) {
+            if (job->devs[i] == dev && !dev->life) {
                 modify_job_step(job, i);
                 break;
             }
@@ -794,8 +837,12 @@ virtnet_modify_all(const struct virtnet_modification *mod,
     }
     VIRTNET_FOR_EACH_DEVICE (dev) {
         char *detail;
-        int error = virtnet_modify_check(dev, mod, &config, &detail);
+        int error;
 
+        if (dev->life) {
+            continue;           /* See modify_job_put_back(). */
+        }
+        error = virtnet_modify_check(dev, mod, &config, &detail);
         if (error) {
             *errp = xasprintf("%s: %s", dev->vuid,
                               detail ? detail : virtnet_strerror(error));
@@ -809,6 +856,7 @@ virtnet_modify_all(const struct virtnet_modification *mod,
         .mod = *mod,
         .devs = xmalloc(virtnet_controller_n_devices() * sizeof *job->devs),
         .n_devs = virtnet_controller_n_devices(),
+        .n_left = virtnet_controller_n_devices(),
         .cb = cb,
         .aux = aux,
     };
