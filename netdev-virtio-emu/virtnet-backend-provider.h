@@ -176,6 +176,15 @@ struct virtnet_backend_caps {
     unsigned int num_pfs;
 };
 
+/* What could not be undone, so that a card is not as the switch says.  Numbers
+ * since the backend was opened but for 'objects', which are there now. */
+struct virtnet_leftovers {
+    uint64_t objects;               /* Of firmware.  They are tried again. */
+    uint64_t functions;             /* Left plugged. */
+    uint64_t sfs;
+    uint64_t configs;               /* In force, although refused. */
+};
+
 /* An RDMA device that functions can have as parent. */
 struct virtnet_ib_device {
     const char *name;               /* "mlx5_0". */
@@ -303,6 +312,11 @@ struct virtnet_backend_class {
      * those of its devices only.  Optional: NULL if there are no others. */
     bool (*sf_num_is_free)(const struct virtnet_backend *backend,
                            const char *ib_device, uint32_t sf_num);
+
+    /* Stores what could not be undone in '*left', which is zeroed.
+     * Optional. */
+    void (*get_leftovers)(const struct virtnet_backend *backend,
+                          struct virtnet_leftovers *left);
 
     /* Makes one SF in advance, for whatever device is made next.  -EAGAIN
      * means that it takes some time: "run" is to wake the main loop, and the

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "util.h"
+#include "virtnet-backend-provider.h"
 #include "virtnet-controller.h"
 #include "virtnet-feature.h"
 #include "virtnet-json.h"
@@ -117,17 +118,58 @@ virtnet_json_health(struct virtnet_json *j, const struct virtnet_device *dev)
     virtnet_json_end_object(j);
 }
 
+/* What could not be undone: its names, and how much there is. */
+static const struct {
+    const char *key;
+    size_t offset;              /* In struct virtnet_leftovers. */
+} leftovers[] = {
+    { "firmware_objects", offsetof(struct virtnet_leftovers, objects) },
+    { "functions", offsetof(struct virtnet_leftovers, functions) },
+    { "sfs", offsetof(struct virtnet_leftovers, sfs) },
+    { "configurations", offsetof(struct virtnet_leftovers, configs) },
+};
+
+static uint64_t
+get_leftover(const struct virtnet_leftovers *left, size_t i)
+{
+    uint64_t value;
+
+    memcpy(&value, (const char *) left + leftovers[i].offset, sizeof value);
+    return value;
+}
+
+/* Returns true if there is anything. */
+static bool
+get_leftovers(struct virtnet_leftovers *left)
+{
+    const struct virtnet_backend *backend = virtnet_controller_backend();
+    bool any = false;
+
+    memset(left, 0, sizeof *left);
+    if (backend && backend->class->get_leftovers) {
+        backend->class->get_leftovers(backend, left);
+    }
+    left->configs += virtnet_n_configs_left;
+    for (size_t i = 0; i < ARRAY_SIZE(leftovers); i++) {
+        any |= get_leftover(left, i) != 0;
+    }
+    return any;
+}
+
 void
 virtnet_json_controller_health(struct virtnet_json *j)
 {
     const char *reason;
     bool running = virtnet_controller_is_running(&reason);
     unsigned int n_coming, n_going, n_changing;
+    struct virtnet_leftovers left;
+    bool any_left = get_leftovers(&left);
     bool busy;
 
     virtnet_life_count(&n_coming, &n_going, &n_changing);
     busy = n_coming || n_going || n_changing;
-    if (running && !virtnet_settings_problems(NULL, NULL) && !busy) {
+    if (running && !virtnet_settings_problems(NULL, NULL) && !busy
+        && !any_left) {
         return;
     }
     virtnet_json_begin_object(j, NULL);
@@ -138,6 +180,13 @@ virtnet_json_controller_health(struct virtnet_json *j)
                             reason ? reason : "the controller is starting");
     }
     virtnet_settings_problems(j, "config_errors");
+    if (any_left) {
+        virtnet_json_begin_object(j, "not_undone");
+        for (size_t i = 0; i < ARRAY_SIZE(leftovers); i++) {
+            virtnet_json_number(j, leftovers[i].key, get_leftover(&left, i));
+        }
+        virtnet_json_end_object(j);
+    }
     if (busy) {
         virtnet_json_begin_object(j, "in_progress");
         virtnet_json_number(j, "devices_being_plugged", n_coming);

@@ -22,6 +22,8 @@
 
 #include <errno.h>
 
+#include "coverage.h"
+#include "openvswitch/vlog.h"
 #include "packets.h"
 #include "util.h"
 #include "virtnet-check.h"
@@ -30,7 +32,12 @@
 #include "virtnet-registry.h"
 #include "virtnet-sriov.h"
 
+VLOG_DEFINE_THIS_MODULE(virtnet_life);
+
+COVERAGE_DEFINE(virtnet_config_left);
+
 struct virtnet_sf_pool virtnet_sfs;
+uint64_t virtnet_n_configs_left;
 
 enum virtnet_fault virtnet_next_fault;
 
@@ -624,6 +631,19 @@ put_in_force(struct virtnet_device *dev,
     dev->config = *config;
 }
 
+/* The old configuration could not be put in force again. */
+static void
+change_left(const struct virtnet_change *c, int error, const char *reason)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 30);
+
+    virtnet_n_configs_left++;
+    COVERAGE_INC(virtnet_config_left);
+    VLOG_ERR_RL(&rl, "%s: the new configuration is refused, but stays in "
+                "force: %s (%d)%s%s", c->dev->vuid, virtnet_strerror(error),
+                error, reason ? ": " : "", reason ? reason : "");
+}
+
 /* The backend has carried 'c' out, which may need to be undone. */
 static int
 change_applied(struct virtnet_change *c)
@@ -641,6 +661,9 @@ change_applied(struct virtnet_change *c)
     /* All or nothing. */
     error = dev->backend->class->apply_config(dev, &c->old, c->changed,
                                               &detail);
+    if (error && error != -EINPROGRESS) {
+        change_left(c, error, detail);
+    }
     free(detail);
     put_in_force(dev, &c->old);
     return error == -EINPROGRESS ? error : c->error;
@@ -655,6 +678,9 @@ virtnet_device_config_done(struct virtnet_device *dev, int error,
     void *aux = c->aux;
 
     if (c->error) {
+        if (error) {
+            change_left(c, error, reason);
+        }
         error = c->error;
         reason = NULL;
     } else if (!error) {

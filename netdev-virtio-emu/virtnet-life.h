@@ -33,6 +33,10 @@ struct virtnet_record;
 /* SFs of all devices. */
 extern struct virtnet_sf_pool virtnet_sfs;
 
+/* Configurations of which no record could be kept, and which the backend did
+ * not take back. */
+extern uint64_t virtnet_n_configs_left;
+
 /* The step that is to fail the next time that it is taken, so that an operator
  * or a test can see what becomes of it ("virtnet debug fault"). */
 enum virtnet_fault {

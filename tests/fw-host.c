@@ -64,9 +64,16 @@ fw_model_destroy(void)
 void
 fw_fail_at(unsigned int n, int errno_)
 {
+    fw_fail_from(n, 1, errno_);
+}
+
+void
+fw_fail_from(unsigned int n, unsigned int n_fail, int errno_)
+{
     ovs_mutex_lock(&fw_mutex);
     fw.n_calls = 0;
     fw.fail_at = n;
+    fw.n_fail = n_fail;
     fw.fail_errno = errno_;
     fw.failed = false;
     ovs_mutex_unlock(&fw_mutex);

@@ -107,7 +107,7 @@ struct fw {
     struct ovs_list channels;   /* struct mlx5_devx_events. */
     uint32_t next_id;
     unsigned int n_open;
-    unsigned int n_calls, fail_at;
+    unsigned int n_calls, fail_at, n_fail;
     bool held;                  /* Do calls wait? */
     int fail_errno;
     bool failed;

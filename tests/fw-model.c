@@ -281,12 +281,13 @@ fw_raise(struct fw_obj *obj)
 
 /* The DevX layer. */
 
-/* Counts a call.  Returns true if it is the one that fails. */
+/* Counts a call.  Returns true if it is one that fails. */
 static bool
 inject(void)
 {
     fw.n_calls++;
-    if (fw.fail_at && fw.n_calls == fw.fail_at) {
+    if (fw.fail_at && fw.n_calls >= fw.fail_at
+        && fw.n_calls - fw.fail_at < fw.n_fail) {
         fw.failed = true;
         return true;
     }

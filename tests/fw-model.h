@@ -72,6 +72,9 @@ void fw_model_destroy(void);
  * firmware.  Copies of memory count, too; closing does not and events do not,
  * since these cannot fail. */
 void fw_fail_at(unsigned int n, int errno_);
+
+/* The same, of 'n_fail' calls from 'n' on. */
+void fw_fail_from(unsigned int n, unsigned int n_fail, int errno_);
 bool fw_failed(void);           /* Has it happened? */
 unsigned int fw_n_calls(void);  /* Since fw_fail_at(). */
 

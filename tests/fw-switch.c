@@ -295,9 +295,9 @@ cmd_queue_error(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
 
 static char *
 cmd_fail(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
-         int n OVS_UNUSED)
+         int n)
 {
-    fw_fail_at(args[0], args[1]);
+    fw_fail_from(args[0], n > 2 ? args[2] : 1, args[1]);
     return xstrdup("ok");
 }
 
@@ -362,7 +362,7 @@ static const struct command commands[] = {
     { "fw/queue", "FUNCTION INDEX", true, 1, cmd_queue },
     { "fw/queue-count", "FUNCTION INDEX N", true, 2, cmd_queue_count },
     { "fw/queue-error", "FUNCTION INDEX", true, 1, cmd_queue_error },
-    { "fw/fail", "N ERRNO", false, 2, cmd_fail },
+    { "fw/fail", "N ERRNO [COUNT]", false, 3, cmd_fail },
     { "fw/hold", "0|1", false, 1, cmd_hold },
     { "fw/count", "", false, 0, cmd_count },
     { "fw/refusal", "", false, 0, cmd_refusal },

@@ -143,7 +143,6 @@ taken(struct native_device *nd, struct mlx5_native_event *event)
         if (error) {
             VLOG_ERR("%s: neither unplugged nor managed any more: %s",
                      dev->vuid, event->text);
-            nd->n_problems++;
         }
         virtnet_device_step_done(
             dev, (dev->type == VIRTNET_HOTPLUG_PF ? VIRTNET_E_BACKEND_HOTPLUG
@@ -237,10 +236,7 @@ handle_event(struct native *n, struct mlx5_native_event *event)
         break;
 
     case MLX5_NATIVE_PROBLEM:
-        if (nd) {
-            nd->n_problems++;
-        }
-        break;
+        break;                  /* Logged, and counted by function. */
 
     case MLX5_NATIVE_TAKEN:
         taken(event->cookie, event);
@@ -697,6 +693,22 @@ native_get_queue_info(const struct virtnet_device *dev, unsigned int index,
 }
 
 static void
+native_get_leftovers(const struct virtnet_backend *backend,
+                     struct virtnet_leftovers *left)
+{
+    const struct native *n = native_cast(backend);
+
+    if (n->fw) {
+        mlx5_native_get_leftovers(n->fw, left);
+    }
+    left->functions += n->n_functions_left;
+    left->sfs += n->n_sfs_left;
+    if (n->devlink) {
+        left->sfs += mlx5_devlink_get_stats(n->devlink)->left;
+    }
+}
+
+static void
 native_get_health(const struct virtnet_device *dev,
                   struct virtnet_health *health)
 {
@@ -726,6 +738,7 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .device_destruct = native_device_destruct,
     .device_dealloc = native_device_dealloc,
     .sf_num_is_free = native_sf_num_is_free,
+    .get_leftovers = native_get_leftovers,
     .sf_create = native_sf_create,
     .sf_destroy = native_sf_destroy,
     .device_plug = native_device_plug,

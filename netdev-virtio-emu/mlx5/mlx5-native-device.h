@@ -49,6 +49,8 @@ struct native {
     long long int changed_at;   /* When to look at 'changed' (again). */
     struct ovs_list changes;    /* Of struct native_change. */
     struct ovs_list tails;      /* Of struct tail. */
+    uint64_t n_functions_left;  /* See virtnet_leftovers. */
+    uint64_t n_sfs_left;
     bool told_strangers;        /* See tell_strangers(). */
     bool syncing;               /* Is the controller being told of VFs? */
 };
@@ -79,7 +81,6 @@ struct native_device {
     struct ovs_list changed_node; /* In native->changed, or empty. */
 
     struct mlx5_native_stats stats; /* As last seen. */
-    uint64_t n_problems;
 };
 
 /* A change of configuration that firmware has been asked for. */

@@ -70,6 +70,7 @@ tail_sf_destroyed(int error, const char *reason, void *tail_)
     struct tail *tail = tail_;
 
     if (error) {
+        tail->n->n_sfs_left++;
         VLOG_WARN_RL(&rl, "SF %"PRIu32" is left: %s", tail->sf_num,
                      reason ? reason : ovs_strerror(-error));
     }
@@ -184,8 +185,9 @@ native_tail_unplugged(struct tail *tail, int error, const char *reason)
         COVERAGE_INC(mlx5_unplug_retried);
         tail->retry_at = time_msec() + UNPLUG_RETRY_MS;
     } else {
-        VLOG_ERR("function %u is left plugged: %s", tail->vhca_id,
-                 reason ? reason : ovs_strerror(-error));
+        tail->n->n_functions_left++;
+        VLOG_ERR_RL(&rl, "function %u is left plugged: %s", tail->vhca_id,
+                    reason ? reason : ovs_strerror(-error));
         tail->has_function = false;
         native_tail_go_on(tail);
     }

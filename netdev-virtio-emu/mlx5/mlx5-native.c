@@ -121,6 +121,7 @@ struct mlx5_native {
     /* Nests inside 'mutex'; nobody keeps it for long. */
     struct ovs_mutex view_mutex;
     struct hmap views OVS_GUARDED;
+    struct virtnet_leftovers left OVS_GUARDED;
 
     pthread_t thread;
     struct seq *work;           /* Wakes the thread. */
@@ -774,6 +775,47 @@ step_rescan(struct mlx5_native *native, struct fn *fn)
     tell(native, event);
 }
 
+/* What is not undone. */
+
+/* Takes note of objects that firmware refuses to destroy. */
+static void
+count_objects(struct mlx5_native *native)
+    OVS_REQUIRES(native->mutex)
+{
+    ovs_mutex_lock(&native->view_mutex);
+    native->left.objects = ovs_list_size(&native->devx->refused);
+    ovs_mutex_unlock(&native->view_mutex);
+}
+
+/* Counts, in '*counter', and logs that something of the function stays as it
+ * should not, for the reason 'err', which it takes over. */
+static void
+count_left(struct mlx5_native *native, uint64_t *counter, uint16_t vhca_id,
+           const char *what, char *err)
+{
+    ovs_mutex_lock(&native->view_mutex);
+    ++*counter;
+    ovs_mutex_unlock(&native->view_mutex);
+    VLOG_ERR_RL(&rl, "function %u is left %s: %s", vhca_id, what, err);
+    free(err);
+}
+
+/* Takes away a function that has just been made: whole or gone. */
+static void
+undo_plug(struct mlx5_native *native, uint16_t vhca_id)
+{
+    char *err = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        free(err);
+        err = NULL;
+        if (!mlx5_emu_unplug(native->devx, vhca_id, &err)) {
+            return;
+        }
+    }
+    count_left(native, &native->left.functions, vhca_id, "plugged", err);
+}
+
 /* Taking functions over, and plugging them. */
 
 /* Makes a function.  The main thread may do something meanwhile if
@@ -794,15 +836,8 @@ plug(struct mlx5_native *native, const struct mlx5_emu_config *config,
     }
     error = mlx5_emu_find(native->devx, &native->caps, vhca_id, function,
                           errp);
-    for (int i = 0; i < 2 && error; i++) {
-        /* Whole or gone. */
-        char *err = NULL;
-
-        if (!mlx5_emu_unplug(native->devx, vhca_id, &err)) {
-            break;
-        }
-        VLOG_ERR("function %u is left plugged: %s", vhca_id, err);
-        free(err);
+    if (error) {
+        undo_plug(native, vhca_id);
     }
     return error;
 }
@@ -905,14 +940,8 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
     } else {
         mlx5_devx_destroy(&fn->emu);
         mlx5_devx_reap(native->devx);
-        for (int i = 0; i < 2 && plugged; i++) {
-            char *reason = NULL;
-
-            if (!mlx5_emu_unplug(native->devx, fn->vhca_id, &reason)) {
-                break;
-            }
-            VLOG_ERR("function %u is left plugged: %s", fn->vhca_id, reason);
-            free(reason);
+        if (plugged) {
+            undo_plug(native, fn->vhca_id);
         }
         mlx5_emu_state_uninit(&fn->regs);
         free(fn);
@@ -988,8 +1017,8 @@ configure(struct mlx5_native *native, const struct mlx5_native_wish *wish,
 
         if (tell_config(native, fn, s.modifiable, &old, done, &undone,
                         &err)) {
-            VLOG_ERR("function %u: %s", wish->vhca_id, err);
-            free(err);
+            count_left(native, &native->left.configs, wish->vhca_id,
+                       "with some of a configuration that is refused", err);
         }
     }
     fn->dirty = true;
@@ -1244,6 +1273,7 @@ native_main(void *native_)
         if (!ovs_list_is_empty(&native->devx->refused)) {
             native->reap_at = MIN(native->reap_at, time_msec() + RETRY_MS);
         }
+        count_objects(native);
         take_wishes(native);
         at = native->reap_at;
         HMAP_FOR_EACH (fn, node, &native->fns) {
@@ -1546,6 +1576,18 @@ mlx5_native_get_stats(struct mlx5_native *native, uint16_t vhca_id,
     } else {
         memset(stats, 0, sizeof *stats);
     }
+    ovs_mutex_unlock(&native->view_mutex);
+}
+
+void
+mlx5_native_get_leftovers(struct mlx5_native *native,
+                          struct virtnet_leftovers *left)
+{
+    ovs_mutex_lock(&native->view_mutex);
+    left->objects += native->left.objects;
+    left->functions += native->left.functions;
+    left->sfs += native->left.sfs;
+    left->configs += native->left.configs;
     ovs_mutex_unlock(&native->view_mutex);
 }
 

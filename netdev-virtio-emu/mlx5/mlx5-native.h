@@ -60,6 +60,7 @@
 
 #include "mlx5-emu.h"
 #include "openvswitch/list.h"
+#include "virtnet-backend-provider.h"
 #include "virtnet-device.h"
 
 #define MLX5_NATIVE_GAPS                                                    \
@@ -209,6 +210,10 @@ bool mlx5_native_get_queue(struct mlx5_native *, uint16_t vhca_id,
                            unsigned int index, struct virtnet_queue_info *);
 void mlx5_native_get_stats(struct mlx5_native *, uint16_t vhca_id,
                            struct mlx5_native_stats *);
+
+/* Adds what firmware did not undo. */
+void mlx5_native_get_leftovers(struct mlx5_native *,
+                               struct virtnet_leftovers *);
 
 /* The next event, which the caller frees with mlx5_native_event_free(), or
  * NULL; and wakes the main loop when there is one. */
