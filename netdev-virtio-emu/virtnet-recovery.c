@@ -158,14 +158,17 @@ fsync_file(const char *path)
 static int
 write_new_file(const char *path, const char *text)
 {
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     size_t n_written;
     int error;
     int fd;
 
-    /* Whatever has this name, a link perhaps, is not to be written through. */
-    unlink(path);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-              0600);
+    fd = open(path, flags, 0600);
+    if (fd < 0 && errno == EEXIST) {
+        /* What has this name, a link perhaps, is not to be written through. */
+        unlink(path);
+        fd = open(path, flags, 0600);
+    }
     if (fd < 0) {
         return errno;
     }
