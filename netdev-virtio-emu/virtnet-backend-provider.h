@@ -151,7 +151,8 @@ struct virtnet_backend_caps {
     unsigned int max_hotplug_devices;
     unsigned int max_devices;       /* Of all kinds. */
     unsigned int max_vfs_per_pf;
-    unsigned int max_vf_msix;       /* MSI-X vectors of a VF; 0: any. */
+    unsigned int max_vf_msix;       /* MSI-X vectors of a VF; 0: any, */
+    unsigned int min_vf_msix;       /* ...and none at all, too. */
     unsigned int max_virt_queues;   /* Per device, with the control queue. */
     unsigned int max_tunnel_descriptors;
     uint64_t supported_features;    /* Bits that a device may offer. */

@@ -228,11 +228,12 @@ init_sriov(struct virtnet_device *pf, unsigned int max_vfs, unsigned int msix)
     if (pf->max_vfs) {
         pf->pool = xmalloc(sizeof *pf->pool);
         msix = s->num_vf_msix ? s->num_vf_msix : msix;
-        if (caps->max_vf_msix) {
-            msix = MIN(msix, caps->max_vf_msix);
-        }
         virtnet_pool_init(pf->pool, msix, s->vf_max_queue_pairs,
                           virtnet_max_queue_pairs(caps));
+        if (caps->max_vf_msix) {
+            virtnet_pool_limit_msix(pf->pool, caps->min_vf_msix,
+                                    caps->max_vf_msix);
+        }
     }
 }
 

@@ -93,6 +93,19 @@ virtnet_pool_init(struct virtnet_pool *pool, unsigned int def_msix,
     };
 }
 
+void
+virtnet_pool_limit_msix(struct virtnet_pool *pool, unsigned int min,
+                        unsigned int max)
+{
+    pool->max_msix = MIN(pool->max_msix, max & ~1u);
+    pool->min_msix = MIN(ROUND_UP(min, 2), pool->max_msix);
+    pool->max_queue_pairs = MIN(pool->max_queue_pairs,
+                                virtnet_queue_pairs_for_msix(pool->max_msix,
+                                                             true));
+    pool->def_msix = MAX(MIN(pool->def_msix, pool->max_msix), pool->min_msix);
+    pool->def_queue_pairs = virtnet_queue_pairs_for_msix(pool->def_msix, true);
+}
+
 /* Can 'pool' give what it takes to have 'new' instead of 'old'?  The answer is
  * 'error' if not. */
 static int
@@ -154,7 +167,7 @@ virtnet_pool_check_queue_pairs(const struct virtnet_pool *pool,
                       pool->max_queue_pairs);
     }
     new.max_queue_pairs = n;
-    new.num_msix = virtnet_msix_for_queue_pairs(n);
+    new.num_msix = MAX(virtnet_msix_for_queue_pairs(n), pool->min_msix);
     error = check_rest(pool, VIRTNET_E_QUEUES_INVALID, config, &new, errp);
     if (!error) {
         *config = new;

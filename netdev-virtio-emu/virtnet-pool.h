@@ -81,6 +81,11 @@ void virtnet_pool_init(struct virtnet_pool *pool, unsigned int def_msix,
                        unsigned int def_queue_pairs,
                        unsigned int max_queue_pairs);
 
+/* No VF can have less than 'min' vectors, nor more than 'max', as long as
+ * 'pool' is empty. */
+void virtnet_pool_limit_msix(struct virtnet_pool *pool, unsigned int min,
+                             unsigned int max);
+
 /* Works out the configuration '*config' of a VF, which has '*config' now, with
  * 'n' vectors or queue pairs instead.  Returns 0, or VIRTNET_E_MSIX_INVALID or
  * VIRTNET_E_QUEUES_INVALID with one line in '*errp', which the caller must

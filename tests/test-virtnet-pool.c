@@ -116,6 +116,16 @@ test_numbers(void)
     CHECK(pool.def_msix == 8 && pool.def_queue_pairs == 3);
     virtnet_pool_init(&pool, 8, 100, 127);
     CHECK(pool.def_msix == 8 && pool.def_queue_pairs == 3);
+
+    virtnet_pool_init(&pool, 64, 0, 127);
+    virtnet_pool_limit_msix(&pool, 3, 33);
+    CHECK(pool.min_msix == 4 && pool.max_msix == 32);
+    CHECK(pool.max_queue_pairs == 15);
+    CHECK(pool.def_msix == 32 && pool.def_queue_pairs == 15);
+    virtnet_pool_init(&pool, 8, 0, 3);
+    virtnet_pool_limit_msix(&pool, 2, 32);
+    CHECK(pool.min_msix == 2 && pool.max_msix == 8);
+    CHECK(pool.max_queue_pairs == 3 && pool.def_msix == 8);
 }
 
 /* What the command reference describes: two VFs with 32 vectors, of which one
@@ -189,6 +199,25 @@ test_queue_pairs(void)
         VIRTNET_E_QUEUES_INVALID);
     bad(virtnet_pool_check_queue_pairs, &pool, &vf0, 999,
         VIRTNET_E_QUEUES_INVALID);
+}
+
+/* Of a card that gives each VF a few vectors at least. */
+static void
+test_limits(void)
+{
+    struct virtnet_device_config vf;
+    struct virtnet_pool pool;
+
+    virtnet_pool_init(&pool, 32, 0, 127);
+    virtnet_pool_limit_msix(&pool, 2, 32);
+    vf = born(&pool, CTRL_VQ);
+    virtnet_pool_vf_added(&pool, &vf);
+    bad(virtnet_pool_check_msix, &pool, &vf, 0, VIRTNET_E_MSIX_INVALID);
+    bad(virtnet_pool_check_msix, &pool, &vf, 34, VIRTNET_E_MSIX_INVALID);
+    bad(virtnet_pool_check_queue_pairs, &pool, &vf, 16,
+        VIRTNET_E_QUEUES_INVALID);
+    good(virtnet_pool_check_queue_pairs, &pool, &vf, 0);
+    CHECK(vf.num_msix == 2 && pool.msix == 30 && pool.queue_pairs == 15);
 }
 
 /* VFs come back after a restart in order of their ids, which may be the one
@@ -318,6 +347,7 @@ main(int argc OVS_UNUSED, char *argv[])
     test_numbers();
     test_vectors();
     test_queue_pairs();
+    test_limits();
     test_back();
     test_sums();
     test_sfs();

@@ -350,6 +350,7 @@ init_caps(struct native *n)
     caps->max_devices = c->max_devices;
     caps->max_vfs_per_pf = c->max_vfs;
     caps->max_vf_msix = c->max_vf_msix;
+    caps->min_vf_msix = c->min_vf_msix;
     caps->max_virt_queues = MIN(c->max_queues, MLX5_EMU_MAX_QUEUES);
     caps->max_tunnel_descriptors = c->max_tunnel_desc;
     caps->default_features = DEFAULT_FEATURES | offloads;
