@@ -49,6 +49,8 @@ int mlx5_port_set_mtu(struct virtnet_device *, int mtu);
 void mlx5_port_set_up(struct virtnet_device *, bool up);
 void mlx5_port_get_stats(const struct virtnet_device *,
                          struct netdev_stats *);
+
+/* Of queues, since their driver has enabled them, and of the representor. */
 size_t mlx5_port_get_custom_stats(const struct virtnet_device *,
                                   struct netdev_custom_counter **);
 int mlx5_port_recv(struct virtnet_device *, int qid,
