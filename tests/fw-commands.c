@@ -109,7 +109,8 @@ fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
         PUT(virtio_emulation_cap, cap, umem_1_buffer_param_b, 4096);
         PUT(virtio_emulation_cap, cap, umem_2_buffer_param_a, 64);
         PUT(virtio_emulation_cap, cap, umem_3_buffer_param_b, 100);
-        PUT(virtio_net_emulation_cap, cap, max_num_vf_dynamic_msix, 32);
+        PUT(virtio_net_emulation_cap, cap, max_num_vf_dynamic_msix,
+            c->max_vf_msix ? c->max_vf_msix : 32);
         PUT(virtio_net_emulation_cap, cap, min_num_vf_dynamic_msix, 2);
         return 0;
 

@@ -64,6 +64,7 @@ static const struct {
     { "max_hotplug", &config.max_hotplug, NULL },
     { "n_sfs", &config.n_sfs, NULL },
     { "max_queues", &config.max_queues, NULL },
+    { "max_vf_msix", &config.max_vf_msix, NULL },
     { "latency_us", &config.latency_us, NULL },
     { "devlink_us", &devlink_us, NULL },
     { "slow_udev", NULL, &slow_udev },
