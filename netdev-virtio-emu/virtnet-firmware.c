@@ -157,7 +157,17 @@ char *
 virtnet_firmware_fingerprint(void)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
+    const struct virtnet_backend_caps *caps = get_caps();
 
+    if (caps->card) {
+        return xasprintf("num-pf=%u num-vf=%u num-queues=%u vf-msix=%u-%u "
+                         "num-vf-msix=%u hotplug=%u pf-total-sf=%u is-lag=%d",
+                         caps->num_pfs, caps->max_vfs_per_pf,
+                         caps->max_virt_queues, caps->min_vf_msix,
+                         caps->max_vf_msix, s->num_vf_msix,
+                         caps->max_hotplug_devices, s->pf_total_sf,
+                         s->is_lag);
+    }
     return xasprintf("num-pf=%u num-vf=%u num-msix=%u num-vf-msix=%u "
                      "switch-num-port=%u pf-total-sf=%u is-lag=%d",
                      s->num_pf, s->num_vf, s->num_msix, s->num_vf_msix,
