@@ -182,6 +182,7 @@ driver_changed(struct native_device *nd, const struct mlx5_native_event *event)
 
     /* The switch's end is one queue, however many the driver has. */
     info.ring_pairs = info.status & VIRTNET_STATUS_DRIVER_OK ? 1 : 0;
+    nd->port.up.sf_vhca_id = event->sf_vhca_id;
     nd->port.up.flr |= event->flr;
     virtnet_device_driver_changed(&nd->port.up, &info);
 }

@@ -78,6 +78,7 @@ struct fn {
 
     enum mlx5_native_state state;
     struct mlx5_devx *sf;
+    uint16_t sf_vhca_id;        /* 0 until it has been opened. */
     struct mlx5_datapath *dp;
     struct mlx5_ctrl_state ctrl; /* Initialized while 'dp' is there. */
     struct mlx5_devx_events *queue_events; /* If queues are the SF's. */
@@ -292,6 +293,7 @@ tell_driver(struct mlx5_native *native, struct fn *fn, bool flr)
     fn->told_any = true;
     event = new_event(fn, MLX5_NATIVE_DRIVER);
     event->info = info;
+    event->sf_vhca_id = fn->sf_vhca_id;
     event->flr = flr;
     tell(native, event);
 }
@@ -461,7 +463,6 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
     unsigned int max = MIN(fn->regs.num_queues, MLX5_EMU_MAX_QUEUES);
     struct mlx5_emu_state s;
     unsigned int n_data;
-    uint16_t sf_vhca_id;
     int error;
 
     error = mlx5_emu_query(fn->emu, max, &s, errp);
@@ -477,7 +478,7 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
 
     error = mlx5_devx_open(native->devx->class, fn->sf_name, &fn->sf, errp);
     if (!error) {
-        error = mlx5_emu_vhca_id(fn->sf, &sf_vhca_id, errp);
+        error = mlx5_emu_vhca_id(fn->sf, &fn->sf_vhca_id, errp);
     }
     if (error) {
         return error;
@@ -487,7 +488,7 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
     n_data = s.driver_features & F_MQ ? 2 * s.max_pairs : 2;
     fn->ctrl_index = n_data;
     mlx5_ctrl_state_init(&fn->ctrl, s.driver_features, s.mac);
-    fn->dp = mlx5_datapath_create(native->devx, fn->sf, sf_vhca_id,
+    fn->dp = mlx5_datapath_create(native->devx, fn->sf, fn->sf_vhca_id,
                                   &native->caps, fn->vhca_id, fn->emu, &s,
                                   n_data, &fn->ctrl.filter);
     mlx5_datapath_set_pause(fn->dp, pause_step, native);

@@ -112,6 +112,7 @@ struct mlx5_native_event {
     enum mlx5_native_event_type type;
     uint16_t vhca_id;
     struct virtnet_driver_info info;
+    uint16_t sf_vhca_id;        /* 0 before the first driver. */
     bool flr;                   /* 'info' is after an FLR. */
     struct mlx5_emu_function *vfs;
     size_t n_vfs;
