@@ -214,7 +214,7 @@ fw_find_fn(uint16_t vhca_id)
 void
 fw_fn_init(struct fw_fn *fn, int kind, struct fw_fn *pf, unsigned int index)
 {
-    static const char *const letter[] = { "S0D0F%u", "H0D%uF0", "S0D%uF0V%u" };
+    static const char *const letter[] = { "S0D0F%u", "H0D%uF0", "S0D0F%uV%u" };
     size_t len;
 
     memset(fn, 0, sizeof *fn);

@@ -289,7 +289,7 @@ test_vfs(void)
     assert(!mlx5_emu_list(devx, &caps, FW_STATIC_PF(1), s.num_vfs, &functions,
                           &n, &err));
     assert(n == 8);
-    assert(!strcmp(functions[7].vuid, "MT2306XZ0001VNETS0D1F0V7"));
+    assert(!strcmp(functions[7].vuid, "MT2306XZ0001VNETS0D0F1V7"));
     assert(!mlx5_emu_manage(devx, &caps, functions[7].vhca_id, &vf, &err));
     assert(!mlx5_emu_set_msix(vf, 12, &err));
     assert(!mlx5_emu_query(vf, 0, &s, &err));
