@@ -126,9 +126,10 @@ const struct virtnet_setting virtnet_settings_table[] = {
         vf_max_queue_size, START, NULL, 4, 32768, NULL,
         "Descriptors of the queues of a VF; by default 256."),
     ROW("virtnet-packed-vq", "packed_vq", BOOL, packed_vq, START, "false",
-        0, 0, NULL, "Offer packed rings by default."),
+        0, 0, NULL, "Offer packed rings by default.  Cards have none."),
     ROW("virtnet-mrg-rxbuf", "mrg_rxbuf", BOOL, mrg_rxbuf, START, "false",
-        0, 0, NULL, "Offer mergeable receive buffers by default."),
+        0, 0, NULL, "Offer mergeable receive buffers by default.  On a card, if "
+        "its firmware has them."),
     ROW("virtnet-sf-pool-percent", "sf_pool_percent", UINT, sf_pool_percent,
         START, "0", 0, 100, NULL,
         "Percentage of `virtnet-pf-total-sf` to be made in advance."),

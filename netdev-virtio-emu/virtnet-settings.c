@@ -61,6 +61,12 @@ complain(const char *key, const char *format, ...)
     }
 }
 
+void
+virtnet_settings_no_effect(const char *key, const char *why)
+{
+    complain(key, "other_config:%s: %s; ignored", key, why);
+}
+
 static void
 content(const char *key)
 {

@@ -110,6 +110,10 @@ void virtnet_settings_from_smap(struct virtnet_settings *settings,
                                 const struct smap *other_config,
                                 bool ports_only);
 
+/* The backend that is being opened cannot do what the setting 'key' asks for,
+ * since 'why': says so in the log and among the problems. */
+void virtnet_settings_no_effect(const char *key, const char *why);
+
 /* Adds member 'key', an array of what is wrong with the settings, a line each,
  * if anything is.  Returns true if there is.  'j' may be NULL.  Main
  * thread. */

@@ -49,6 +49,7 @@ struct fw_config {
     unsigned int n_sfs;         /* RDMA devices "mlx5_10" and so on. */
     unsigned int max_queues;    /* Of each function, with the control queue. */
     unsigned int max_vf_msix;   /* 0 for 32. */
+    bool mrg_rxbuf;             /* Are there mergeable receive buffers? */
     bool no_emulation;          /* Firmware is not configured for it... */
     bool no_hotplug;
     bool no_vuid;               /* ...or lacks this. */

@@ -95,6 +95,8 @@ fw_create_virtq(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     REQUIRE(!GET(virtio_net_q, b, tso_ipv6) || df & FW_F(12), BAD_PARAM);
     REQUIRE(!GET(virtio_net_q, b, tx_csum) || df & FW_F(0), BAD_PARAM);
     REQUIRE(!GET(virtio_net_q, b, rx_csum) || df & FW_F(1), BAD_PARAM);
+    /* 15 MRG_RXBUF: the queue has to know what the driver expects. */
+    REQUIRE(GET(virtio_net_q, b, mrg_rxbuf) == !!(df & FW_F(15)), BAD_PARAM);
     REQUIRE(GET(virtio_net_q, b, tx_csum)
             || (!GET(virtio_net_q, b, tso_ipv4)
                 && !GET(virtio_net_q, b, tso_ipv6)), BAD_PARAM);

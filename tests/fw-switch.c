@@ -68,6 +68,7 @@ static const struct {
     { "latency_us", &config.latency_us, NULL },
     { "devlink_us", &devlink_us, NULL },
     { "slow_udev", NULL, &slow_udev },
+    { "mrg_rxbuf", NULL, &config.mrg_rxbuf },
     { "no_emulation", NULL, &config.no_emulation },
     { "no_hotplug", NULL, &config.no_hotplug },
     { "no_vuid", NULL, &config.no_vuid },

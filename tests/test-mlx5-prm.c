@@ -94,7 +94,7 @@ test_rows(void)
     for (size_t i = 0; i < n_mlx5_prm_rows; i++) {
         const struct mlx5_prm_row *a = &mlx5_prm_rows[i];
 
-        assert(a->sources[0] && strspn(a->sources, "LNDS")
+        assert(a->sources[0] && strspn(a->sources, "LNDVS")
                == strlen(a->sources));
         assert(a->width && a->offset + a->width <= a->total);
         if (a->width > 64 || a->width == 64) {

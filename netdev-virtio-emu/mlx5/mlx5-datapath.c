@@ -38,6 +38,7 @@
 /* Features: VIRTIO 1.2, sections 5.1.3 and 6. */
 #define F_CSUM (UINT64_C(1) << 0)
 #define F_GUEST_CSUM (UINT64_C(1) << 1)
+#define F_MRG_RXBUF (UINT64_C(1) << 15)
 #define F_HOST_TSO4 (UINT64_C(1) << 11)
 #define F_HOST_TSO6 (UINT64_C(1) << 12)
 #define F_VERSION_1 (UINT64_C(1) << 32)
@@ -276,6 +277,8 @@ create_virtq(struct mlx5_datapath *dp, unsigned int index, char **errp)
              csum && f & F_HOST_TSO4 && dp->caps->tso_ipv4);
     MLX5_SET(virtio_net_q, body, tso_ipv6,
              csum && f & F_HOST_TSO6 && dp->caps->tso_ipv6);
+    MLX5_SET(virtio_net_q, body, mrg_rxbuf,
+             f & F_MRG_RXBUF && dp->caps->mrg_rxbuf);
 
     MLX5_SET(virtio_q, ctx, virtio_q_type, !!(f & F_RING_PACKED));
     MLX5_SET(virtio_q, ctx, event_mode,

@@ -130,6 +130,7 @@ query_emulation(struct mlx5_devx *devx, struct mlx5_emu_caps *caps,
     caps->rx_csum = MLX5_GET(virtio_emulation_cap, cap, rx_csum);
     caps->tso_ipv4 = MLX5_GET(virtio_emulation_cap, cap, tso_ipv4);
     caps->tso_ipv6 = MLX5_GET(virtio_emulation_cap, cap, tso_ipv6);
+    caps->mrg_rxbuf = MLX5_GET(virtio_emulation_cap, cap, mrg_rxbuf);
     caps->max_tunnel_desc = MLX5_GET(virtio_emulation_cap, cap,
                                      max_tunnel_desc);
     caps->max_devices = MLX5_GET(virtio_emulation_cap, cap,

@@ -43,7 +43,7 @@ struct mlx5_emu_caps {
     bool cross_vhca_rqt;
     bool crossing_mkey;
     bool packed;
-    bool tx_csum, rx_csum, tso_ipv4, tso_ipv6;
+    bool tx_csum, rx_csum, tso_ipv4, tso_ipv6, mrg_rxbuf;
     uint8_t queue_types;        /* Bit 0: split.  Bit 1: packed. */
     uint8_t event_modes;        /* 1 << enum mlx5_virtq_event_mode. */
     unsigned int max_tunnel_desc;

@@ -335,7 +335,7 @@ native_end(struct native *n)
 }
 
 static void
-init_caps(struct native *n)
+init_caps(struct native *n, const struct virtnet_settings *s)
 {
     const struct mlx5_emu_caps *c = mlx5_native_get_caps(n->fw);
     struct virtnet_backend_caps *caps = &n->base.caps;
@@ -356,9 +356,22 @@ init_caps(struct native *n)
     caps->max_tunnel_descriptors = c->max_tunnel_desc;
     caps->default_features = DEFAULT_FEATURES | offloads;
     caps->supported_features = caps->default_features | MORE_FEATURES;
+    if (c->mrg_rxbuf) {
+        caps->supported_features |= F(15);
+        caps->default_features |= s->mrg_rxbuf ? F(15) : 0;
+    } else if (s->mrg_rxbuf) {
+        virtnet_settings_no_effect("virtnet-mrg-rxbuf",
+                                   "the card's firmware has no mergeable "
+                                   "receive buffers");
+    }
     caps->required_features = F(32);
     /* Gap: ctrl_packed. */
     caps->virt_queue_types = c->queue_types & 1;
+    if (s->packed_vq) {
+        virtnet_settings_no_effect("virtnet-packed-vq",
+                                   "control queues of a card are split "
+                                   "queues only");
+    }
     caps->event_modes = c->event_modes;
     caps->card = true;
     pfs = mlx5_native_get_pfs(n->fw, &n_pfs);
@@ -399,7 +412,7 @@ native_open(const struct virtnet_settings *s,
     ovs_list_init(&n->changed);
     ovs_list_init(&n->changes);
     ovs_list_init(&n->tails);
-    init_caps(n);
+    init_caps(n, s);
     n->devlink = mlx5_devlink_open(mlx5_native_kernel,
                                    NATIVE_DEVLINK_TIMEOUT_MS,
                                    native_sf_port_changed, n);

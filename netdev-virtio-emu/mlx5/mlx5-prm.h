@@ -28,6 +28,8 @@
  *     L    Linux 6.1, include/linux/mlx5/mlx5_ifc.h and mlx5_ifc_vdpa.h
  *     N    Linux 6.12, the same files
  *     D    DPDK, drivers/common/mlx5/mlx5_prm.h
+ *     V    Linux 6.1, drivers/vdpa/mlx5/net/mlx5_vnet.c, which has names for
+ *          bits of device_features_bits_mask and queue_feature_bit_mask of L
  *     S    see mlx5-prm-emulation.h, where all of these are
  *
  * Names are those of Linux, or of DPDK for what only that has, but for a few
@@ -178,6 +180,7 @@ enum mlx5_virtq_event_mode {
     F(virtio_emulation_cap, tso_ipv6, 0x4, 1, "D")                           \
     F(virtio_emulation_cap, tx_csum, 0x5, 1, "D")                            \
     F(virtio_emulation_cap, rx_csum, 0x6, 1, "D")                            \
+    F(virtio_emulation_cap, mrg_rxbuf, 0xd, 1, "V")                          \
     F(virtio_emulation_cap, event_mode, 0x10, 8, "LD")                       \
     F(virtio_emulation_cap, virtio_queue_type, 0x18, 8, "LD")                \
     F(virtio_emulation_cap, max_tunnel_desc, 0x20, 16, "L")                  \
@@ -210,6 +213,7 @@ enum mlx5_virtq_event_mode {
     F(virtio_net_q, tx_csum, 0x82, 1, "D")                                   \
     F(virtio_net_q, rx_csum, 0x83, 1, "D")                                   \
     F(virtio_net_q, state, 0x9c, 4, "LD")                                    \
+    F(virtio_net_q, mrg_rxbuf, 0xa5, 1, "V")                                 \
     F(virtio_net_q, tisn_or_qpn, 0xa8, 24, "LD")                             \
     F(virtio_net_q, hw_available_index, 0x140, 16, "LD")                     \
     F(virtio_net_q, hw_used_index, 0x150, 16, "LD")                          \
