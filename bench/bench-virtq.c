@@ -120,8 +120,13 @@ run(const struct row *row, unsigned int n)
     unsigned int n_slots = row->len > 2000 ? burst : RING;
     unsigned int tx_slot = 0, rx_slot = 0;
     struct guest tx, rx;
+    uint32_t lens[BURST];
     uint64_t spent = 0;
     uint32_t used;
+
+    for (size_t i = 0; i < BURST; i++) {
+        lens[i] = row->len;
+    }
 
     guest_init(&tx, row->packed, (size_t) RING * FRAME_SPACE);
     guest_init(&rx, row->packed, RING * RX_BUFFER);
@@ -149,9 +154,10 @@ run(const struct row *row, unsigned int n)
         start = now_ns();
         assert(virtq_recv_burst(&tx.q, frames, burst) == burst);
         if (row->forward) {
-            for (unsigned int i = 0; i < burst; i++) {
-                assert(!virtq_reserve(&rx.q, frames[i].len, true, &rooms[i]));
-            }
+            int error;
+
+            assert(virtq_reserve_burst(&rx.q, lens, burst, true, rooms,
+                                       &error) == burst);
             for (unsigned int i = 0; i < burst; i++) {
                 virtq_copy(&rooms[i], &frames[i]);
             }

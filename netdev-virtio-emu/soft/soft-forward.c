@@ -146,8 +146,7 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
         if (OVS_UNLIKELY(frame->len > max_len)) {
             return false;
         }
-        if (OVS_UNLIKELY(frame->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM
-                         || frame->hdr.gso_type)) {
+        if (OVS_UNLIKELY(soft_packet_frame_asks(frame))) {
             if (!requests) {
                 /* Such a driver does not know what these fields mean. */
                 return false;

@@ -67,15 +67,6 @@ COVERAGE_DEFINE(virtnet_csum_completed);
 /* Does a dp_packet know about headers inside of tunnels? */
 #define HAVE_INNER (VIRTNET_OVS_VERSION >= 30500)
 
-/* All transmit flags: requests and what goes with them. */
-#define TX_FLAGS (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK        \
-                  | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG       \
-                  | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6             \
-                  | RTE_MBUF_F_TX_OUTER_IP_CKSUM                        \
-                  | RTE_MBUF_F_TX_OUTER_UDP_CKSUM                       \
-                  | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IPV6 \
-                  | RTE_MBUF_F_TX_TUNNEL_MASK)
-
 /* Least TCP payload in a segment.  Linux never sends less in one, by default
  * (net.ipv4.tcp_min_snd_mss), and with less a guest could have the switch make
  * thousands of packets out of one. */
@@ -344,7 +335,7 @@ check_requests(struct dp_packet *packet)
          * (other_config:vlan-limit). */
         complete_l4_csum(&h);
         mbuf->ol_flags &= ~(HAVE_OWN_FLAGS ? RTE_MBUF_F_RX_L4_CKSUM_MASK
-                            : TX_FLAGS);
+                            : SOFT_TX_FLAGS);
     }
     return true;
 }
@@ -464,8 +455,8 @@ load_requests(struct rte_mbuf *mbuf, const struct virtq_hdr *hdr)
 }
 
 bool
-soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
-                 const struct soft_frame *head, bool requests)
+soft_packet_load__(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
+                   const struct soft_frame *head, bool requests)
 {
     uint8_t *data;
     size_t done = 0;
@@ -484,9 +475,7 @@ soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
     virtq_read(frame, done, data + done, frame->len - done);
     mbuf->data_len = frame->len;
     mbuf->pkt_len = frame->len;
-    return (OVS_LIKELY(!requests
-                       || (!(frame->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-                           && !frame->hdr.gso_type))
+    return (!requests || !soft_packet_frame_asks(frame)
             || load_requests(mbuf, &frame->hdr));
 }
 
@@ -805,7 +794,7 @@ translate_requests(struct dp_packet *packet, const struct requests *r,
     mbuf->l3_len = l3_len;
     mbuf->outer_l2_len = 0;
     mbuf->outer_l3_len = 0;
-    mbuf->ol_flags = (mbuf->ol_flags & ~TX_FLAGS) | flags;
+    mbuf->ol_flags = (mbuf->ol_flags & ~SOFT_TX_FLAGS) | flags;
     return true;
 }
 
@@ -863,8 +852,8 @@ soft_packet_prepare(struct dp_packet_batch *batch, struct rte_mempool *mp,
             packet = copy;
         }
         if (OVS_LIKELY(!requests)) {
-            if (OVS_UNLIKELY(packet->mbuf.ol_flags & TX_FLAGS)) {
-                packet->mbuf.ol_flags &= ~TX_FLAGS;
+            if (OVS_UNLIKELY(packet->mbuf.ol_flags & SOFT_TX_FLAGS)) {
+                packet->mbuf.ol_flags &= ~SOFT_TX_FLAGS;
             }
         } else if (!translate_requests(packet, &r, limits)) {
             drops->invalid++;
@@ -879,15 +868,12 @@ soft_packet_prepare(struct dp_packet_batch *batch, struct rte_mempool *mp,
 }
 
 void
-soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr)
+soft_packet_store_header__(struct rte_mbuf *mbuf, struct virtq_hdr *hdr)
 {
     uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_TX_L4_MASK;
     bool tso = mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
     size_t l4_ofs = mbuf->l2_len + mbuf->l3_len;
 
-    if (OVS_LIKELY(!(mbuf->ol_flags & TX_FLAGS))) {
-        return;
-    }
     if (tso) {
         l4 = RTE_MBUF_F_TX_TCP_CKSUM;
     }

@@ -28,20 +28,28 @@
  *
  * Threads: any, for packets that the caller owns. */
 
+#include <rte_mbuf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "openvswitch/compiler.h"
 #include "packets.h"
+#include "virtq.h"
 
 struct dp_packet;
 struct dp_packet_batch;
-struct rte_mbuf;
 struct rte_mempool;
 struct soft_frame;
-struct virtq_frame;
-struct virtq_hdr;
+
+/* All flags of mbufs to be sent: requests and what goes with them. */
+#define SOFT_TX_FLAGS (RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK        \
+                       | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG       \
+                       | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6             \
+                       | RTE_MBUF_F_TX_OUTER_IP_CKSUM                        \
+                       | RTE_MBUF_F_TX_OUTER_UDP_CKSUM                       \
+                       | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IPV6 \
+                       | RTE_MBUF_F_TX_TUNNEL_MASK)
 
 /* Flags for rte_vhost_driver_register() that this version needs. */
 uint64_t soft_packet_vhost_flags(void);
@@ -53,12 +61,35 @@ uint64_t soft_packet_features(void);
  * into an mbuf of 'mp'. */
 uint32_t soft_packet_max_len(struct rte_mempool *mp);
 
+/* Does the header of 'frame' ask for anything? */
+static inline bool
+soft_packet_frame_asks(const struct virtq_frame *frame)
+{
+    return (frame->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM
+            || frame->hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE);
+}
+
 /* Copies 'frame' into 'mbuf', which is fresh from its pool, with the requests
  * of its header if 'requests'.  If 'head' is nonnull, the start of the frame,
  * unchanged, is taken from there.  Returns false if it is empty, does not fit,
  * or its requests contradict its contents. */
-bool soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
-                      const struct soft_frame *head, bool requests);
+bool soft_packet_load__(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
+                        const struct soft_frame *head, bool requests);
+static inline bool
+soft_packet_load(struct rte_mbuf *mbuf, const struct virtq_frame *frame,
+                 const struct soft_frame *head, bool requests)
+{
+    if (OVS_LIKELY(!head) && OVS_LIKELY(frame->n_segs == 1)
+        && OVS_LIKELY(frame->len <= rte_pktmbuf_tailroom(mbuf))
+        && OVS_LIKELY(!requests || !soft_packet_frame_asks(frame))) {
+        memcpy(rte_pktmbuf_mtod(mbuf, void *), frame->segs[0].data,
+               frame->len);
+        mbuf->data_len = frame->len;
+        mbuf->pkt_len = frame->len;
+        return true;
+    }
+    return soft_packet_load__(mbuf, frame, head, requests);
+}
 
 /* Fills in what the datapath expects of the 'n' packets of 'batch' that
  * soft_packet_load() has made in its array.  Packets whose offload requests
@@ -134,6 +165,13 @@ bool soft_packet_pass_header(const struct virtq_hdr *in,
 /* Tells in 'hdr', which must be all zeros, what 'mbuf', which is out of
  * soft_packet_prepare(), asks of the driver.  May change the checksum of an
  * IPv4 header. */
-void soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr);
+void soft_packet_store_header__(struct rte_mbuf *mbuf, struct virtq_hdr *hdr);
+static inline void
+soft_packet_store_header(struct rte_mbuf *mbuf, struct virtq_hdr *hdr)
+{
+    if (OVS_UNLIKELY(mbuf->ol_flags & SOFT_TX_FLAGS)) {
+        soft_packet_store_header__(mbuf, hdr);
+    }
+}
 
 #endif /* soft-packet.h */

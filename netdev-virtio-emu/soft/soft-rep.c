@@ -631,20 +631,19 @@ tx_enqueue(struct tx *tx, const struct tx_source *src, size_t n)
         return 0;
     }
     while (done < n) {
+        uint32_t lens[NETDEV_MAX_BURST];
         size_t max = n - done;
-        int error = 0;
+        int error;
         size_t i;
 
         /* The driver is on another processor, so everything that it touched
          * is far away.  It is asked for early, and for all frames at once. */
         virtq_prefetch(&ring->q, max);
         for (i = 0; i < max; i++) {
-            error = virtq_reserve(&ring->q, src->size(src->aux, done + i),
-                                  ring->mergeable, &rooms[i]);
-            if (OVS_UNLIKELY(error)) {
-                break;
-            }
+            lens[i] = src->size(src->aux, done + i);
         }
+        i = virtq_reserve_burst(&ring->q, lens, max, ring->mergeable, rooms,
+                                &error);
         for (size_t j = 0; j < i; j++) {
             if (j + 1 < i) {
                 src->prefetch(src->aux, done + j + 1, &rooms[j + 1]);

@@ -588,7 +588,20 @@ virtq_part_header(const struct virtq *q, struct virtq_room *room)
             room->hdr_seg = 1;
         }
     }
-    room->first_seg = room->write_seg = i;
+    room->first_seg = i;
+}
+
+/* Completes 'room', whose buffers have been taken, for a frame of 'len'
+ * bytes. */
+static inline void
+virtq_begin(struct virtq_room *room, uint32_t len)
+{
+    room->len = len;
+    room->write_seg = room->first_seg;
+    room->write_ofs = 0;
+    OVS_PREFETCH(room->segs[room->hdr_seg].data);
+    virtq_prefetch_room(room->segs[room->first_seg].data, len);
+    memset(&room->hdr, 0, sizeof room->hdr);
 }
 
 /* Finds 'room' for a frame of 'len' bytes in the next buffer if that is a
@@ -617,9 +630,12 @@ virtq_reserve_simple(struct virtq *q, uint32_t len, struct virtq_room *room,
             room->segs[1].data = data + hdr_len;
             room->segs[1].len = len;
             room->hdr_seg = 0;
-            room->first_seg = room->write_seg = 1;
+            room->first_seg = 1;
             room->n_segs = 2;
+            room->first_chain = 0;
             room->n_chains = room->n_descs = 1;
+            memset(room->errors, 0, sizeof room->errors);
+            virtq_begin(room, len);
             return true;
         }
     }
@@ -628,9 +644,8 @@ virtq_reserve_simple(struct virtq *q, uint32_t len, struct virtq_room *room,
 
 static inline ALWAYS_INLINE int
 virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
-                struct virtq_room *room, virtq_peek_func *peek,
-                virtq_take_func *take, virtq_put_func *put,
-                virtq_flush_func *flush)
+                struct virtq_room *room, virtq_take_func *take,
+                virtq_put_func *put, virtq_flush_func *flush)
 {
     uint32_t left = len + q->hdr_len;
     struct virtq_cursor cursor = q->next;
@@ -641,12 +656,9 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
     if (OVS_UNLIKELY(len > VIRTQ_MAX_LENGTH)) {
         return EMSGSIZE;
     }
-    memset(room->errors, 0, sizeof room->errors);
-    if (OVS_LIKELY(virtq_reserve_simple(q, len, room, peek))) {
-        goto done;
-    }
     room->n_segs = 1;           /* See virtq_part_header(). */
     room->n_descs = 0;
+    memset(room->errors, 0, sizeof room->errors);
     while (left) {
         struct virtq_chain *chain = &room->chains[room->n_chains];
         struct virtq_gather g = {
@@ -694,13 +706,7 @@ virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
     q->next = cursor;
     q->outstanding += room->n_descs;
     virtq_part_header(q, room);
-
-done:
-    room->len = len;
-    room->write_ofs = 0;
-    OVS_PREFETCH(room->segs[room->hdr_seg].data);
-    virtq_prefetch_room(room->segs[room->first_seg].data, len);
-    memset(&room->hdr, 0, sizeof room->hdr);
+    virtq_begin(room, len);
     return 0;
 
 fail:
@@ -714,6 +720,30 @@ fail:
         virtq_give_back(q, room->chains, room->first_chain, put, flush);
     }
     return retval;
+}
+
+/* What finds room for a frame where that is not simple. */
+typedef int virtq_reserve_func(struct virtq *, uint32_t len, bool mergeable,
+                               struct virtq_room *);
+
+static inline ALWAYS_INLINE unsigned int
+virtq_reserve_burst__(struct virtq *q, const uint32_t lens[], unsigned int n,
+                      bool mergeable, struct virtq_room *rooms, int *errorp,
+                      virtq_peek_func *peek, virtq_reserve_func *reserve)
+{
+    for (unsigned int i = 0; i < n; i++) {
+        if (OVS_UNLIKELY(!virtq_reserve_simple(q, lens[i], &rooms[i],
+                                               peek))) {
+            int error = reserve(q, lens[i], mergeable, &rooms[i]);
+
+            if (error) {
+                *errorp = error;
+                return i;
+            }
+        }
+    }
+    *errorp = 0;
+    return n;
 }
 
 /* Writes the header of 'room', which begins with segs[hdr_seg], unless it is
@@ -800,8 +830,9 @@ unsigned int virtq_split_recv_burst(struct virtq *, struct virtq_frame *,
                                     unsigned int n);
 void virtq_split_recv_done(struct virtq *, const struct virtq_frame *,
                            unsigned int n);
-int virtq_split_reserve(struct virtq *, uint32_t len, bool mergeable,
-                        struct virtq_room *);
+unsigned int virtq_split_reserve(struct virtq *, const uint32_t lens[],
+                                 unsigned int n, bool mergeable,
+                                 struct virtq_room *, int *errorp);
 void virtq_split_commit(struct virtq *, struct virtq_room *, unsigned int n);
 bool virtq_split_should_notify(struct virtq *);
 void virtq_split_set_notify(struct virtq *, bool enable);
@@ -812,8 +843,9 @@ unsigned int virtq_packed_recv_burst(struct virtq *, struct virtq_frame *,
                                      unsigned int n);
 void virtq_packed_recv_done(struct virtq *, const struct virtq_frame *,
                             unsigned int n);
-int virtq_packed_reserve(struct virtq *, uint32_t len, bool mergeable,
-                         struct virtq_room *);
+unsigned int virtq_packed_reserve(struct virtq *, const uint32_t lens[],
+                                  unsigned int n, bool mergeable,
+                                  struct virtq_room *, int *errorp);
 void virtq_packed_commit(struct virtq *, struct virtq_room *, unsigned int n);
 bool virtq_packed_should_notify(struct virtq *);
 void virtq_packed_set_notify(struct virtq *, bool enable);

@@ -226,23 +226,37 @@ virtq_prefetch(struct virtq *q, unsigned int n)
     }
 }
 
-/* Finds room for a frame of 'len' bytes, without header, in one buffer or, if
- * 'mergeable' (VIRTIO_NET_F_MRG_RXBUF), in several.  Fills in '*room' and
- * returns 0.  room->hdr is zeroed, and is the caller's to fill in.
+/* Finds room for 'n' frames of 'lens' bytes, without headers, each in one
+ * buffer or, if 'mergeable' (VIRTIO_NET_F_MRG_RXBUF), in several.  Fills in as
+ * many of 'rooms' as it can, and returns how many that are.  'hdr' of each is
+ * zeroed, and is the caller's to fill in.
  *
- * Returns EAGAIN if the driver has not given enough buffers, EMSGSIZE if the
- * next buffer is too small or too many would be needed.  Then the frame must
- * be dropped, and nothing is taken. */
+ * '*errorp' becomes 0 if there is room for all, or else says why not for the
+ * next one: EAGAIN if the driver has not given enough buffers, EMSGSIZE if the
+ * next buffer is too small or too many would be needed.  Then that frame must
+ * be dropped, and nothing is taken for it. */
+unsigned int
+virtq_reserve_burst(struct virtq *q, const uint32_t lens[], unsigned int n,
+                    bool mergeable, struct virtq_room *rooms, int *errorp)
+{
+    if (OVS_UNLIKELY(virtq_is_broken(q))) {
+        *errorp = EAGAIN;
+        return 0;
+    }
+    return (q->packed
+            ? virtq_packed_reserve(q, lens, n, mergeable, rooms, errorp)
+            : virtq_split_reserve(q, lens, n, mergeable, rooms, errorp));
+}
+
+/* The same for one frame.  Returns what '*errorp' would become. */
 int
 virtq_reserve(struct virtq *q, uint32_t len, bool mergeable,
               struct virtq_room *room)
 {
-    if (OVS_UNLIKELY(virtq_is_broken(q))) {
-        return EAGAIN;
-    }
-    return (q->packed
-            ? virtq_packed_reserve(q, len, mergeable, room)
-            : virtq_split_reserve(q, len, mergeable, room));
+    int error;
+
+    virtq_reserve_burst(q, &len, 1, mergeable, room, &error);
+    return error;
 }
 
 /* Hands over the frames in the 'n' 'rooms', which must be those reserved

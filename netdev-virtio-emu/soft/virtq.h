@@ -237,6 +237,9 @@ void virtq_recv_done(struct virtq *, const struct virtq_frame *,
 
 /* The driver receives. */
 void virtq_prefetch(struct virtq *, unsigned int n);
+unsigned int virtq_reserve_burst(struct virtq *, const uint32_t lens[],
+                                 unsigned int n, bool mergeable,
+                                 struct virtq_room *, int *errorp);
 int virtq_reserve(struct virtq *, uint32_t len, bool mergeable,
                   struct virtq_room *);
 void virtq_commit(struct virtq *, struct virtq_room *, unsigned int n);
