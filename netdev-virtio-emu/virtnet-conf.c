@@ -80,7 +80,7 @@ const struct virtnet_setting virtnet_settings_table[] = {
     ROW("virtnet-pf-total-sf", NULL, UINT, pf_total_sf, START, "0", 0, 65536,
         NULL, "SFs that there are, one for each device; 0: any number."),
     ROW("virtnet-max-vfs", NULL, UINT, max_vfs, START, "1008", 0, 4096,
-        NULL, "VFs of all PFs together."),
+        NULL, "VFs of all PFs together.  Those that there are already stay."),
     ROW("virtnet-max-functions", NULL, UINT, max_functions, START, "0",
         0, 8192, NULL, "PCIe functions of all kinds together; 0: automatic."),
     ROW("virtnet-max-hotplug-with-vfs", NULL, UINT, max_hotplug_with_vfs,
@@ -128,8 +128,9 @@ const struct virtnet_setting virtnet_settings_table[] = {
     ROW("virtnet-packed-vq", "packed_vq", BOOL, packed_vq, START, "false",
         0, 0, NULL, "Offer packed rings by default.  Cards have none."),
     ROW("virtnet-mrg-rxbuf", "mrg_rxbuf", BOOL, mrg_rxbuf, START, "false",
-        0, 0, NULL, "Offer mergeable receive buffers by default.  On a card, if "
-        "its firmware has them."),
+        0, 0, NULL,
+        "Offer mergeable receive buffers by default.  On a card, if its "
+        "firmware has them."),
     ROW("virtnet-sf-pool-percent", "sf_pool_percent", UINT, sf_pool_percent,
         START, "0", 0, 100, NULL,
         "Percentage of `virtnet-pf-total-sf` to be made in advance."),

@@ -28,6 +28,7 @@
 #include "openvswitch/vlog.h"
 #include "smap.h"
 #include "timeval.h"
+#include "svec.h"
 #include "util.h"
 #include "virtnet-batch.h"
 #include "virtnet-firmware.h"
@@ -424,7 +425,14 @@ resume_vfs(void)
 static void
 controller_started(void)
 {
+    struct svec exceeded = SVEC_EMPTY_INITIALIZER;
+
     ctl.state = CONTROLLER_RUNNING;
+    virtnet_firmware_exceeded_limits(&exceeded);
+    for (size_t i = 0; i < exceeded.n; i++) {
+        VLOG_WARN("%s; they stay", exceeded.names[i]);
+    }
+    svec_destroy(&exceeded);
     VLOG_INFO("controller started: backend %s, %"PRIuSIZE" devices",
               ctl.backend->class->type, virtnet_controller_n_devices());
     virtnet_notify(VIRTNET_EVENT_STARTED, NULL);

@@ -301,6 +301,8 @@ struct virtnet_device {
 
     /* Scalable function and representor. */
     char *ib_device;            /* Parent: "mlx5_0", ..., owned. */
+    bool vfs_are_new;           /* Static PFs: has the host enabled 'num_vfs'
+                                 * while nobody could tell it no? */
     uint32_t sf_num;            /* Chosen by the controller. */
     char rep_name[IFNAMSIZ];    /* "en3f0pf0sf2000"; also the port's name. */
     struct eth_addr rep_mac;    /* Of the switch's side: never the guest's. */

@@ -26,6 +26,7 @@
 #include "hash.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "svec.h"
 #include "util.h"
 #include "virtnet-check.h"
 #include "virtnet-life.h"
@@ -296,6 +297,8 @@ virtnet_firmware_reset_pf(struct virtnet_device *pf, char **errp)
     return virtnet_controller_apply_config(pf, &config, NULL, NULL, errp);
 }
 
+static int check_vfs(unsigned int n, char **errp);
+
 /* The static PF 'dev' is there. */
 static void
 pf_made(struct virtnet_device *dev)
@@ -307,6 +310,19 @@ pf_made(struct virtnet_device *dev)
         VLOG_WARN("%s: %u VFs are recorded, and there can be %u", dev->vuid,
                   dev->num_vfs, dev->max_vfs);
         dev->num_vfs = 0;
+    }
+    if (dev->vfs_are_new) {
+        char *err = NULL;
+        int error = check_vfs(dev->num_vfs, &err);
+
+        dev->vfs_are_new = false;
+        if (error) {
+            VLOG_ERR("static PF[%u] %s: the host's VFs are left alone: "
+                     "%s (%d): %s", dev->pf_id, dev->vuid,
+                     virtnet_strerror(error), error, err);
+            free(err);
+            dev->num_vfs = 0;
+        }
     }
     virtnet_n_wanted_vfs += dev->num_vfs;
     VLOG_INFO("static PF[%u] %s: "VIRTNET_BDF_FMT", representor %s, %s %s",
@@ -334,8 +350,8 @@ new_pf_done(struct virtnet_device *dev, int error, const char *reason,
         pf_failed(pf_id, "not made", error, reason);
         return;
     }
-    virtnet_save(dev);
     pf_made(dev);
+    virtnet_save(dev);
 }
 
 static void
@@ -434,13 +450,19 @@ max_functions(void)
             : MAX(256, s->switch_num_port + s->num_pf));
 }
 
+static unsigned int
+n_functions(void)
+{
+    return (virtnet_registry_count(VIRTNET_STATIC_PF)
+            + virtnet_registry_count(VIRTNET_HOTPLUG_PF)
+            + virtnet_n_making(VIRTNET_HOTPLUG_PF)
+            + virtnet_n_wanted_vfs);
+}
+
 static int
 check_functions(unsigned int n, char **errp)
 {
-    unsigned int used = (virtnet_registry_count(VIRTNET_STATIC_PF)
-                         + virtnet_registry_count(VIRTNET_HOTPLUG_PF)
-                         + virtnet_n_making(VIRTNET_HOTPLUG_PF)
-                         + virtnet_n_wanted_vfs);
+    unsigned int used = n_functions();
 
     return (used + n <= max_functions() ? 0
             : virtnet_refuse(VIRTNET_E_ID_RANGE, errp, "%u of the %u "
@@ -471,17 +493,30 @@ virtnet_check_hotplug_limit(char **errp)
     return check_functions(1, errp);
 }
 
-int
-virtnet_check_vf_limit(unsigned int n, char **errp)
+/* Can there be 'n' more VFs, as far as settings go? */
+static int
+check_vfs(unsigned int n, char **errp)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
-    unsigned int room;
 
     if (virtnet_n_wanted_vfs + n > s->max_vfs) {
         return virtnet_refuse(VIRTNET_E_ID_RANGE, errp, "%u of the %u VFs "
                               "that there can be "
                               "(other_config:virtnet-max-vfs) are in use",
                               virtnet_n_wanted_vfs, s->max_vfs);
+    }
+    return check_functions(n, errp);
+}
+
+int
+virtnet_check_vf_limit(unsigned int n, char **errp)
+{
+    unsigned int room;
+    int error;
+
+    error = check_vfs(n, errp);
+    if (error) {
+        return error;
     } else if (virtnet_sf_pool_is_creating(&virtnet_sfs)) {
         return virtnet_refuse(VIRTNET_E_SF_POOL_BUSY, errp,
                               "SFs are being made in advance");
@@ -492,5 +527,27 @@ virtnet_check_vf_limit(unsigned int n, char **errp)
                               "(other_config:virtnet-pf-total-sf) are free",
                               room, virtnet_sfs.total);
     }
-    return check_functions(n, errp);
+    return 0;
+}
+
+void
+virtnet_firmware_exceeded_limits(struct svec *lines)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    const struct {
+        const char *limit, *what;
+        unsigned int n, max;
+    } limits[] = {
+        { "virtnet-max-vfs", "VFs", virtnet_n_wanted_vfs, s->max_vfs },
+        { "virtnet-max-functions", "functions", n_functions(),
+          max_functions() },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        if (limits[i].n > limits[i].max) {
+            svec_add_nocopy(lines, xasprintf(
+                "there are %u %s, and other_config:%s is %u", limits[i].n,
+                limits[i].what, limits[i].limit, limits[i].max));
+        }
+    }
 }

@@ -71,6 +71,11 @@ void virtnet_firmware_check_vfs(const struct virtnet_device *pf,
 int virtnet_check_hotplug_limit(char **errp);
 int virtnet_check_vf_limit(unsigned int n, char **errp);
 
+/* Adds a line for each limit that is exceeded by what has been made before it
+ * was lowered: that stays. */
+struct svec;
+void virtnet_firmware_exceeded_limits(struct svec *lines);
+
 /* Number of VFs that hosts have asked for, of all PFs.  Kept by
  * virtnet-sriov.c. */
 extern unsigned int virtnet_n_wanted_vfs;

@@ -23,10 +23,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "svec.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-controller.h"
 #include "virtnet-feature.h"
+#include "virtnet-firmware.h"
 #include "virtnet-json.h"
 #include "virtnet-life.h"
 #include "virtnet-settings.h"
@@ -164,12 +166,16 @@ virtnet_json_controller_health(struct virtnet_json *j)
     unsigned int n_coming, n_going, n_changing;
     struct virtnet_leftovers left;
     bool any_left = get_leftovers(&left);
+    struct svec exceeded = SVEC_EMPTY_INITIALIZER;
     bool busy;
 
+    if (running) {
+        virtnet_firmware_exceeded_limits(&exceeded);
+    }
     virtnet_life_count(&n_coming, &n_going, &n_changing);
     busy = n_coming || n_going || n_changing;
     if (running && !virtnet_settings_problems(NULL, NULL) && !busy
-        && !any_left) {
+        && !any_left && !exceeded.n) {
         return;
     }
     virtnet_json_begin_object(j, NULL);
@@ -180,6 +186,14 @@ virtnet_json_controller_health(struct virtnet_json *j)
                             reason ? reason : "the controller is starting");
     }
     virtnet_settings_problems(j, "config_errors");
+    if (exceeded.n) {
+        virtnet_json_begin_array(j, "limits_exceeded");
+        for (size_t i = 0; i < exceeded.n; i++) {
+            virtnet_json_string(j, NULL, exceeded.names[i]);
+        }
+        virtnet_json_end_array(j);
+        svec_destroy(&exceeded);
+    }
     if (any_left) {
         virtnet_json_begin_object(j, "not_undone");
         for (size_t i = 0; i < ARRAY_SIZE(leftovers); i++) {

@@ -373,6 +373,7 @@ virtnet_sriov_resume(struct virtnet_device *pf)
     if (pf->pool && pf->n_vfs < pf->num_vfs && !find_job(pf)) {
         VLOG_INFO("static PF[%u]: making the %u of %u VFs that are missing",
                   pf->pf_id, pf->num_vfs - pf->n_vfs, pf->num_vfs);
+        virtnet_firmware_check_vfs(pf, pf->num_vfs);
         start_job(pf, true, NULL, NULL);
     }
 }

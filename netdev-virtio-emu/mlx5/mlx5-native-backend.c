@@ -166,6 +166,7 @@ taken(struct native_device *nd, struct mlx5_native_event *event)
     }
     if (dev->type == VIRTNET_STATIC_PF) {
         set_vfs(nd, event);
+        dev->vfs_are_new = nd->n_vfs && !dev->num_vfs;
         dev->num_vfs = nd->n_vfs;
     }
     dev->attachment = "pci";
