@@ -460,12 +460,19 @@ fw_get_fd(const struct mlx5_dl_socket *s)
     return s->real ? mlx5_dl_linux.get_fd(s->real) : s->fd;
 }
 
+static bool
+fw_get_link_name(uint32_t ifindex, char name[IF_NAMESIZE])
+{
+    return mlx5_dl_linux.get_link_name(ifindex, name);
+}
+
 struct mlx5_dl_kernel fw_devlink = {
     .open = fw_open,
     .close = fw_close,
     .send = fw_send,
     .recv = fw_recv,
     .get_fd = fw_get_fd,
+    .get_link_name = fw_get_link_name,
 };
 
 /* For tests. */

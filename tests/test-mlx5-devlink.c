@@ -345,12 +345,29 @@ fake_get_fd(const struct mlx5_dl_socket *s OVS_UNUSED)
 
 static char *sysfs;
 
+static bool
+fake_get_link_name(uint32_t ifindex, char name[IF_NAMESIZE])
+{
+    bool found = false;
+
+    ovs_mutex_lock(&k.mutex);
+    for (int i = 0; i < k.n_ports && !found; i++) {
+        found = k.ports[i].ifindex == ifindex;
+        if (found) {
+            ovs_strlcpy(name, k.ports[i].netdev, IF_NAMESIZE);
+        }
+    }
+    ovs_mutex_unlock(&k.mutex);
+    return found;
+}
+
 static struct mlx5_dl_kernel fake = {
     .open = fake_open,
     .close = fake_close,
     .send = fake_send,
     .recv = fake_recv,
     .get_fd = fake_get_fd,
+    .get_link_name = fake_get_link_name,
 };
 
 static void
@@ -742,6 +759,7 @@ test_thread(void)
     struct mlx5_devlink *dl;
     const struct mlx5_devlink_stats *stats;
     const struct mlx5_dl_port *p;
+    struct mlx5_dl_port old;
     const char *reason;
     uint32_t other;
 
@@ -773,6 +791,23 @@ test_thread(void)
                        "en3f0pf0sf2000"));
     rename_port(seen.index, "other", true);
     RUN_UNTIL(seen.n[MLX5_DEVLINK_RENAMED] == 2);
+
+    /* What devlink says last is older than that... */
+    KERNEL(old = *k_find(seen.index); strcpy(old.netdev, "eth11");
+           tell_port(DEVLINK_CMD_PORT_NEW, &old));
+    /* ...and what it says first than a change of which nobody is told who
+     * has not heard of the port. */
+    KERNEL(k.silent = true; other = k_add(MLX5_DL_PHYSICAL, 8)->index;
+           old = *k_find(other); strcpy(k_find(other)->netdev, "late");
+           k.silent = false; tell_port(DEVLINK_CMD_PORT_NEW, &old));
+    RUN_UNTIL(mlx5_devlink_find(dl, HANDLE, other));
+    ovs_assert(!strcmp(mlx5_devlink_find(dl, HANDLE, other)->netdev, "late")
+               && !strcmp(mlx5_devlink_find(dl, HANDLE, seen.index)->netdev,
+                          "other")
+               && seen.n[MLX5_DEVLINK_RENAMED] == 2);
+    KERNEL(k_del(k_find(other)));
+    RUN_UNTIL(!mlx5_devlink_find(dl, HANDLE, other));
+    memset(seen.n, 0, sizeof seen.n);
 
     /* A second one of the same number is refused. */
     mlx5_devlink_create_sf(dl, &spec, create_cb, &seen);

@@ -154,12 +154,19 @@ linux_get_fd(const struct mlx5_dl_socket *s)
     return s->fd;
 }
 
+static bool
+linux_get_link_name(uint32_t ifindex, char name[IF_NAMESIZE])
+{
+    return if_indextoname(ifindex, name) != NULL;
+}
+
 const struct mlx5_dl_kernel mlx5_dl_linux = {
     .open = linux_open,
     .close = linux_close,
     .send = linux_send,
     .recv = linux_recv,
     .get_fd = linux_get_fd,
+    .get_link_name = linux_get_link_name,
     .sysfs = "/sys",
 };
 

@@ -26,6 +26,7 @@
  * "struct mlx5_dl_kernel" is the thin layer behind which tests put a kernel of
  * their own. */
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +60,10 @@ struct mlx5_dl_kernel {
 
     /* For poll(), or -1. */
     int (*get_fd)(const struct mlx5_dl_socket *);
+
+    /* Stores the name that the network interface 'ifindex' has now in 'name'.
+     * Returns false if there is none.  Does not wait.  Any thread. */
+    bool (*get_link_name)(uint32_t ifindex, char name[IF_NAMESIZE]);
 
     const char *sysfs;          /* "/sys". */
 };

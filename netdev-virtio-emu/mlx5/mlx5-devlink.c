@@ -310,12 +310,30 @@ rep_lost(struct mlx5_devlink *dl, const struct port *port)
                  port->p.handle, port->p.index, port->p.netdev);
 }
 
-/* The kernel says that there is a port '*p'. */
+/* Gives '*p' the name that its representor has now.  What devlink says, and
+ * what the thread has read, may be older than a change of the name which
+ * rtnetlink has told meanwhile, be it before it was known whose it is. */
 static void
-port_seen(struct mlx5_devlink *dl, const struct mlx5_dl_port *p)
+refresh_name(struct mlx5_devlink *dl, struct mlx5_dl_port *p)
 {
-    struct port *port = find(dl, p->handle, p->index);
+    char name[IF_NAMESIZE];
 
+    if (p->ifindex && dl->kernel->get_link_name(p->ifindex, name)) {
+        memset(p->netdev, 0, sizeof p->netdev);
+        ovs_strlcpy(p->netdev, name, sizeof p->netdev);
+    }
+}
+
+/* The kernel says, or has said, that there is a port 'p_'.  Returns what is in
+ * the table then. */
+static const struct mlx5_dl_port *
+port_seen(struct mlx5_devlink *dl, const struct mlx5_dl_port *p_)
+{
+    struct port *port = find(dl, p_->handle, p_->index);
+    struct mlx5_dl_port copy = *p_;
+    const struct mlx5_dl_port *p = &copy;
+
+    refresh_name(dl, &copy);
     if (!port) {
         port = xzalloc(sizeof *port);
         hmap_insert(&dl->ports, &port->node, hash_port(p->index));
@@ -333,6 +351,7 @@ port_seen(struct mlx5_devlink *dl, const struct mlx5_dl_port *p)
                port);
     }
     port->listed = true;
+    return &port->p;
 }
 
 /* The kernel says that 'port' is not there any more. */
@@ -544,7 +563,7 @@ created(struct mlx5_devlink *dl, struct job *job)
     } else {
         dl->stats.created++;
         COVERAGE_INC(mlx5_sf_created);
-        port_seen(dl, &job->sf.port);
+        job->sf.port = *port_seen(dl, &job->sf.port);
     }
     if (!job->forgotten) {
         job->create_cb(job->error, job->reason,
