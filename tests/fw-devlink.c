@@ -138,27 +138,59 @@ write_file(const char *path, uint32_t number)
     fclose(f);
 }
 
-/* Has the auxiliary and the RDMA device of an SF come, or go. */
-static void
-set_active(struct fw_port *port, bool active)
+static char *
+rdma_path(const struct fw_port *port)
 {
-    char *dir = sysfs_path(port, "");
-    char *sfnum = sysfs_path(port, "/sfnum");
     char *ib = sysfs_path(port, "/infiniband");
     char *rdma = xasprintf("%s/mlx5_%d", ib,
                            FW_FIRST_SF + (int) (port - k.ports) - 1);
 
-    if (active && !port->p.active) {
-        assert(!mkdir(dir, 0755) && !mkdir(ib, 0755) && !mkdir(rdma, 0755));
-        write_file(sfnum, port->p.sf_num);
-    } else if (!active && port->p.active) {
-        assert(!rmdir(rdma) && !rmdir(ib) && !unlink(sfnum) && !rmdir(dir));
-    }
-    port->p.active = port->p.attached = active;
+    free(ib);
+    return rdma;
+}
+
+/* Takes all that there is of an SF out of sysfs.  Returns false if that was
+ * not all of it.  "sfnum" comes last and goes first: without it there is no SF
+ * for the next process, if this one is killed in the middle. */
+static bool
+remove_sysfs(const struct fw_port *port)
+{
+    char *dir = sysfs_path(port, "");
+    char *sfnum = sysfs_path(port, "/sfnum");
+    char *ib = sysfs_path(port, "/infiniband");
+    char *rdma = rdma_path(port);
+    int n = !unlink(sfnum);
+
+    n += !rmdir(rdma);
+    n += !rmdir(ib);
+    n += !rmdir(dir);
     free(dir);
     free(sfnum);
     free(ib);
     free(rdma);
+    return n == 4;
+}
+
+/* Has the auxiliary and the RDMA device of an SF come, or go. */
+static void
+set_active(struct fw_port *port, bool active)
+{
+    if (active && !port->p.active) {
+        char *dir = sysfs_path(port, "");
+        char *sfnum = sysfs_path(port, "/sfnum");
+        char *ib = sysfs_path(port, "/infiniband");
+        char *rdma = rdma_path(port);
+
+        assert(!mkdir(dir, 0755) && !mkdir(ib, 0755) && !mkdir(rdma, 0755));
+        write_file(sfnum, port->p.sf_num);
+        free(dir);
+        free(sfnum);
+        free(ib);
+        free(rdma);
+    } else if (!active && port->p.active) {
+        assert(remove_sysfs(port));
+    }
+    port->p.active = port->p.attached = active;
 }
 
 static void
@@ -486,12 +518,18 @@ find_sfs(void)
         char *path = sysfs_path(port, "/sfnum");
         FILE *f = fopen(path, "r");
 
+        bool whole = f && fscanf(f, "%"SCNu32, &port->p.sf_num) == 1;
+
         if (f) {
-            assert(fscanf(f, "%"SCNu32, &port->p.sf_num) == 1);
             fclose(f);
+        }
+        if (whole) {
             init_sf(port);
             port->p.active = port->p.attached = true;
             assert(!make_rep(port));
+        } else {
+            port->p.sf_num = 0;
+            remove_sysfs(port);
         }
         free(path);
     }
