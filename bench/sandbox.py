@@ -208,6 +208,23 @@ class Sandbox:
             time.sleep(0.005)
         raise TimeoutError("the datapath has not %d ports" % n)
 
+    def settle(self, away=0.02, timeout=60):
+        """Waits until the main loop has not been away for longer than 'away'
+        seconds for a whole second: after a start, Open vSwitch has the state
+        of all ports to write to the database.  Returns how long it was away
+        at most."""
+        deadline = time.monotonic() + timeout
+        worst = 0.0
+        while time.monotonic() < deadline:
+            probe = LoopProbe(self.ctl_path())
+            probe.start()
+            time.sleep(1)
+            last = probe.stop()
+            worst = max(worst, last)
+            if last <= away:
+                return worst
+        raise TimeoutError("the main loop does not come to rest")
+
     def measure(self, *command, n_ports=None):
         """Carries out a command of ovs-appctl and, unless it is None, waits
         for 'n_ports'.  Returns the seconds until the answer, until all is

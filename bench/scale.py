@@ -262,6 +262,7 @@ def vfs(opts, pfs, per_pf, hotplug=0):
         sb.start_vswitchd()
         sb.wait_ports(pfs + hotplug + n)
         result["restart_ms"] = clock.ms()
+        result["settle_loop_away_ms"] = sb.settle() * 1000
 
         timer = VfTimer(sb, pfs, per_pf, pfs + hotplug)
         timer.set(0, result, "remove")
@@ -281,6 +282,8 @@ VF_ROWS = [
     ("list_ms", "`list`, ms"),
     ("query_ms", "`query` of one, ms"),
     ("restart_ms", "kill -9, start, until all are ports again, ms"),
+    ("settle_loop_away_ms",
+     "longest absence of the main loop until it rests, ms"),
     ("remove_ms", "all VFs removed, ms"),
     ("remove_ports_ms", "... and their ports, ms"),
     ("remove_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
