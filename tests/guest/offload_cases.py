@@ -276,6 +276,11 @@ class FrameMaker:
             frames.append(self.ip_frame(
                 port, order, l2, l3, l4, proto, version, csum_ofs, n, delta,
                 pad, bad_l3, bad_l4 if is_bad_l4 else None, None))
+        if version == 6 and len(l3) > 40:
+            # Where Open vSwitch completes the checksum itself, it takes the
+            # type of the first extension header for that of the transport
+            # header.
+            return frames
         if proto in (TCP, UDP) and features.get("tx_csum"):
             for n in self.payload_sizes()[:2]:
                 frames.append(self.ip_frame(
