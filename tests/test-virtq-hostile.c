@@ -198,13 +198,13 @@ test_bad_buffers(const struct ring_setup *s)
         /* A bad one alone, and one in front of the only good one. */
         start(s);
         add_bad(b, true);
-        assert(virtq_reserve(&q, 50, true, rooms) == EAGAIN);
+        assert(reserve(50, true, rooms) == EAGAIN);
         assert(all_errors() == 1 && errors(error_of(b)) == 1);
         expect_used(0, 0);
         assert(virtq_should_notify(&q));
         add_bad(b, true);
         add_good(100, true);
-        assert(!virtq_reserve(&q, 50, true, rooms));
+        assert(!reserve(50, true, rooms));
         assert(all_errors() == 1);
         expect_used(-1, 0);
         virtq_commit(&q, rooms, 1);
@@ -219,13 +219,13 @@ test_bad_buffers(const struct ring_setup *s)
         add_good(100, true);
         add_bad(b, true);
         add_good(100, true);
-        assert(virtq_reserve(&q, 150, true, rooms) == EAGAIN);
+        assert(reserve(150, true, rooms) == EAGAIN);
         assert(all_errors() == 1);
         expect_used(0, 0);
         expect_used(1, 0);
         expect_used(-1, 0);
         add_good(100, true);
-        assert(!virtq_reserve(&q, 150, true, rooms));
+        assert(!reserve(150, true, rooms));
         virtq_commit(&q, rooms, 1);
         expect_used(2, 100);
         expect_used(3, 50 + q.hdr_len);
@@ -236,13 +236,13 @@ test_bad_buffers(const struct ring_setup *s)
         start(s);
         add_good(100, true);
         add_bad(b, true);
-        assert(!virtq_reserve(&q, 50, true, &rooms[0]));
-        assert(virtq_reserve(&q, 50, true, &rooms[1]) == EAGAIN);
+        assert(!reserve(50, true, &rooms[0]));
+        assert(reserve(50, true, &rooms[1]) == EAGAIN);
         expect_used(-1, 0);
         virtq_commit(&q, rooms, 1);
         assert(!all_errors());
         expect_used(0, 50 + q.hdr_len);
-        assert(virtq_reserve(&q, 50, true, &rooms[0]) == EAGAIN);
+        assert(reserve(50, true, &rooms[0]) == EAGAIN);
         assert(all_errors() == 1);
         expect_used(1, 0);
         stop();
@@ -252,11 +252,11 @@ test_bad_buffers(const struct ring_setup *s)
         add_bad(b, true);
         add_good(100, true);
         for (int i = 0; i < 3; i++) {
-            assert(!virtq_reserve(&q, 50, true, &rooms[0]));
+            assert(!reserve(50, true, &rooms[0]));
             virtq_cancel(&q, rooms, 1);
         }
         assert(!all_errors() && !q.outstanding);
-        assert(!virtq_reserve(&q, 50, true, &rooms[0]));
+        assert(!reserve(50, true, &rooms[0]));
         virtq_commit(&q, rooms, 1);
         assert(all_errors() == 1);
         stop();
@@ -337,10 +337,10 @@ test_broken(const struct ring_setup *s)
         if (taken) {
             assert(virtq_recv_burst(&q, frames + 1, 8) == 0);
         } else {
-            assert(virtq_reserve(&q, 150, true, rooms) == EAGAIN);
+            assert(reserve(150, true, rooms) == EAGAIN);
         }
         assert(virtq_is_broken(&q) && all_errors() == 1);
-        assert(virtq_reserve(&q, 10, true, rooms) == EAGAIN);
+        assert(reserve(10, true, rooms) == EAGAIN);
         assert(virtq_recv_burst(&q, frames + 1, 8) == 0);
         assert(!virtq_has_work(&q) && !virtq_enable_notify(&q));
         expect_used(-1, 0);
@@ -367,7 +367,7 @@ test_broken(const struct ring_setup *s)
             virtq_recv_done(&q, frames, 1);
             expect_used(1, 0);
         } else if (s->packed) {
-            assert(!virtq_reserve(&q, 150, true, rooms));
+            assert(!reserve(150, true, rooms));
             virtq_commit(&q, rooms, 1);
             expect_used(0, 100);
             expect_used(1, 50 + q.hdr_len);
@@ -551,7 +551,7 @@ use_ring(bool transmit, bool mergeable)
             uint32_t len = random_range(3) ? random_range(3000) : random_len();
             struct virtq_room *room = &rooms[n];
 
-            if (virtq_reserve(&q, len, mergeable, room)) {
+            if (reserve(len, mergeable, room)) {
                 break;
             }
             assert(room->len == len);

@@ -287,7 +287,7 @@ device_sends(void)
         unsigned int max = 1 + random_range(8), n = 0;
 
         while (n < max && frame < n_frames
-               && !virtq_reserve(&q, len_of(frame), true, &rooms[n])) {
+               && !reserve(len_of(frame), true, &rooms[n])) {
             uint8_t data[512];
 
             for (uint32_t i = 0; i < rooms[n].len; i++) {

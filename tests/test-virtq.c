@@ -256,7 +256,7 @@ test_receive(const struct ring_setup *s, bool mergeable)
                 }
                 wanted = (space >= len + q.hdr_len ? 0
                           : end > next && !mergeable ? EMSGSIZE : EAGAIN);
-                error = virtq_reserve(&q, len, mergeable, room);
+                error = reserve(len, mergeable, room);
                 assert(error == wanted);
                 if (error) {
                     n_full++;
@@ -526,12 +526,12 @@ test_limits(const struct ring_setup *s)
     for (unsigned int i = 0; i < s->size; i++) {
         add_good(q.hdr_len, true);
     }
-    assert(!virtq_reserve(&q, (VIRTQ_MAX_CHAIN - 1) * q.hdr_len, true, rooms)
+    assert(!reserve((VIRTQ_MAX_CHAIN - 1) * q.hdr_len, true, rooms)
            || s->size < VIRTQ_MAX_CHAIN);
     if (s->size > VIRTQ_MAX_CHAIN) {
         assert(rooms[0].n_segs - rooms[0].hdr_seg == VIRTQ_MAX_CHAIN);
         virtq_cancel(&q, rooms, 1);
-        assert(virtq_reserve(&q, VIRTQ_MAX_CHAIN * q.hdr_len, true, rooms)
+        assert(reserve(VIRTQ_MAX_CHAIN * q.hdr_len, true, rooms)
                == EMSGSIZE);
     }
     expect_used(-1, 0);
@@ -546,11 +546,11 @@ test_limits(const struct ring_setup *s)
     for (unsigned int i = 0; i < 5; i++) {
         assert(vd_add(&vd, pieces, 40, VD_INDIRECT) >= 0);
     }
-    assert(!virtq_reserve(&q, 800 - q.hdr_len, true, rooms));
+    assert(!reserve(800 - q.hdr_len, true, rooms));
     virtq_cancel(&q, rooms, 1);
-    assert(virtq_reserve(&q, 801 - q.hdr_len, true, rooms) == EMSGSIZE);
-    assert(virtq_reserve(&q, VIRTQ_MAX_LENGTH + 1, true, rooms) == EMSGSIZE);
-    assert(virtq_reserve(&q, UINT32_MAX, true, rooms) == EMSGSIZE);
+    assert(reserve(801 - q.hdr_len, true, rooms) == EMSGSIZE);
+    assert(reserve(VIRTQ_MAX_LENGTH + 1, true, rooms) == EMSGSIZE);
+    assert(reserve(UINT32_MAX, true, rooms) == EMSGSIZE);
     expect_used(-1, 0);
     stop();
 
@@ -584,7 +584,7 @@ test_log(const struct ring_setup *s)
     start(s);
     virtq_set_log(&q, log, size, log_used);
     assert(!vd_add(&vd, pieces, 3, VD_INDIRECT));
-    assert(!virtq_reserve(&q, 250, true, rooms));
+    assert(!reserve(250, true, rooms));
     virtq_commit(&q, rooms, 1);
     for (size_t i = 0; i < size; i++) {
         for (int bit = 0; bit < 8; bit++) {
@@ -605,11 +605,11 @@ test_log(const struct ring_setup *s)
     memset(log, 0, size);
     virtq_set_log(&q, log, 1, UINT64_MAX - 5);
     add_good(100, true);
-    assert(!virtq_reserve(&q, 50, true, rooms));
+    assert(!reserve(50, true, rooms));
     virtq_commit(&q, rooms, 1);
     virtq_set_log(&q, NULL, 0, VIRTQ_NO_LOG);
     add_good(100, true);
-    assert(!virtq_reserve(&q, 50, true, rooms));
+    assert(!reserve(50, true, rooms));
     virtq_commit(&q, rooms, 1);
     for (size_t i = 0; i < size; i++) {
         assert(!log[i]);

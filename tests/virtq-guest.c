@@ -137,6 +137,16 @@ add_good(uint32_t len, bool write)
     assert(vd_add(&vd, &piece, 1, VD_DIRECT) >= 0);
 }
 
+int
+reserve(uint32_t len, bool mergeable, struct virtq_room *room)
+{
+    int error;
+
+    assert(virtq_reserve_burst(&q, &len, 1, mergeable, room, &error)
+           == !error);
+    return error;
+}
+
 void
 expect_used(int serial, uint32_t len)
 {

@@ -69,6 +69,9 @@ uint64_t place(uint32_t len);
 /* Adds a buffer of one piece. */
 void add_good(uint32_t len, bool write);
 
+/* virtq_reserve_burst() for one frame.  Returns what '*errorp' becomes. */
+int reserve(uint32_t len, bool mergeable, struct virtq_room *);
+
 /* Takes a used buffer, which must be the one of that number (or none, for -1)
  * and have that length. */
 void expect_used(int serial, uint32_t len);

@@ -248,17 +248,6 @@ virtq_reserve_burst(struct virtq *q, const uint32_t lens[], unsigned int n,
             : virtq_split_reserve(q, lens, n, mergeable, rooms, errorp));
 }
 
-/* The same for one frame.  Returns what '*errorp' would become. */
-int
-virtq_reserve(struct virtq *q, uint32_t len, bool mergeable,
-              struct virtq_room *room)
-{
-    int error;
-
-    virtq_reserve_burst(q, &len, 1, mergeable, room, &error);
-    return error;
-}
-
 /* Hands over the frames in the 'n' 'rooms', which must be those reserved
  * first, in that order. */
 void

@@ -26,10 +26,10 @@
  *     segments of guest memory.  The caller reads them there, and gives them
  *     back with virtq_recv_done().
  *
- *   - The driver receives: virtq_reserve() finds room for a frame, again a
- *     list of segments.  The caller writes there, e.g. with virtq_write(), and
- *     hands frames over with virtq_commit(), or does without, with
- *     virtq_cancel().
+ *   - The driver receives: virtq_reserve_burst() finds room for frames, each
+ *     again a list of segments.  The caller writes there, e.g. with
+ *     virtq_write(), and hands frames over with virtq_commit(), or does
+ *     without, with virtq_cancel().
  *
  * virtq_recv_done() and virtq_commit() publish a burst in one go.  Then the
  * caller asks virtq_should_notify() whether the driver wants to hear of it.
@@ -240,8 +240,6 @@ void virtq_prefetch(struct virtq *, unsigned int n);
 unsigned int virtq_reserve_burst(struct virtq *, const uint32_t lens[],
                                  unsigned int n, bool mergeable,
                                  struct virtq_room *, int *errorp);
-int virtq_reserve(struct virtq *, uint32_t len, bool mergeable,
-                  struct virtq_room *);
 void virtq_commit(struct virtq *, struct virtq_room *, unsigned int n);
 void virtq_cancel(struct virtq *, const struct virtq_room *, unsigned int n);
 
