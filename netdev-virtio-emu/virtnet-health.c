@@ -46,12 +46,13 @@ static const struct {
 #undef VIRTNET_HEALTH
 };
 
+/* Returns the uint64_t that is at 'offset' in the structure at 'base'. */
 static uint64_t
-get_counter(const struct virtnet_health *health, size_t i)
+get_member(const void *base, size_t offset)
 {
     uint64_t value;
 
-    memcpy(&value, (const char *) health + counters[i].offset, sizeof value);
+    memcpy(&value, (const char *) base + offset, sizeof value);
     return value;
 }
 
@@ -62,7 +63,8 @@ put_group(struct virtnet_json *j, const char *key, enum health_group group,
     virtnet_json_begin_object(j, key);
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
         if (counters[i].group == group) {
-            virtnet_json_number(j, counters[i].key, get_counter(health, i));
+            virtnet_json_number(j, counters[i].key,
+                                get_member(health, counters[i].offset));
         }
     }
     virtnet_json_end_object(j);
@@ -78,7 +80,7 @@ virtnet_device_count_errors(const struct virtnet_device *dev,
     *cp_errors = *dp_errors = 0;
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
         *(counters[i].group == CP ? cp_errors : dp_errors)
-            += get_counter(&health, i);
+            += get_member(&health, counters[i].offset);
     }
 }
 
@@ -131,15 +133,6 @@ static const struct {
     { "configurations", offsetof(struct virtnet_leftovers, configs) },
 };
 
-static uint64_t
-get_leftover(const struct virtnet_leftovers *left, size_t i)
-{
-    uint64_t value;
-
-    memcpy(&value, (const char *) left + leftovers[i].offset, sizeof value);
-    return value;
-}
-
 /* Returns true if there is anything. */
 static bool
 get_leftovers(struct virtnet_leftovers *left)
@@ -153,7 +146,7 @@ get_leftovers(struct virtnet_leftovers *left)
     }
     left->configs += virtnet_n_configs_left;
     for (size_t i = 0; i < ARRAY_SIZE(leftovers); i++) {
-        any |= get_leftover(left, i) != 0;
+        any |= get_member(left, leftovers[i].offset) != 0;
     }
     return any;
 }
@@ -197,7 +190,8 @@ virtnet_json_controller_health(struct virtnet_json *j)
     if (any_left) {
         virtnet_json_begin_object(j, "not_undone");
         for (size_t i = 0; i < ARRAY_SIZE(leftovers); i++) {
-            virtnet_json_number(j, leftovers[i].key, get_leftover(&left, i));
+            virtnet_json_number(j, leftovers[i].key,
+                                get_member(&left, leftovers[i].offset));
         }
         virtnet_json_end_object(j);
     }
