@@ -22,8 +22,10 @@
 #include "virtnet-device.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "netdev.h"
 #include "openvswitch/vlog.h"
 #include "ovs-rcu.h"
 #include "util.h"
@@ -191,6 +193,44 @@ virtnet_device_has_driver(const struct virtnet_device *dev)
 {
     return dev->driver.status & (VIRTNET_STATUS_DRIVER
                                  | VIRTNET_STATUS_DRIVER_OK);
+}
+
+void
+virtnet_queue_info_add(struct virtnet_queue_info *sum,
+                       const struct virtnet_queue_info *info)
+{
+    sum->received_desc += info->received_desc;
+    sum->completed_desc += info->completed_desc;
+    sum->bad_desc_errors += info->bad_desc_errors;
+    sum->error_cqes += info->error_cqes;
+    sum->exceed_max_chain += info->exceed_max_chain;
+    sum->invalid_buffer += info->invalid_buffer;
+    sum->drops += info->drops;
+}
+
+size_t
+virtnet_put_queue_totals(const struct virtnet_queue_info *sum,
+                         struct netdev_custom_counter *counters)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } totals[] = {
+        { "virtnet_received_desc", sum->received_desc },
+        { "virtnet_completed_desc", sum->completed_desc },
+        { "virtnet_bad_desc_errors", sum->bad_desc_errors },
+        { "virtnet_error_cqes", sum->error_cqes },
+        { "virtnet_exceed_max_chain", sum->exceed_max_chain },
+        { "virtnet_invalid_buffer", sum->invalid_buffer },
+    };
+
+    BUILD_ASSERT_DECL(ARRAY_SIZE(totals) == VIRTNET_N_QUEUE_TOTALS);
+    for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
+        ovs_strlcpy(counters[i].name, totals[i].name,
+                    sizeof counters[i].name);
+        counters[i].value = totals[i].value;
+    }
+    return ARRAY_SIZE(totals);
 }
 
 unsigned int

@@ -267,6 +267,18 @@ struct virtnet_queue_info {
     uint8_t cq_period_mode;     /* 0 default, 1 upon event, 2 upon cqe. */
 };
 
+/* Adds what '*info' has counted of descriptors, and its drops, to '*sum'. */
+void virtnet_queue_info_add(struct virtnet_queue_info *sum,
+                            const struct virtnet_queue_info *info);
+
+/* Stores what '*sum' has of descriptors in 'counters', as custom counters of a
+ * port, which all backends have.  Returns their number,
+ * VIRTNET_N_QUEUE_TOTALS. */
+#define VIRTNET_N_QUEUE_TOTALS 6
+struct netdev_custom_counter;
+size_t virtnet_put_queue_totals(const struct virtnet_queue_info *sum,
+                                struct netdev_custom_counter *counters);
+
 /* What "query --dbg_stats" counts of a queue. */
 struct virtnet_debug_counters {
     uint64_t packets;

@@ -21,8 +21,8 @@
 #include "mlx5-port.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "netdev.h"
 #include "openvswitch/vlog.h"
@@ -86,46 +86,30 @@ size_t
 mlx5_port_get_custom_stats(const struct virtnet_device *dev,
                            struct netdev_custom_counter **counters)
 {
-    uint64_t received = 0, completed = 0, bad_desc = 0, error_cqes = 0;
-    uint64_t chain = 0, invalid = 0, cp_errors, dp_errors;
+    struct virtnet_queue_info sum = { .index = 0 };
+    uint64_t cp_errors, dp_errors;
     size_t n;
 
     for (unsigned int i = 0; i < virtnet_device_num_queues(dev); i++) {
         struct virtnet_queue_info info;
 
         if (!dev->backend->class->get_queue_info(dev, i, &info)) {
-            received += info.received_desc;
-            completed += info.completed_desc;
-            bad_desc += info.bad_desc_errors;
-            error_cqes += info.error_cqes;
-            chain += info.exceed_max_chain;
-            invalid += info.invalid_buffer;
+            virtnet_queue_info_add(&sum, &info);
         }
     }
     virtnet_device_count_errors(dev, &cp_errors, &dp_errors);
-    const struct {
-        const char *name;       /* Without "virtnet_". */
-        uint64_t value;
-    } totals[] = {
-        { "received_desc", received },
-        { "completed_desc", completed },
-        { "bad_desc_errors", bad_desc },
-        { "error_cqes", error_cqes },
-        { "exceed_max_chain", chain },
-        { "invalid_buffer", invalid },
-        { "cp_errors", cp_errors },
-        { "dp_errors", dp_errors },
+    const struct netdev_custom_counter errors[] = {
+        { .name = "virtnet_cp_errors", .value = cp_errors },
+        { .name = "virtnet_dp_errors", .value = dp_errors },
     };
 
     n = mlx5_rep_get_custom_stats(&mlx5_port_cast(dev)->rep, counters);
     *counters = xrealloc(*counters,
-                         (n + ARRAY_SIZE(totals)) * sizeof **counters);
-    for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
-        struct netdev_custom_counter *c = &(*counters)[n++];
-
-        snprintf(c->name, sizeof c->name, "virtnet_%s", totals[i].name);
-        c->value = totals[i].value;
-    }
+                         (n + VIRTNET_N_QUEUE_TOTALS + ARRAY_SIZE(errors))
+                         * sizeof **counters);
+    n += virtnet_put_queue_totals(&sum, *counters + n);
+    memcpy(*counters + n, errors, sizeof errors);
+    n += ARRAY_SIZE(errors);
     return n;
 }
 

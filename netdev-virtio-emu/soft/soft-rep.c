@@ -1071,7 +1071,7 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
     uint64_t no_buffers = 0, too_big = 0, no_memory = 0, retries = 0;
     uint64_t rx_invalid = 0, tx_invalid = 0;
     uint64_t cp_errors, dp_errors;
-    size_t n = 0;
+    size_t n;
 
     for (unsigned int i = 0; i < rep->n_pairs; i++) {
         const struct soft_txq *txq = &rep->pairs[i].tx;
@@ -1080,13 +1080,7 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
             struct virtnet_queue_info info;
 
             soft_rep_get_vring_counters(rep, 2 * i + j, &info);
-            sum.received_desc += info.received_desc;
-            sum.completed_desc += info.completed_desc;
-            sum.drops += info.drops;
-            sum.bad_desc_errors += info.bad_desc_errors;
-            sum.error_cqes += info.error_cqes;
-            sum.exceed_max_chain += info.exceed_max_chain;
-            sum.invalid_buffer += info.invalid_buffer;
+            virtnet_queue_info_add(&sum, &info);
         }
         rx_invalid += counter_get(&rep->pairs[i].rx.invalid);
         no_buffers += counter_get(&txq->no_buffers);
@@ -1101,12 +1095,6 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
         const char *name;       /* Without "virtnet_". */
         uint64_t value;
     } totals[] = {
-        { "received_desc", sum.received_desc },
-        { "completed_desc", sum.completed_desc },
-        { "bad_desc_errors", sum.bad_desc_errors },
-        { "error_cqes", sum.error_cqes },
-        { "exceed_max_chain", sum.exceed_max_chain },
-        { "invalid_buffer", sum.invalid_buffer },
         { "drop_pkts", sum.drops },
         { "cp_errors", cp_errors },
         { "dp_errors", dp_errors },
@@ -1121,9 +1109,11 @@ soft_rep_get_custom_stats(const struct virtnet_device *dev,
     };
     bool per_vring = (n_vrings <= MAX_LISTED_VRINGS
                       || soft_device_settings(dev)->queue_stats);
-    size_t n_max = ARRAY_SIZE(totals) + (per_vring ? 3 * n_vrings : 0);
+    size_t n_max = (VIRTNET_N_QUEUE_TOTALS + ARRAY_SIZE(totals)
+                    + (per_vring ? 3 * n_vrings : 0));
 
     *counters = xcalloc(n_max, sizeof **counters);
+    n = virtnet_put_queue_totals(&sum, *counters);
     for (size_t i = 0; i < ARRAY_SIZE(totals); i++) {
         struct netdev_custom_counter *c = &(*counters)[n++];
 
