@@ -272,19 +272,19 @@ struct virtnet_flow_class {
 
 /* For backends. */
 
-/* Tells that the flow 'ufid' of 'in' has ended, after these counters, by
- * "port_detach" or "flush", not "del".  No locks of the backend are held that
- * its functions take.  Any thread. */
-void virtnet_flow_has_ended(const ovs_u128 *ufid, struct virtnet_device *in,
-                            const struct virtnet_flow_stats *);
+/* Has the flow 'ufid' of 'in' deleted, by "del", because of "port_detach" or
+ * "flush".  Whoever counts its packets takes over its counters with that, so
+ * that at no time they are nowhere.  If nobody knows it, it is the backend's to
+ * delete.  No locks of the backend are held that its functions take.  Any
+ * thread. */
+void virtnet_flow_end(const ovs_u128 *ufid, struct virtnet_device *in);
 
 /* For the glue in ofproto-hooks/. */
 
-/* Has 'cb' called when a backend tells that a flow has ended.  Main thread,
- * once, before there are flows. */
+/* Has 'cb' called by virtnet_flow_end().  Main thread, once, before there are
+ * flows. */
 typedef void virtnet_flow_end_cb(const ovs_u128 *ufid,
-                                 struct virtnet_device *in,
-                                 const struct virtnet_flow_stats *);
+                                 struct virtnet_device *in);
 void virtnet_flow_set_end_cb(virtnet_flow_end_cb *);
 
 /* Compiles the 'len' bytes of OVS_ACTION_ATTR_* at 'actions' into '*out'.

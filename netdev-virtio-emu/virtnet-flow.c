@@ -275,11 +275,10 @@ virtnet_flow_set_end_cb(virtnet_flow_end_cb *cb)
 }
 
 void
-virtnet_flow_has_ended(const ovs_u128 *ufid, struct virtnet_device *in,
-                       const struct virtnet_flow_stats *stats)
+virtnet_flow_end(const ovs_u128 *ufid, struct virtnet_device *in)
 {
     if (end_cb) {
-        end_cb(ufid, in, stats);
+        end_cb(ufid, in);
     }
 }
 

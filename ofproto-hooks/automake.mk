@@ -49,7 +49,9 @@ DPIF_WRAPS = \
 	-Wl,--wrap=dpif_offload_datapath_flow_stats
 else
 # See offload-netdev.c.
-DPIF_WRAPS = -Wl,--wrap=dpif_operate
+DPIF_WRAPS = \
+	-Wl,--wrap=dpif_flow_dump_next \
+	-Wl,--wrap=dpif_operate
 endif
 # See kernel-port.c, local-address.c and offload-uplink.h.
 vswitchd_ovs_vswitchd_LDFLAGS = \

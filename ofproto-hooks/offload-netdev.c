@@ -120,13 +120,14 @@ dp_flow_from_ufid(const ovs_u128 *ufid)
 }
 
 static struct offload_share_flow
-share_flow(struct dp_netdev_flow *flow)
+share_flow(struct dp_netdev_flow *flow, const struct netdev *port)
 {
     return (struct offload_share_flow) {
         .flow = flow,
         .pmd_id = flow->pmd_id,
         .mega_ufid = &flow->mega_ufid,
         .ufid = &flow->ufid,
+        .port = port,
     };
 }
 
@@ -154,8 +155,40 @@ release_old(void *old)
     }
 }
 
-/* Its packet thread, which adds without atomic operations, has no packets for
- * 'flow' any more when its port is gone, so that nothing gets lost. */
+static bool
+is_dead(const void *flow_)
+{
+    const struct dp_netdev_flow *flow = flow_;
+
+    return flow->dead;
+}
+
+static void
+add_own_stats(const void *flow, struct dpif_flow_stats *stats)
+{
+    struct dp_netdev_flow_stats *own
+        = &CONST_CAST(struct dp_netdev_flow *, flow)->stats;
+    unsigned long long int n;
+    long long int used;
+    uint16_t tcp_flags;
+
+    atomic_read_relaxed(&own->packet_count, &n);
+    stats->n_packets += n;
+    atomic_read_relaxed(&own->byte_count, &n);
+    stats->n_bytes += n;
+    atomic_read_relaxed(&own->used, &used);
+    stats->used = MAX(stats->used, used);
+    atomic_read_relaxed(&own->tcp_flags, &tcp_flags);
+    stats->tcp_flags |= tcp_flags;
+}
+
+/* 'flow' belongs to a packet thread that adds to the same counters by loads
+ * and stores, so that ours would be lost if it did now.  It does not:
+ * do_del_port() first has packet threads reloaded without the port, for which
+ * they come to an end with what they have in hand, and then has
+ * offload_uninit_flow_api() called, from where we come.  A device that goes
+ * without its port, so that a packet thread may be with its packets, does not
+ * lead here. */
 static void
 keep_stats(void *flow_, const struct virtnet_flow_stats *stats)
 {
@@ -177,6 +210,17 @@ keep_stats(void *flow_, const struct virtnet_flow_stats *stats)
     }
 }
 
+/* To be called for 'flow' once it has got a share: whoever deleted it may have
+ * looked before.  Returns true if it is dead. */
+static bool
+remove_if_dead(struct dp_netdev_flow *flow)
+{
+    if (flow->dead && !offload_share_remove(&flow->mega_ufid)) {
+        release_old(flow);
+    }
+    return flow->dead;
+}
+
 static int
 offload_flow_put(struct netdev *netdev, struct match *match,
                  struct nlattr *actions, size_t actions_len,
@@ -184,7 +228,7 @@ offload_flow_put(struct netdev *netdev, struct match *match,
                  struct dpif_flow_stats *stats)
 {
     struct dp_netdev_flow *flow = dp_flow_from_ufid(ufid);
-    struct offload_share_flow sf = share_flow(flow);
+    struct offload_share_flow sf = share_flow(flow, netdev);
     const struct virtnet_flow_class *class;
     struct virtnet_flow_actions compiled;
     struct virtnet_flow_stats s;
@@ -218,9 +262,7 @@ offload_flow_put(struct netdev *netdev, struct match *match,
                  netdev_get_name(netdev), UUID_ARGS((struct uuid *) ufid),
                  virtnet_flow_reason_text(reason));
     }
-    if (!error && flow->dead && !offload_share_remove(ufid)) {
-        /* Whoever deleted it may have looked before. */
-        release_old(flow);
+    if (!error && remove_if_dead(flow)) {
         error = ESRCH;
     }
     if (!error && stats) {
@@ -241,7 +283,7 @@ offload_flow_del(struct netdev *netdev OVS_UNUSED, const ovs_u128 *ufid,
 }
 
 static int
-offload_flow_get(struct netdev *netdev OVS_UNUSED,
+offload_flow_get(struct netdev *netdev,
                  struct match *match OVS_UNUSED,
                  struct nlattr **actions OVS_UNUSED, const ovs_u128 *ufid,
                  struct dpif_flow_stats *stats, struct dpif_flow_attrs *attrs,
@@ -254,14 +296,19 @@ offload_flow_get(struct netdev *netdev OVS_UNUSED,
     if (error) {
         /* A packet thread has a flow that another had offloaded. */
         struct dp_netdev_flow *flow = dp_flow_from_ufid(ufid);
-        struct offload_share_flow sf = share_flow(flow);
+        struct offload_share_flow sf = share_flow(flow, netdev);
 
         if (!flow->dead && ovs_refcount_try_ref_rcu(&flow->ref_cnt)) {
             struct flow_wildcards wc = get_wc(flow);
             void *old;
 
-            release_old(offload_share_join(&wc, &sf, &old) ? old : flow);
-            error = offload_share_get(ufid, &s);
+            if (offload_share_join(&wc, &sf, &old)) {
+                release_old(old);
+                remove_if_dead(flow);
+                error = offload_share_get(ufid, &s);
+            } else {
+                release_old(flow);
+            }
         }
     }
     if (!error) {
@@ -272,7 +319,24 @@ offload_flow_get(struct netdev *netdev OVS_UNUSED,
     return error;
 }
 
-/* Deletion, by revalidators.  See offload-share.h. */
+/* Reading, and deletion, by revalidators.  See offload-share.h. */
+
+int __real_dpif_flow_dump_next(struct dpif_flow_dump_thread *,
+                               struct dpif_flow *, int max_flows);
+int __wrap_dpif_flow_dump_next(struct dpif_flow_dump_thread *,
+                               struct dpif_flow *, int max_flows);
+
+int
+__wrap_dpif_flow_dump_next(struct dpif_flow_dump_thread *thread,
+                           struct dpif_flow *flows, int max_flows)
+{
+    int n;
+
+    offload_share_read_lock();
+    n = __real_dpif_flow_dump_next(thread, flows, max_flows);
+    offload_share_read_unlock();
+    return n;
+}
 
 void __real_dpif_operate(struct dpif *, struct dpif_op **ops, size_t n_ops,
                          enum dpif_offload_type);
@@ -284,6 +348,7 @@ __wrap_dpif_operate(struct dpif *dpif, struct dpif_op **ops, size_t n_ops,
                     enum dpif_offload_type type)
 {
     enum { MAX_OPS = 64 };
+    bool enabled = netdev_is_flow_api_enabled();
 
     while (n_ops) {
         size_t n = MIN(n_ops, MAX_OPS);
@@ -293,7 +358,7 @@ __wrap_dpif_operate(struct dpif *dpif, struct dpif_op **ops, size_t n_ops,
             const struct dpif_flow_del *del = &ops[i]->flow_del;
 
             shares[i] = (ops[i]->type == DPIF_OP_FLOW_DEL && del->stats
-                         && del->ufid
+                         && del->ufid && enabled
                          ? offload_share_prepare(del->ufid, del->pmd_id)
                          : NULL);
         }
@@ -361,6 +426,9 @@ offload_uninit_flow_api(struct netdev *netdev)
     } else {
         offload_uplink_remove(netdev);
     }
+    /* The port's lock, which the caller has and those who ask us take, sees to
+     * it that none of them is within offload_flow_get(). */
+    offload_share_keep(netdev);
 }
 
 static const struct netdev_flow_api offload_flow_api = {
@@ -409,6 +477,8 @@ replace_tc(void)
 
 static const struct offload_share_class netdev_share_class = {
     .release = release_dp_flow,
+    .is_dead = is_dead,
+    .add_own = add_own_stats,
     .keep = keep_stats,
 };
 

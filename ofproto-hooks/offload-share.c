@@ -33,14 +33,15 @@
 
 /* A flow of the datapath. */
 struct share {
-    struct hmap_node name_node; /* In 'names', if flow.ufid is nonnull. */
+    struct hmap_node name_node; /* In 'names', if flow.ufid is nonnull and it
+                                 * may have, or get, a share. */
     struct ovs_list list_node;  /* In shared->shares. */
-    struct shared *shared;      /* Or NULL, when it has no share any more, */
-    bool prepared;              /* but offload_share_finish() is to come. */
-    struct offload_share_flow flow;
-    uint64_t n_packets;         /* Reported on its behalf, or, without */
-    uint64_t n_bytes;           /* 'shared', still to be reported. */
-    long long int used;         /* The same. */
+    struct shared *shared;      /* Or NULL, if it has no share any more, or */
+    bool prepared;              /* yet, but offload_share_finish() comes. */
+    struct offload_share_flow flow; /* flow.flow is NULL before it had one. */
+    uint64_t n_packets;         /* All on its behalf: what was reported, and */
+    uint64_t n_bytes;           /* without 'shared' what was not. */
+    long long int used;         /* Without 'shared'. */
     uint16_t tcp_flags;
 };
 
@@ -51,8 +52,10 @@ struct shared {
     ovs_u128 wc_id;             /* Of the masks with which it came.  (Those
                                  * with which it is modified may be put in
                                  * other words.) */
+    const void *port;           /* See offload_share_keep(). */
     const struct virtnet_flow_class *class;
     struct virtnet_device *dev; /* Or NULL: it is not there any more. */
+    struct ovs_list end_node;   /* In 'ends', if so. */
     struct virtnet_flow_stats ended; /* Of those of before. */
     uint64_t n_packets;         /* Reported on behalf of anybody, whether */
     uint64_t n_bytes;           /* still here or not. */
@@ -62,8 +65,13 @@ struct shared {
 static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
 static struct hmap all OVS_GUARDED_BY(mutex) = HMAP_INITIALIZER(&all);
 static struct hmap names OVS_GUARDED_BY(mutex) = HMAP_INITIALIZER(&names);
+static struct ovs_list ends OVS_GUARDED_BY(mutex)
+    = OVS_LIST_INITIALIZER(&ends);
 
 static const struct offload_share_class *share_class;
+
+/* See offload_share_read_lock().  Taken before 'mutex'. */
+static struct ovs_rwlock read_lock = OVS_RWLOCK_INITIALIZER;
 
 static uint32_t
 hash_ufid(const ovs_u128 *ufid, unsigned int pmd_id)
@@ -112,31 +120,59 @@ share_find(const ovs_u128 *mega_ufid)
     return NULL;
 }
 
+/* 's' has ended, and has no shares. */
 static void
 shared_destroy(struct shared *s)
     OVS_REQUIRES(mutex)
 {
+    ovs_list_remove(&s->end_node);
     hmap_remove(&all, &s->node);
     free(s);
+}
+
+/* Returns the one with this name that has a share, and whose deletion nobody
+ * has announced, or, if 'expected', the one of which there is only that. */
+static struct share *
+name_find(const ovs_u128 *ufid, unsigned int pmd_id, bool expected)
+    OVS_REQUIRES(mutex)
+{
+    struct share *share;
+
+    HMAP_FOR_EACH_WITH_HASH (share, name_node, hash_ufid(ufid, pmd_id),
+                             &names) {
+        if (share->flow.pmd_id == pmd_id
+            && ovs_u128_equals(*share->flow.ufid, *ufid)
+            && (expected ? !share->flow.flow : !share->prepared)) {
+            return share;
+        }
+    }
+    return NULL;
 }
 
 static void
 share_add(struct shared *s, const struct offload_share_flow *flow)
     OVS_REQUIRES(mutex)
 {
-    struct share *share = xzalloc(sizeof *share);
+    struct share *share = NULL;
 
+    if (flow->ufid) {
+        share = name_find(flow->ufid, flow->pmd_id, true);
+    }
+    if (!share) {
+        share = xzalloc(sizeof *share);
+        if (flow->ufid) {
+            hmap_insert(&names, &share->name_node,
+                        hash_ufid(flow->ufid, flow->pmd_id));
+        }
+    }
     share->shared = s;
     share->flow = *flow;
     ovs_list_push_back(&s->shares, &share->list_node);
-    if (flow->ufid) {
-        hmap_insert(&names, &share->name_node,
-                    hash_ufid(flow->ufid, flow->pmd_id));
-    }
 }
 
 /* Takes the share of 'share' away, with 'rest' to be reported still if it can
- * be.  The reference goes to the caller. */
+ * be.  The reference goes to the caller.  (If it was announced that the flow
+ * is deleted, whoever did that does not quiesce, so that it stays.) */
 static void
 share_remove(struct share *share, const struct virtnet_flow_stats *rest)
     OVS_REQUIRES(mutex)
@@ -150,8 +186,8 @@ share_remove(struct share *share, const struct virtnet_flow_stats *rest)
         return;
     }
     share->shared = NULL;
-    share->n_packets = rest->n_packets;
-    share->n_bytes = rest->n_bytes;
+    share->n_packets += rest->n_packets;
+    share->n_bytes += rest->n_bytes;
     share->used = rest->used;
     share->tcp_flags = rest->tcp_flags;
 }
@@ -189,6 +225,21 @@ stats_add(struct virtnet_flow_stats *to, const struct virtnet_flow_stats *from)
     to->tcp_flags |= from->tcp_flags;
 }
 
+/* Deletes the backend's flow, if it is there. */
+static void
+shared_end(struct shared *s)
+    OVS_REQUIRES(mutex)
+{
+    struct virtnet_flow_stats stats = { .n_packets = 0 };
+
+    if (s->dev) {
+        s->class->del(s->dev, &s->ufid, &stats);
+        stats_add(&s->ended, &stats);
+        s->dev = NULL;
+        ovs_list_push_back(&ends, &s->end_node);
+    }
+}
+
 /* Makes of '*stats', the counters of the backend's flow since it was put, what
  * was not reported yet. */
 static void
@@ -200,36 +251,28 @@ shared_rest(const struct shared *s, struct virtnet_flow_stats *stats)
     stats->n_bytes -= MIN(stats->n_bytes, s->n_bytes);
 }
 
-/* Takes all shares of 's' away, and destroys it.  The first, preferably one
- * that is to be told, has 'rest' besides what was reported.  With 'keep' each
- * flow keeps that. */
+/* Makes the counters of all who have a share in 's', which has ended, their
+ * own, and destroys it. */
 static void
-shared_remove_all(struct shared *s, struct virtnet_flow_stats *rest, bool keep)
+shared_keep(struct shared *s)
     OVS_REQUIRES(mutex)
 {
     const struct virtnet_flow_stats none = { .n_packets = 0 };
-    struct share *share, *next, *first = NULL;
+    struct virtnet_flow_stats rest = none;
+    struct share *share;
 
-    LIST_FOR_EACH (share, list_node, &s->shares) {
-        if (!first || (share->prepared && !first->prepared)) {
-            first = share;
-        }
-    }
-    LIST_FOR_EACH_SAFE (share, next, list_node, &s->shares) {
-        const struct virtnet_flow_stats *more = share == first ? rest : &none;
+    shared_rest(s, &rest);
+    LIST_FOR_EACH_POP (share, list_node, &s->shares) {
         void *flow = share->flow.flow;
         unsigned int pmd_id = share->flow.pmd_id;
 
-        if (keep) {
-            struct virtnet_flow_stats stats = {
-                .n_packets = share->n_packets,
-                .n_bytes = share->n_bytes,
-            };
-
-            stats_add(&stats, more);
-            share_class->keep(flow, &stats);
-        }
-        share_remove(share, keep ? &none : more);
+        rest.n_packets += share->n_packets;
+        rest.n_bytes += share->n_bytes;
+        share_class->keep(flow, &rest);
+        rest = none;
+        share->n_packets = share->n_bytes = 0;
+        ovs_list_init(&share->list_node);
+        share_remove(share, &none);
         share_class->release(flow, pmd_id);
     }
     shared_destroy(s);
@@ -237,28 +280,15 @@ shared_remove_all(struct shared *s, struct virtnet_flow_stats *rest, bool keep)
 
 /* Called by a backend. */
 static void
-flow_has_ended(const ovs_u128 *mega_ufid, struct virtnet_device *dev,
-               const struct virtnet_flow_stats *stats)
+flow_end(const ovs_u128 *mega_ufid, struct virtnet_device *dev)
     OVS_EXCLUDED(mutex)
 {
-    struct virtnet_flow_stats now;
     struct shared *s;
 
     ovs_mutex_lock(&mutex);
     s = shared_find(mega_ufid);
     if (s && s->dev == dev) {
-        if (!s->class->get(dev, mega_ufid, &now)) {
-            /* It has been put again meanwhile. */
-            stats_add(&s->ended, stats);
-        } else if (share_class->keep) {
-            struct virtnet_flow_stats rest = *stats;
-
-            shared_rest(s, &rest);
-            shared_remove_all(s, &rest, true);
-        } else {
-            s->dev = NULL;
-            stats_add(&s->ended, stats);
-        }
+        shared_end(s);
     }
     ovs_mutex_unlock(&mutex);
 }
@@ -267,7 +297,7 @@ void
 offload_share_init(const struct offload_share_class *class)
 {
     share_class = class;
-    virtnet_flow_set_end_cb(flow_has_ended);
+    virtnet_flow_set_end_cb(flow_end);
 }
 
 int
@@ -301,7 +331,10 @@ offload_share_put(const struct virtnet_flow_class *class,
             s->wc_id = wc_id;
             ovs_list_init(&s->shares);
             hmap_insert(&all, &s->node, hash_ufid(&s->ufid, 0));
+        } else if (!s->dev) {
+            ovs_list_remove(&s->end_node);
         }
+        s->port = flow->port;
         s->class = class;
         s->dev = dev;
         *oldp = shared_add(s, flow);
@@ -352,18 +385,6 @@ offload_share_get(const ovs_u128 *mega_ufid, struct virtnet_flow_stats *stats)
     return share ? 0 : ENOENT;
 }
 
-/* Deletes the backend's flow and stores what was not reported yet. */
-static void
-shared_delete_flow(struct shared *s, struct virtnet_flow_stats *rest)
-    OVS_REQUIRES(mutex)
-{
-    memset(rest, 0, sizeof *rest);
-    if (s->dev) {
-        s->class->del(s->dev, &s->ufid, rest);
-    }
-    shared_rest(s, rest);
-}
-
 /* Takes the share of 'share' away, and deletes the backend's flow if nobody
  * else has one.  The reference goes to the caller. */
 static void
@@ -375,7 +396,8 @@ share_end(struct share *share)
     bool last = ovs_list_is_singleton(&s->shares);
 
     if (last) {
-        shared_delete_flow(s, &rest);
+        shared_end(s);
+        shared_rest(s, &rest);
     }
     share_remove(share, &rest);
     if (last) {
@@ -401,57 +423,133 @@ int
 offload_share_delete(const ovs_u128 *mega_ufid)
 {
     struct shared *s;
+    bool found;
 
     ovs_mutex_lock(&mutex);
     s = shared_find(mega_ufid);
-    if (s) {
-        struct virtnet_flow_stats rest;
+    found = s != NULL;
+    if (found) {
+        struct share *share, *next;
 
-        shared_delete_flow(s, &rest);
-        shared_remove_all(s, &rest, false);
+        shared_end(s);
+        LIST_FOR_EACH_SAFE (share, next, list_node, &s->shares) {
+            void *flow = share->flow.flow;
+            unsigned int pmd_id = share->flow.pmd_id;
+
+            if (!share->prepared && share_class->is_dead(flow)) {
+                bool last = ovs_list_is_singleton(&s->shares);
+
+                share_end(share);
+                share_class->release(flow, pmd_id);
+                if (last) {
+                    break;      /* 's' is gone, too. */
+                }
+            }
+        }
     }
     ovs_mutex_unlock(&mutex);
-    return s ? 0 : ENOENT;
+    return found ? 0 : ENOENT;
+}
+
+/* Have flows of 'port' ended that still have shares? */
+static bool
+has_ends(const void *port)
+    OVS_EXCLUDED(mutex)
+{
+    const struct shared *s;
+    bool any = false;
+
+    ovs_mutex_lock(&mutex);
+    LIST_FOR_EACH (s, end_node, &ends) {
+        if (s->port == port) {
+            any = true;
+            break;
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+    return any;
+}
+
+void
+offload_share_keep(const void *port)
+{
+    struct shared *s, *next;
+
+    if (!has_ends(port)) {
+        return;                 /* Whatever locks the caller may have. */
+    }
+    ovs_rwlock_wrlock(&read_lock);
+    ovs_mutex_lock(&mutex);
+    LIST_FOR_EACH_SAFE (s, next, end_node, &ends) {
+        if (s->port == port) {
+            shared_keep(s);
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+    ovs_rwlock_unlock(&read_lock);
+}
+
+void
+offload_share_read_lock(void)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
+{
+    ovs_rwlock_rdlock(&read_lock);
+}
+
+void
+offload_share_read_unlock(void)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
+{
+    ovs_rwlock_unlock(&read_lock);
 }
 
 struct share *
 offload_share_prepare(const ovs_u128 *ufid, unsigned int pmd_id)
 {
-    struct share *share, *found = NULL;
+    struct share *share;
 
     ovs_mutex_lock(&mutex);
-    HMAP_FOR_EACH_WITH_HASH (share, name_node, hash_ufid(ufid, pmd_id),
-                             &names) {
-        if (share->flow.pmd_id == pmd_id && !share->prepared
-            && ovs_u128_equals(*share->flow.ufid, *ufid)) {
-            found = share;
-            found->prepared = true;
-            break;
-        }
+    share = name_find(ufid, pmd_id, false);
+    if (!share || share_class->is_dead(share->flow.flow)) {
+        /* It has none, or another that is gone had. */
+        share = xzalloc(sizeof *share);
+        share->flow.ufid = ufid;
+        share->flow.pmd_id = pmd_id;
+        hmap_insert(&names, &share->name_node, hash_ufid(ufid, pmd_id));
     }
+    share->prepared = true;
     ovs_mutex_unlock(&mutex);
-    return found;
+    return share;
 }
 
 void
 offload_share_finish(struct share *share, bool deleted,
                      struct dpif_flow_stats *stats)
 {
+    void *flow;
+
     ovs_mutex_lock(&mutex);
-    if (share->shared && deleted) {
-        share_class->release(share->flow.flow, share->flow.pmd_id);
-        share_end(share);
-    }
-    if (!share->shared) {
+    flow = share->flow.flow;
+    if (!flow) {
+        hmap_remove(&names, &share->name_node);
+    } else if (share_class->is_dead(flow)) {
+        if (share->shared) {
+            share_end(share);
+            share_class->release(flow, share->flow.pmd_id);
+        }
         if (deleted) {
-            stats->n_packets += share->n_packets;
-            stats->n_bytes += share->n_bytes;
+            stats->n_packets = share->n_packets;
+            stats->n_bytes = share->n_bytes;
             stats->used = MAX(stats->used, share->used);
             stats->tcp_flags |= share->tcp_flags;
+            share_class->add_own(flow, stats);
         }
+    }
+    /* Else it was not deleted, or the share is that of a new one, put since
+     * then. */
+    share->prepared = false;
+    if (!share->shared) {
         free(share);
-    } else {
-        share->prepared = false;
     }
     ovs_mutex_unlock(&mutex);
 }

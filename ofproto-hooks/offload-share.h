@@ -37,13 +37,20 @@
  * deletes it, and adds them to those of OpenFlow rules.  Up to 3.6 another
  * thread deletes the backend's flow some time later.  What that forwards
  * meanwhile would not be counted.  So whoever deletes flows of the datapath
- * says so before, and asks afterwards what else there was: the backend's flow
- * ends then, if nobody else has a share in it.
+ * says so before, and asks afterwards for all that there was: the backend's
+ * flow ends then, if nobody else has a share in it.  What it gets is not what
+ * was read and something more but the sum, the datapath's own counters and
+ * ours, so it does not matter who else has read meanwhile.  Nor does it if the
+ * flow had no share before: one that it gets before it is deleted, most often
+ * because its counters are read then for the first time, is known for what it
+ * is.
  *
  * When the backend's flow ends first, because its port or the device behind it
- * goes, the counters must not go back: Open vSwitch would subtract the
- * difference from the rules' counters.  They stay here, or, if Open vSwitch
- * would not ask here any more, become the datapath's own.
+ * goes, the counters must not go back: Open vSwitch, by version, subtracts the
+ * difference from the rules' counters, or counts it again later.  They stay
+ * here until the port goes, too: then Open vSwitch does not ask here any more,
+ * and they become the datapath's own.  That cannot be one step for those who
+ * read both, so they read with a lock (offload_share_read_lock()).
  *
  *
  * Names
@@ -80,9 +87,17 @@ struct offload_share_class {
     /* Gives back the reference to 'flow' of packet thread 'pmd_id'. */
     void (*release)(void *flow, unsigned int pmd_id);
 
+    /* The rest is for those of offload_share_prepare(), _delete() and _keep()
+     * only. */
+
+    /* Has the datapath deleted 'flow'? */
+    bool (*is_dead)(const void *flow);
+
+    /* Adds the own counters of 'flow' to '*stats'. */
+    void (*add_own)(const void *flow, struct dpif_flow_stats *stats);
+
     /* Adds '*stats' to the own counters of 'flow', for the rest of whose life
-     * Open vSwitch may not ask here.  Optional: without it shares remain until
-     * they are removed. */
+     * Open vSwitch does not ask here. */
     void (*keep)(void *flow, const struct virtnet_flow_stats *stats);
 };
 
@@ -95,6 +110,7 @@ struct offload_share_flow {
     unsigned int pmd_id;        /* Whose it is. */
     const ovs_u128 *mega_ufid;  /* Its member, the name of the backend's. */
     const ovs_u128 *ufid;       /* Its own name, or NULL if not known. */
+    const void *port;           /* Of offload_share_keep(). */
 };
 
 /* Has the flow put by the backend 'class', see there, for 'flow', whose masks
@@ -126,18 +142,34 @@ int offload_share_get(const ovs_u128 *mega_ufid,
  * ENOENT if it has none. */
 int offload_share_remove(const ovs_u128 *mega_ufid);
 
-/* Deletes the backend's flow with this name, and all shares, if it exists.
- * Returns ENOENT if not. */
+/* Deletes the backend's flow with this name, if it exists, and the shares of
+ * those flows that are dead.  Those that are not, and those about whose
+ * deletion somebody will ask, keep theirs, and the counters.  Returns ENOENT
+ * if nobody has one. */
 int offload_share_delete(const ovs_u128 *mega_ufid);
+
+/* The port of the datapath that is called 'port' in "struct
+ * offload_share_flow" goes, whose flows the backend has ended: their counters
+ * become the datapath's own, and the shares end.  No packet thread has packets
+ * from it, and none of those who read counters is within
+ * offload_share_get(). */
+void offload_share_keep(const void *port);
+
+/* Around what reads counters, the datapath's own and ours, and is not a
+ * deletion. */
+void offload_share_read_lock(void);
+void offload_share_read_unlock(void);
 
 /* Announces that the flow of the datapath with the name 'ufid' that belongs to
  * packet thread 'pmd_id' is about to be deleted.  Returns what is to be passed
- * to offload_share_finish() then, or NULL if it has no share. */
+ * to offload_share_finish() then.  '*ufid' stays until then, and the caller
+ * does not quiesce. */
 struct share *offload_share_prepare(const ovs_u128 *ufid,
                                     unsigned int pmd_id);
 
-/* If 'deleted', adds to '*stats', the counters that were read when it was
- * deleted, what the backend counted afterwards. */
+/* If it was 'deleted', and has or had a share since it was prepared, makes of
+ * '*stats', the counters that were read when it was deleted, all that there
+ * are. */
 void offload_share_finish(struct share *, bool deleted,
                           struct dpif_flow_stats *stats);
 

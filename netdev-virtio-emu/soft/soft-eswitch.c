@@ -901,43 +901,62 @@ soft_flow_port_attach(struct virtnet_device *dev)
     return 0;
 }
 
-/* Moves the flows of 'port' to 'ended', for flows_have_ended(). */
+/* A flow that is to end.  It is there, with its counters, until whoever knows
+ * it has taken over those. */
+struct ending {
+    ovs_u128 ufid;
+    struct virtnet_device *in;
+};
+
+struct endings {
+    struct ending *flows;
+    size_t n, allocated;
+};
+
+/* Adds the flows of 'port' to 'endings', for flows_end(). */
 static void
-port_flush(struct soft_port *port, struct ovs_list *ended)
+port_flush(const struct soft_port *port, struct endings *endings)
     OVS_REQUIRES(mutex)
 {
-    struct soft_flow *flow, *next;
+    const struct soft_flow *flow;
 
-    LIST_FOR_EACH_SAFE (flow, next, list_node, &port->flows) {
-        flow_remove(flow);
-        ovs_list_push_back(ended, &flow->list_node);
+    LIST_FOR_EACH (flow, list_node, &port->flows) {
+        if (endings->n >= endings->allocated) {
+            endings->flows = x2nrealloc(endings->flows, &endings->allocated,
+                                        sizeof *endings->flows);
+        }
+        endings->flows[endings->n++] = (struct ending) {
+            .ufid = flow->ufid,
+            .in = port->dev,
+        };
     }
 }
 
+static int soft_flow_del(struct virtnet_device *, const ovs_u128 *,
+                         struct virtnet_flow_stats *);
+
 static void
-flows_have_ended(struct ovs_list *ended)
+flows_end(struct endings *endings)
     OVS_EXCLUDED(mutex)
 {
-    struct soft_flow *flow;
+    for (size_t i = 0; i < endings->n; i++) {
+        const struct ending *e = &endings->flows[i];
 
-    LIST_FOR_EACH_POP (flow, list_node, ended) {
-        struct virtnet_flow_stats stats;
-
-        soft_flow_get_stats(flow, &stats);
-        virtnet_flow_has_ended(&flow->ufid, flow->in->dev, &stats);
-        soft_flow_free(flow);
+        virtnet_flow_end(&e->ufid, e->in);
+        soft_flow_del(e->in, &e->ufid, NULL); /* If nobody knew it. */
     }
+    free(endings->flows);
 }
 
 static void
 soft_flow_port_detach(struct virtnet_device *dev)
 {
-    struct ovs_list ended = OVS_LIST_INITIALIZER(&ended);
     struct soft_port *port = soft_port_of(dev), *other;
+    struct endings endings = { .n = 0 };
 
     ovs_mutex_lock(&mutex);
     port->attached = false;
-    port_flush(port, &ended);
+    port_flush(port, &endings);
     LIST_FOR_EACH (other, list_node, &ports) {
         struct soft_flow *flow;
 
@@ -946,13 +965,14 @@ soft_flow_port_detach(struct virtnet_device *dev)
                 = ovsrcu_get_protected(const struct soft_actions *,
                                        &flow->actions);
 
-            if (actions && soft_actions_output_to(actions, dev)) {
+            if (actions && (other == port
+                            || soft_actions_output_to(actions, dev))) {
                 flow_put_in_force(flow, NULL);
             }
         }
     }
     ovs_mutex_unlock(&mutex);
-    flows_have_ended(&ended);
+    flows_end(&endings);
 }
 
 /* Are all devices that 'actions' lead to attached? */
@@ -1064,17 +1084,17 @@ soft_flow_get(struct virtnet_device *in, const ovs_u128 *ufid,
 static int
 soft_flow_flush(struct virtnet_device *in)
 {
-    struct ovs_list ended = OVS_LIST_INITIALIZER(&ended);
-    struct soft_port *port;
+    struct endings endings = { .n = 0 };
+    const struct soft_port *port;
 
     ovs_mutex_lock(&mutex);
     LIST_FOR_EACH (port, list_node, &ports) {
         if (!in || port->dev == in) {
-            port_flush(port, &ended);
+            port_flush(port, &endings);
         }
     }
     ovs_mutex_unlock(&mutex);
-    flows_have_ended(&ended);
+    flows_end(&endings);
     return 0;
 }
 
