@@ -27,7 +27,8 @@ netdev_virtio_emu_libvirtnet_tables_la_SOURCES = \
 	netdev-virtio-emu/virtnet-json.c \
 	netdev-virtio-emu/virtnet-json.h \
 	netdev-virtio-emu/virtnet-option.c \
-	netdev-virtio-emu/virtnet-option.h
+	netdev-virtio-emu/virtnet-option.h \
+	netdev-virtio-emu/virtnet-setting-table.c
 
 # The controller, the device model, the netdev class and the backends.
 noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet.la

@@ -258,6 +258,12 @@ struct virtnet_backend_class {
     const struct virtnet_backend_caps *(*get_caps)(
         const struct virtnet_backend *backend);
 
+    /* Returns why the backend, as long as it is open, cannot do what the
+     * setting 'key' asks for if it is true; or NULL if it can, or does not
+     * know.  Optional. */
+    const char *(*no_effect)(const struct virtnet_backend *backend,
+                             const char *key);
+
     /* Stores in '*devs' an array of parents, valid until "close", and returns
      * their number.  Mandatory. */
     size_t (*get_ib_devices)(const struct virtnet_backend *backend,
@@ -428,6 +434,10 @@ void virtnet_backend_register_class(const struct virtnet_backend_class *);
 /* Returns the class of 'type', or NULL. */
 const struct virtnet_backend_class *virtnet_backend_lookup_class(
     const char *type);
+
+/* What "no_effect" of 'backend', which may be NULL, says of 'key'. */
+const char *virtnet_backend_no_effect(const struct virtnet_backend *,
+                                      const char *key);
 
 /* The backends of this build. */
 extern const struct virtnet_backend_class virtnet_soft_backend_class;

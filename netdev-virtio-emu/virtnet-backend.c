@@ -35,3 +35,11 @@ virtnet_backend_lookup_class(const char *type)
 {
     return shash_find_data(&backend_classes, type);
 }
+
+const char *
+virtnet_backend_no_effect(const struct virtnet_backend *backend,
+                          const char *key)
+{
+    return (backend && backend->class->no_effect
+            ? backend->class->no_effect(backend, key) : NULL);
+}

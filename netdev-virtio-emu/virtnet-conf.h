@@ -23,7 +23,8 @@
  * them also in a JSON file that operators of the known controller have.  One
  * table, virtnet_settings_table, says for both what there is, with defaults,
  * ranges and meanings; the parser of the database's settings, that of the
- * file, "virtnet validate" and Documentation/settings.md come from it.
+ * file, "virtnet validate" and Documentation/settings.md come from it.  It is
+ * in virtnet-setting-table.c, and the file's parser in virtnet-conf.c.
  *
  * The parser of the file finds all that is wrong at once, each with its line
  * and key, which is why it is not that of Open vSwitch's lib/.  It needs the C
@@ -44,6 +45,7 @@ enum virtnet_setting_type {
     VIRTNET_SETTING_UINT,       /* Decimal number within [min, max]. */
     VIRTNET_SETTING_POW2,       /* Likewise, a power of two. */
     VIRTNET_SETTING_STRING,     /* Any nonempty text. */
+    VIRTNET_SETTING_WORD,       /* Letters and digits, 'max' at most. */
     VIRTNET_SETTING_MAC,        /* Unicast MAC address of 17 characters. */
     VIRTNET_SETTING_HEX,        /* Hexadecimal number in a text. */
     VIRTNET_SETTING_CHOICE,     /* 'choices[0]' is false, [1] is true. */
@@ -56,7 +58,7 @@ struct virtnet_setting {
     size_t offset;              /* In struct virtnet_settings. */
     bool at_start;              /* Read only when the controller starts. */
     const char *def;            /* Default, as text; NULL for none or 0. */
-    unsigned int min, max;      /* UINT and POW2. */
+    unsigned int min, max;      /* UINT and POW2; of WORD, characters. */
     const char *choices[2];     /* CHOICE. */
     const char *section;        /* Of the documentation; NULL: as before. */
     const char *help;
@@ -85,6 +87,8 @@ struct virtnet_conf {
     } *values;                  /* By index in virtnet_settings_table. */
     struct virtnet_conf_problem *problems;
     size_t n_problems;
+    struct virtnet_conf_problem *notes; /* About what is good, but of no */
+    size_t n_notes;                     /* effect. */
     bool missing;               /* Is there no such file? */
 };
 
@@ -92,9 +96,18 @@ struct virtnet_conf {
 void virtnet_conf_read(struct virtnet_conf *, const char *path);
 void virtnet_conf_destroy(struct virtnet_conf *);
 
+/* Notes that the setting with index 'i' in virtnet_settings_table is of no
+ * effect, since 'why', if the file has it as 'value'. */
+void virtnet_conf_note(struct virtnet_conf *, size_t i, const char *value,
+                       const char *why);
+
 /* Appends a line of verdict on the file 'path', or one for each problem. */
 void virtnet_conf_format(const struct virtnet_conf *, const char *path,
                          struct ds *);
+
+/* Appends a line for each setting of the file 'path' that is of no effect. */
+void virtnet_conf_format_notes(const struct virtnet_conf *, const char *path,
+                               struct ds *);
 
 /* Appends the tables of Documentation/settings.md. */
 void virtnet_settings_document(struct ds *);

@@ -29,6 +29,7 @@
 #include "svec.h"
 #include "util.h"
 #include "virtnet-check.h"
+#include "virtnet-conf.h"
 #include "virtnet-life.h"
 #include "virtnet-pool.h"
 #include "virtnet-recovery.h"
@@ -59,6 +60,16 @@ get_caps(void)
     return backend->class->get_caps(backend);
 }
 
+/* How many VFs each static PF can have. */
+static unsigned int
+max_vfs_per_pf(void)
+{
+    const struct virtnet_backend_caps *caps = get_caps();
+
+    return (caps->card ? caps->max_vfs_per_pf
+            : virtnet_controller_settings()->num_vf);
+}
+
 /* Returns the feature bits that 'text', the setting 'key', means for devices
  * of 'type', or 'def'. */
 static uint64_t
@@ -66,41 +77,35 @@ parse_features(const char *key, const char *text,
                enum virtnet_function_type type, uint64_t def)
 {
     const struct virtnet_backend_caps *caps = get_caps();
-    unsigned long long int x;
-    char *err = NULL;
+    unsigned long long int x = 0;
 
-    def = virtnet_features_for(def, type, caps);
-    if (!text) {
-        return def;
-    } else if (!str_to_ullong(text, 16, &x)) {
-        err = xasprintf("\"%s\" is not a hexadecimal number", text);
-    } else if (!x) {
-        return def;
-    } else {
+    if (text && str_to_ullong(text, 16, &x) && x) {
         uint64_t features = virtnet_features_for(x, type, caps);
+        char *err;
 
         if (!virtnet_check_features(features, caps, &err)) {
             return features;
         }
+        virtnet_settings_complain(key, "%s; using the default", err);
+        free(err);
     }
-    VLOG_WARN("other_config:%s: %s; using the default", key, err);
-    free(err);
-    return def;
+    return virtnet_features_for(def, type, caps);
 }
 
-static bool
-parse_mac_base(const char *key, const char *text, struct eth_addr *mac)
+/* Names the settings that ask for what the backend cannot do. */
+static void
+check_effects(const struct virtnet_settings *settings)
 {
-    if (!text) {
-        return false;
-    } else if (strlen(text) != ETH_ADDR_STRLEN
-               || !eth_addr_from_string(text, mac)
-               || eth_addr_is_zero(*mac) || eth_addr_is_multicast(*mac)) {
-        VLOG_WARN("other_config:%s: \"%s\" is not a unicast MAC address; "
-                  "addresses are made up", key, text);
-        return false;
+    for (size_t i = 0; i < virtnet_n_settings; i++) {
+        const struct virtnet_setting *s = &virtnet_settings_table[i];
+        const char *why = virtnet_backend_no_effect(
+            virtnet_controller_backend(), s->key);
+
+        if (why && s->type == VIRTNET_SETTING_BOOL
+            && *(const bool *) ((const char *) settings + s->offset)) {
+            virtnet_settings_complain(s->key, "%s; ignored", why);
+        }
     }
-    return true;
 }
 
 void
@@ -110,8 +115,8 @@ virtnet_firmware_load(void)
     const struct virtnet_backend_caps *caps = get_caps();
     struct virtnet_backend *backend = virtnet_controller_backend();
     const struct virtnet_ib_device *devs;
-    char *err = NULL;
 
+    /* Values are as their types say: see virtnet_setting_check(). */
     fw.pf_queue_pairs = MIN(virtnet_queue_pairs_for_msix(s->num_msix, true),
                             virtnet_max_queue_pairs(caps));
     fw.pf_features = parse_features(
@@ -121,35 +126,41 @@ virtnet_firmware_load(void)
         | (s->num_vf ? caps->supported_features & VIRTIO_F_SR_IOV : 0));
     fw.vf_features = parse_features("virtnet-vf-features", s->vf_features,
                                     VIRTNET_VF, caps->default_features);
-    fw.vf_queue_size = VIRTNET_DEFAULT_QUEUE_SIZE;
-    if (s->vf_max_queue_size) {
-        if (virtnet_check_queue_size(s->vf_max_queue_size, &err)) {
-            VLOG_WARN("other_config:virtnet-vf-max-queue-size: %s; using %u",
-                      err, fw.vf_queue_size);
-            free(err);
-        } else {
-            fw.vf_queue_size = s->vf_max_queue_size;
-        }
-    }
-    fw.has_pf_mac = parse_mac_base("virtnet-static-pf-mac-base",
-                                   s->static_pf_mac_base, &fw.pf_mac);
-    fw.has_vf_mac = parse_mac_base("virtnet-vf-mac-base", s->vf_mac_base,
-                                   &fw.vf_mac);
+    fw.vf_queue_size = (s->vf_max_queue_size ? s->vf_max_queue_size
+                        : VIRTNET_DEFAULT_QUEUE_SIZE);
+    fw.has_pf_mac = (s->static_pf_mac_base
+                     && eth_addr_from_string(s->static_pf_mac_base,
+                                             &fw.pf_mac));
+    fw.has_vf_mac = (s->vf_mac_base
+                     && eth_addr_from_string(s->vf_mac_base, &fw.vf_mac));
     if (fw.has_vf_mac && !s->vf_vfs_per_pf) {
-        VLOG_WARN("other_config:virtnet-vf-mac-base: needs "
-                  "virtnet-vf-vfs-per-pf; addresses are made up");
+        virtnet_settings_complain("virtnet-vf-mac-base", "needs "
+                                  "virtnet-vf-vfs-per-pf; addresses are made "
+                                  "up");
         fw.has_vf_mac = false;
+    } else if (fw.has_vf_mac && max_vfs_per_pf()
+               && s->vf_vfs_per_pf > max_vfs_per_pf()) {
+        virtnet_settings_complain("virtnet-vf-vfs-per-pf", "%u is above %u, "
+                                  "the VFs that a PF can have; addresses are "
+                                  "left out", s->vf_vfs_per_pf,
+                                  max_vfs_per_pf());
     }
+    if (s->sf_pool_percent && !s->pf_total_sf && !caps->external) {
+        virtnet_settings_complain("virtnet-sf-pool-percent", "needs "
+                                  "virtnet-pf-total-sf; no SFs are made in "
+                                  "advance");
+    }
+    check_effects(s);
 
     backend->class->get_ib_devices(backend, &devs);
     fw.ib_device = devs[0].name;
     if (s->ib_dev_for_static_pf) {
         if (virtnet_ib_device_lookup(s->ib_dev_for_static_pf)) {
             fw.ib_device = s->ib_dev_for_static_pf;
-        } else if (s->num_pf) {
-            VLOG_WARN("other_config:virtnet-ib-dev-for-static-pf: there is "
-                      "no RDMA device %s; using %s", s->ib_dev_for_static_pf,
-                      fw.ib_device);
+        } else if (virtnet_firmware_num_pfs()) {
+            virtnet_settings_complain("virtnet-ib-dev-for-static-pf",
+                                      "there is no RDMA device %s; using %s",
+                                      s->ib_dev_for_static_pf, fw.ib_device);
         }
     }
 }
@@ -183,16 +194,6 @@ virtnet_firmware_num_pfs(void)
     return (caps->external ? 0
             : caps->card ? caps->num_pfs
             : virtnet_controller_settings()->num_pf);
-}
-
-/* How many VFs each static PF can have. */
-static unsigned int
-max_vfs_per_pf(void)
-{
-    const struct virtnet_backend_caps *caps = get_caps();
-
-    return (caps->card ? caps->max_vfs_per_pf
-            : virtnet_controller_settings()->num_vf);
 }
 
 /* Makes up the address of the function 'dev', which may be NULL.  The same at

@@ -43,16 +43,17 @@ static struct shash complaints = SHASH_INITIALIZER(&complaints);
 /* What is wrong with the file, a line each, or NULL. */
 static char *file_problems;
 
-static void OVS_PRINTF_FORMAT(2, 3)
-complain(const char *key, const char *format, ...)
+/* The file that settings are from, and where in it: line of each setting, by
+ * index in virtnet_settings_table, or 0. */
+static char *file_name;
+static int *file_lines;
+
+/* Takes 'line'. */
+static void
+complain__(const char *key, char *line)
 {
     const char *last = shash_find_data(&complaints, key);
-    va_list args;
-    char *line;
 
-    va_start(args, format);
-    line = xvasprintf(format, args);
-    va_end(args);
     if (last && !strcmp(last, line)) {
         free(line);
     } else {
@@ -61,16 +62,84 @@ complain(const char *key, const char *format, ...)
     }
 }
 
-void
-virtnet_settings_no_effect(const char *key, const char *why)
+static void OVS_PRINTF_FORMAT(2, 3)
+complain(const char *key, const char *format, ...)
 {
-    complain(key, "other_config:%s: %s; ignored", key, why);
+    va_list args;
+
+    va_start(args, format);
+    complain__(key, xvasprintf(format, args));
+    va_end(args);
+}
+
+/* Returns the index of the setting 'key', or that behind the last one. */
+static size_t
+setting_index(const char *key)
+{
+    size_t i = 0;
+
+    while (i < virtnet_n_settings
+           && strcmp(virtnet_settings_table[i].key, key)) {
+        i++;
+    }
+    return i;
+}
+
+void
+virtnet_settings_complain(const char *key, const char *format, ...)
+{
+    size_t i = setting_index(key);
+    struct ds line = DS_EMPTY_INITIALIZER;
+    va_list args;
+
+    if (file_lines && i < virtnet_n_settings && file_lines[i]) {
+        ds_put_format(&line, "%s: line %d: %s: ", file_name, file_lines[i],
+                      virtnet_settings_table[i].conf);
+    } else {
+        ds_put_format(&line, "other_config:%s: ", key);
+    }
+    va_start(args, format);
+    ds_put_format_valist(&line, format, args);
+    va_end(args);
+    complain__(key, ds_steal_cstr(&line));
 }
 
 static void
 content(const char *key)
 {
     free(shash_find_and_delete(&complaints, key));
+}
+
+/* Is there no setting 'key' of the database, though it looks like one? */
+static bool
+is_unknown_key(const char *key)
+{
+    return (!strncmp(key, "virtnet-", strlen("virtnet-"))
+            && strncmp(key, VIRTNET_IFACE_ID_HEAD,
+                       strlen(VIRTNET_IFACE_ID_HEAD))
+            && setting_index(key) >= virtnet_n_settings);
+}
+
+/* Complains of keys of 'other_config' that do not exist, and no more of those
+ * that it has no longer. */
+static void
+check_keys(const struct smap *other_config)
+{
+    struct shash_node *complaint;
+    struct smap_node *node;
+
+    SHASH_FOR_EACH_SAFE (complaint, &complaints) {
+        if (is_unknown_key(complaint->name)
+            && !smap_get(other_config, complaint->name)) {
+            free(complaint->data);
+            shash_delete(&complaints, complaint);
+        }
+    }
+    SMAP_FOR_EACH (node, other_config) {
+        if (is_unknown_key(node->key)) {
+            complain(node->key, "other_config:%s: unknown key", node->key);
+        }
+    }
 }
 
 /* Stores 'value', which is good or the default, as the setting 's'.  NULL is
@@ -102,6 +171,7 @@ setting_store(struct virtnet_settings *settings,
     }
 
     case VIRTNET_SETTING_STRING:
+    case VIRTNET_SETTING_WORD:
     case VIRTNET_SETTING_MAC:
     case VIRTNET_SETTING_HEX:
         free(*(char **) p);
@@ -167,6 +237,14 @@ read_file(const struct virtnet_settings *settings, bool explicit,
         virtnet_conf_destroy(conf);
         memset(conf, 0, sizeof *conf);
     }
+    free(file_name);
+    file_name = xstrdup(settings->conf_file);
+    if (!file_lines) {
+        file_lines = xmalloc(virtnet_n_settings * sizeof *file_lines);
+    }
+    for (size_t i = 0; i < virtnet_n_settings; i++) {
+        file_lines[i] = conf->values ? conf->values[i].line : 0;
+    }
 }
 
 /* Settles what cannot be together, whoever said it. */
@@ -174,14 +252,14 @@ static void
 settle(struct virtnet_settings *settings)
 {
     if (settings->is_lag && settings->single_port) {
-        complain("virtnet-single-port", "other_config:virtnet-single-port: "
-                 "excludes virtnet-is-lag; ignored");
+        virtnet_settings_complain("virtnet-single-port",
+                                  "excludes virtnet-is-lag; ignored");
         settings->single_port = false;
     }
     if ((settings->dpa_core_start || settings->dpa_core_end)
         && settings->dpa_core_end <= settings->dpa_core_start) {
-        complain("virtnet-dpa-core-end", "other_config:virtnet-dpa-core-end: "
-                 "must be above virtnet-dpa-core-start; both ignored");
+        virtnet_settings_complain("virtnet-dpa-core-end", "must be above "
+                                  "virtnet-dpa-core-start; both ignored");
         settings->dpa_core_start = settings->dpa_core_end = 0;
     }
 }
@@ -202,7 +280,9 @@ virtnet_settings_from_smap(struct virtnet_settings *settings,
         if (conf.values) {
             value = conf.values[i].text;
         }
-        if (!value) {
+        if (value) {
+            content(s->key);
+        } else {
             value = setting_get(s, other_config);
         }
         setting_store(settings, s, value ? value : s->def);
@@ -213,6 +293,9 @@ virtnet_settings_from_smap(struct virtnet_settings *settings,
         }
     }
     virtnet_conf_destroy(&conf);
+    if (other_config) {
+        check_keys(other_config);
+    }
     settle(settings);
 
     /* Directories whose default depends on where Open vSwitch lives. */

@@ -20,17 +20,20 @@
 /* Settings of the controller: other_config:virtnet-* of Open_vSwitch, and the
  * file that other_config:virtnet-conf-file names.
  *
- * The table in virtnet-conf.c is the only place where the keys, their defaults
- * and their ranges are written down.  A value that is out of range or
+ * The table in virtnet-setting-table.c is the only place where the keys, their
+ * defaults and their ranges are written down.  A value that is out of range or
  * malformed is named in the log, once for each value, and by "health", and the
- * default is used; a file with an error anywhere is ignored as a whole.  Bad
- * settings never stop the switch.
+ * default is used; a key of the database that does not exist is named, too.  A
+ * file with an error anywhere is ignored as a whole.  Bad settings never stop
+ * the switch.
  *
  * Those marked "start" are read when the controller starts, as the
  * configuration of a card's firmware is. */
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "compiler.h"
 
 struct smap;
 struct virtnet_json;
@@ -110,9 +113,24 @@ void virtnet_settings_from_smap(struct virtnet_settings *settings,
                                 const struct smap *other_config,
                                 bool ports_only);
 
-/* The backend that is being opened cannot do what the setting 'key' asks for,
- * since 'why': says so in the log and among the problems. */
-void virtnet_settings_no_effect(const char *key, const char *why);
+/* What the settings say of devices whose parent is 'ib_device', which may be
+ * NULL: members are NULL where they say nothing. */
+struct virtnet_parent_settings {
+    const char *bridge;         /* virtnet-bridge-*. */
+    const char *uplink;         /* virtnet-uplink-*. */
+};
+struct virtnet_parent_settings virtnet_settings_of_parent(
+    const struct virtnet_settings *, const char *ib_device);
+
+/* Head of the keys of the database that end in a VUID: see auto-port.c. */
+#define VIRTNET_IFACE_ID_HEAD "virtnet-iface-id-"
+
+/* There is something about the value of the setting 'key' that shows only
+ * where it is used: says so in the log and among the problems, behind the
+ * place where it is given.  Forgotten when settings are read at the next
+ * start.  Main thread. */
+void virtnet_settings_complain(const char *key, const char *format, ...)
+    OVS_PRINTF_FORMAT(2, 3);
 
 /* Adds member 'key', an array of what is wrong with the settings, a line each,
  * if anything is.  Returns true if there is.  'j' may be NULL.  Main

@@ -267,12 +267,22 @@ static void
 cmd_validate(struct unixctl_conn *conn, const struct virtnet_args *args,
              const struct virtnet_args *sub OVS_UNUSED)
 {
+    const struct virtnet_backend *backend = virtnet_controller_backend();
     const char *path = virtnet_arg_text(args, "file");
     struct ds s = DS_EMPTY_INITIALIZER;
     struct virtnet_conf conf;
 
     virtnet_conf_read(&conf, path);
+    for (size_t i = 0; i < virtnet_n_settings; i++) {
+        const char *why = virtnet_backend_no_effect(
+            backend, virtnet_settings_table[i].key);
+
+        if (why) {
+            virtnet_conf_note(&conf, i, "true", why);
+        }
+    }
     virtnet_conf_format(&conf, path, &s);
+    virtnet_conf_format_notes(&conf, path, &s);
     if (conf.n_problems) {
         unixctl_command_reply_error(conn, ds_cstr(&s));
     } else {

@@ -41,6 +41,7 @@
 #include "uuid.h"
 #include "virtnet-controller.h"
 #include "virtnet-json.h"
+#include "virtnet-settings.h"
 #include "virtnet-sriov.h"
 #include "vswitch-idl.h"
 
@@ -65,7 +66,7 @@ COVERAGE_DEFINE(auto_port_txn_failed);
 
 /* other_config:virtnet-iface-id-VUID becomes external_ids:iface-id, by which
  * OVN knows the port. */
-#define IFACE_ID_SETTING "virtnet-iface-id-%s"
+#define IFACE_ID_SETTING VIRTNET_IFACE_ID_HEAD"%s"
 
 /* A new Interface with options:hotplug=true is seen by the session of
  * bridge.c first, perhaps.  After this long (ms) it has to be seen here. */

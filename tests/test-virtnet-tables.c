@@ -494,6 +494,7 @@ print_tables(void)
         [VIRTNET_SETTING_UINT] = "uint",
         [VIRTNET_SETTING_POW2] = "pow2",
         [VIRTNET_SETTING_STRING] = "string",
+        [VIRTNET_SETTING_WORD] = "word",
         [VIRTNET_SETTING_MAC] = "mac",
         [VIRTNET_SETTING_HEX] = "hex",
         [VIRTNET_SETTING_CHOICE] = "choice",

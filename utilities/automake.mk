@@ -18,6 +18,7 @@ utilities_virtnet_SOURCES = \
 	netdev-virtio-emu/virtnet-conf.c \
 	netdev-virtio-emu/virtnet-host-command.c \
 	netdev-virtio-emu/virtnet-option.c \
+	netdev-virtio-emu/virtnet-setting-table.c \
 	utilities/virtnet-lite.c \
 	utilities/virtnet.c
 utilities_virtnet_CPPFLAGS = \

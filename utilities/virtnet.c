@@ -637,17 +637,22 @@ run(const char *target, const char *command, int argc, char *argv[])
     return flushed(status);
 }
 
-/* Checks a configuration file, for which no daemon is needed. */
+/* Checks a configuration file, for which no daemon is needed.  The verdict is
+ * all that scripts know on standard output, so notes are on standard error. */
 static int
 run_validate(const char *path)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
+    struct ds notes = DS_EMPTY_INITIALIZER;
     struct virtnet_conf conf;
     bool valid;
 
     virtnet_conf_read(&conf, path);
     virtnet_conf_format(&conf, path, &s);
     fputs(ds_cstr(&s), stdout);
+    virtnet_conf_format_notes(&conf, path, &notes);
+    fputs(ds_cstr(&notes), stderr);
+    ds_destroy(&notes);
     valid = !conf.n_problems;
     virtnet_conf_destroy(&conf);
     ds_destroy(&s);

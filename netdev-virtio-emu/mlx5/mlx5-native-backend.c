@@ -360,25 +360,29 @@ init_caps(struct native *n, const struct virtnet_settings *s)
     if (c->mrg_rxbuf) {
         caps->supported_features |= F(15);
         caps->default_features |= s->mrg_rxbuf ? F(15) : 0;
-    } else if (s->mrg_rxbuf) {
-        virtnet_settings_no_effect("virtnet-mrg-rxbuf",
-                                   "the card's firmware has no mergeable "
-                                   "receive buffers");
     }
     caps->required_features = F(32);
     /* Gap: ctrl_packed. */
     caps->virt_queue_types = c->queue_types & 1;
-    if (s->packed_vq) {
-        virtnet_settings_no_effect("virtnet-packed-vq",
-                                   "control queues of a card are split "
-                                   "queues only");
-    }
     caps->event_modes = c->event_modes;
     caps->card = true;
     pfs = mlx5_native_get_pfs(n->fw, &n_pfs);
     for (size_t i = 0; i < n_pfs; i++) {
         caps->num_pfs += !pfs[i].hotplug;
     }
+}
+
+static const char *
+native_no_effect(const struct virtnet_backend *backend, const char *key)
+{
+    const struct virtnet_backend_caps *caps = mlx5_base_get_caps(backend);
+
+    return (!strcmp(key, "virtnet-mrg-rxbuf")
+            && !(caps->supported_features & F(15))
+            ? "the card's firmware has no mergeable receive buffers"
+            : !strcmp(key, "virtnet-packed-vq")
+            ? "control queues of a card are split queues only"
+            : NULL);
 }
 
 static int
@@ -748,6 +752,7 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .run = native_run,
     .wait = native_wait,
     MLX5_BASE_OPS,
+    .no_effect = native_no_effect,
 
     .device_alloc = native_device_alloc,
     .device_construct = native_device_construct,
