@@ -190,7 +190,6 @@ struct virtnet_leftovers {
 struct virtnet_ib_device {
     const char *name;               /* "mlx5_0". */
     const char *pci_addr;           /* "0000:03:00.0". */
-    const char *uplink;             /* Default name of its uplink: "p0". */
     unsigned int port;              /* 0, 1; 0 for a bond. */
 };
 

@@ -22,12 +22,14 @@
 
 #include <inttypes.h>
 
+#include "netdev-provider.h"
 #include "packets.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-controller.h"
 #include "virtnet-error.h"
 #include "virtnet-life.h"
+#include "virtnet-settings.h"
 
 #define VIRTIO_F_RING_PACKED 34         /* VIRTIO 1.2, section 6. */
 #define VIRTIO_F_SR_IOV 37
@@ -61,12 +63,28 @@ virtnet_check_mac(const char *text, const struct virtnet_device *dev,
 }
 
 int
-virtnet_check_mtu(unsigned long long int mtu, char **errp)
+virtnet_check_mtu(unsigned long long int mtu, const char *ib_device,
+                  char **errp)
 {
-    return (mtu >= VIRTNET_MTU_MIN && mtu <= VIRTNET_MTU_MAX ? 0
-            : virtnet_refuse(VIRTNET_E_MTU_INVALID, errp,
-                             "MTU %llu is not from %d to %d", mtu,
-                             VIRTNET_MTU_MIN, VIRTNET_MTU_MAX));
+    const char *uplink = virtnet_settings_of_parent(
+        virtnet_controller_settings(), ib_device).uplink;
+    struct netdev *netdev;
+    bool fits = true;
+    int max = 0;
+
+    if (mtu < VIRTNET_MTU_MIN || mtu > VIRTNET_MTU_MAX) {
+        return virtnet_refuse(VIRTNET_E_MTU_INVALID, errp,
+                              "MTU %llu is not from %d to %d", mtu,
+                              VIRTNET_MTU_MIN, VIRTNET_MTU_MAX);
+    }
+    netdev = uplink ? netdev_from_name(uplink) : NULL;
+    if (netdev && !netdev_get_mtu(netdev, &max)) {
+        fits = (int) mtu <= max;
+    }
+    netdev_close(netdev);
+    return (fits ? 0
+            : virtnet_refuse(VIRTNET_E_MTU_INVALID, errp, "MTU %llu is above "
+                             "that of the uplink %s, %d", mtu, uplink, max));
 }
 
 int

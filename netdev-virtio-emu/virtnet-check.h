@@ -35,7 +35,10 @@ struct virtnet_backend_caps;
 int virtnet_check_mac(const char *text, const struct virtnet_device *dev,
                       struct eth_addr *mac, char **errp);
 
-int virtnet_check_mtu(unsigned long long int mtu, char **errp);
+/* Checks that devices whose parent is 'ib_device' can have the MTU: their
+ * packets have to fit through the parent's uplink, if that is a port. */
+int virtnet_check_mtu(unsigned long long int mtu, const char *ib_device,
+                      char **errp);
 
 /* Number of descriptors. */
 int virtnet_check_queue_size(unsigned long long int size, char **errp);

@@ -112,7 +112,7 @@ check_request(const struct virtnet_hotplug_request *req,
         req->features ? req->features : caps->default_features,
         VIRTNET_HOTPLUG_PF, caps);
     if ((error = virtnet_check_mac(req->mac, NULL, &config->mac, errp))
-        || (error = virtnet_check_mtu(req->mtu, errp))
+        || (error = virtnet_check_mtu(req->mtu, req->ib_device, errp))
         || (error = check_queues(req, caps, &config->max_queue_pairs, errp))
         || (error = virtnet_check_queue_size(req->queue_size, errp))
         || (error = virtnet_check_features(config->features, caps, errp))) {

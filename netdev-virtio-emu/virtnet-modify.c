@@ -79,11 +79,10 @@ set_mac(const struct virtnet_device *dev, const struct virtnet_attr_value *v,
 }
 
 static int
-set_mtu(const struct virtnet_device *dev OVS_UNUSED,
-        const struct virtnet_attr_value *v,
+set_mtu(const struct virtnet_device *dev, const struct virtnet_attr_value *v,
         struct virtnet_device_config *config, char **errp)
 {
-    int error = virtnet_check_mtu(v->number, errp);
+    int error = virtnet_check_mtu(v->number, dev->ib_device, errp);
 
     if (!error) {
         config->mtu = v->number;

@@ -308,6 +308,27 @@ virtnet_settings_from_smap(struct virtnet_settings *settings,
     }
 }
 
+struct virtnet_parent_settings
+virtnet_settings_of_parent(const struct virtnet_settings *s,
+                           const char *ib_device)
+{
+    const struct {
+        const char *ib_device;
+        struct virtnet_parent_settings settings;
+    } parents[] = {
+        { s->ib_dev_p0, { s->bridge_p0, s->uplink_p0 } },
+        { s->ib_dev_p1, { s->bridge_p1, s->uplink_p1 } },
+        { s->ib_dev_lag, { s->bridge_lag, s->uplink_lag } },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
+        if (nullable_string_is_equal(ib_device, parents[i].ib_device)) {
+            return parents[i].settings;
+        }
+    }
+    return (struct virtnet_parent_settings) { .bridge = NULL };
+}
+
 bool
 virtnet_settings_problems(struct virtnet_json *j, const char *key)
 {

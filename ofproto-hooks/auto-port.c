@@ -281,29 +281,13 @@ choose_bridge(const struct reconciliation *r, const struct virtnet_device *dev,
               char **why)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
-    const struct {
-        const char *ib_device;
-        const char *bridge;
-        const char *uplink;
-    } parents[] = {
-        { s->ib_dev_p0, s->bridge_p0, s->uplink_p0 },
-        { s->ib_dev_p1, s->bridge_p1, s->uplink_p1 },
-        { s->ib_dev_lag, s->bridge_lag, s->uplink_lag },
-    };
+    struct virtnet_parent_settings parent
+        = virtnet_settings_of_parent(s, dev->ib_device);
     const struct ovsrec_bridge *br;
-    const char *for_parent = NULL;
-    const char *uplink = NULL;
     const char *name;
 
-    for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
-        if (nullable_string_is_equal(dev->ib_device, parents[i].ib_device)) {
-            for_parent = parents[i].bridge;
-            uplink = parents[i].uplink;
-            break;
-        }
-    }
-
-    name = dev->bridge ? dev->bridge : for_parent ? for_parent : s->bridge;
+    name = (dev->bridge ? dev->bridge
+            : parent.bridge ? parent.bridge : s->bridge);
     if (name) {
         br = bridge_by_name(r->ovs, name);
         if (!br) {
@@ -311,11 +295,13 @@ choose_bridge(const struct reconciliation *r, const struct virtnet_device *dev,
             return NULL;
         }
     } else {
-        br = uplink ? shash_find_data(&r->names, uplink) : NULL;
+        br = (parent.uplink ? shash_find_data(&r->names, parent.uplink)
+              : NULL);
         if (!br) {
             *why = xasprintf("no bridge: other_config:virtnet-bridge is not "
                              "set, and no bridge has the uplink %s",
-                             uplink ? uplink : "of its parent");
+                             parent.uplink ? parent.uplink
+                             : "of its parent");
             return NULL;
         }
     }

@@ -74,9 +74,9 @@ fake_open(const struct virtnet_settings *settings,
     b = xzalloc(sizeof *b);
     b->up.class = virtnet_backend_lookup_class("fake");
     b->ib[0] = (struct virtnet_ib_device) { settings->ib_dev_p0,
-                                            "0000:03:00.0", "p0", 0 };
+                                            "0000:03:00.0", 0 };
     b->ib[1] = (struct virtnet_ib_device) { settings->ib_dev_p1,
-                                            "0000:03:00.1", "p1", 1 };
+                                            "0000:03:00.1", 1 };
     *backendp = &b->up;
     return 0;
 }

@@ -33,16 +33,12 @@ mlx5_wanted_parents(const struct virtnet_settings *s,
     size_t n = 0;
 
     if (s->is_lag) {
-        wanted[n++] = (struct virtnet_ib_device) {
-            .name = s->ib_dev_lag, .uplink = s->uplink_lag,
-        };
+        wanted[n++] = (struct virtnet_ib_device) { .name = s->ib_dev_lag };
     } else {
-        wanted[n++] = (struct virtnet_ib_device) {
-            .name = s->ib_dev_p0, .uplink = s->uplink_p0,
-        };
+        wanted[n++] = (struct virtnet_ib_device) { .name = s->ib_dev_p0 };
         if (!s->single_port) {
             wanted[n++] = (struct virtnet_ib_device) {
-                .name = s->ib_dev_p1, .uplink = s->uplink_p1, .port = 1,
+                .name = s->ib_dev_p1, .port = 1,
             };
         }
     }
@@ -57,7 +53,6 @@ mlx5_parents_add(struct mlx5_parents *parents,
     parents->devs[parents->n++] = (struct virtnet_ib_device) {
         .name = xstrdup(wanted->name),
         .pci_addr = xstrdup(pci_addr),
-        .uplink = xstrdup(wanted->uplink),
         .port = wanted->port,
     };
 }
@@ -87,7 +82,6 @@ mlx5_base_uninit(struct mlx5_base *base)
 
         free(CONST_CAST(char *, ib->name));
         free(CONST_CAST(char *, ib->pci_addr));
-        free(CONST_CAST(char *, ib->uplink));
     }
     free(CONST_CAST(char *, base->caps.emulation_manager));
 }

@@ -293,19 +293,16 @@ soft_open(const struct virtnet_settings *settings,
         sb->ib_devices[sb->n_ib_devices++] = (struct virtnet_ib_device) {
             .name = settings->ib_dev_lag,
             .pci_addr = "0000:03:00.0",
-            .uplink = settings->uplink_lag,
         };
     } else {
         sb->ib_devices[sb->n_ib_devices++] = (struct virtnet_ib_device) {
             .name = settings->ib_dev_p0,
             .pci_addr = "0000:03:00.0",
-            .uplink = settings->uplink_p0,
         };
         if (!settings->single_port) {
             sb->ib_devices[sb->n_ib_devices++] = (struct virtnet_ib_device) {
                 .name = settings->ib_dev_p1,
                 .pci_addr = "0000:03:00.1",
-                .uplink = settings->uplink_p1,
                 .port = 1,
             };
         }
