@@ -35,6 +35,7 @@
 #define NUMBER VIRTNET_OPT_NUMBER
 #define HEX VIRTNET_OPT_HEX
 #define STRING VIRTNET_OPT_STRING
+#define PATH VIRTNET_OPT_PATH
 #define CHOICE VIRTNET_OPT_CHOICE
 
 #define OPT(NAME, BRIEF, TYPE, REQUIRED, HELP) \
@@ -69,7 +70,7 @@ static const struct virtnet_option hotplug_options[] = {
     OPT("legacy", "l", FLAG, false, "make a transitional device"),
     OPT("bridge", NULL, STRING, false,
         "bridge whose port the device becomes (default: by the settings)"),
-    OPT("vhost-path", NULL, STRING, false,
+    OPT("vhost-path", NULL, PATH, false,
         "path of the vhost-user socket (default: <socket directory>/"
         "<representor>.sock)"),
     OPT_CHOICE("vhost-mode", NULL, false, "client,server", NULL,
@@ -200,7 +201,7 @@ static const struct virtnet_option log_options[] = {
 };
 
 static const struct virtnet_option validate_options[] = {
-    OPT("file", "f", STRING, true, "configuration file"),
+    OPT("file", "f", PATH, true, "configuration file"),
     OPT_END
 };
 
@@ -461,6 +462,7 @@ parse_value(const struct virtnet_option *o, const char *text,
     switch (o->type) {
     case VIRTNET_OPT_FLAG:
     case VIRTNET_OPT_STRING:
+    case VIRTNET_OPT_PATH:
         break;
     case VIRTNET_OPT_NUMBER:
         if (text[0] == '-' || !str_to_ullong(text, hex ? 16 : 10, &x)) {

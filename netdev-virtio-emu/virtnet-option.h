@@ -52,6 +52,7 @@ enum virtnet_option_type {
     VIRTNET_OPT_NUMBER,         /* Decimal, or hexadecimal with "0x". */
     VIRTNET_OPT_HEX,            /* Hexadecimal, with or without "0x". */
     VIRTNET_OPT_STRING,
+    VIRTNET_OPT_PATH,           /* String that names a file. */
     VIRTNET_OPT_CHOICE,         /* One of 'choices'. */
 };
 

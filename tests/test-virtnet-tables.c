@@ -217,7 +217,8 @@ check_options(const struct virtnet_command *command)
 
     for (o = command->options; o->name; o++) {
         const char *good = (o->type == VIRTNET_OPT_FLAG ? ""
-                            : o->type == VIRTNET_OPT_STRING ? "text"
+                            : o->type == VIRTNET_OPT_STRING
+                              || o->type == VIRTNET_OPT_PATH ? "text"
                             : "0x1f");
         static const char *const bad[] = { "-1", "0xg", "1x", "enabled" };
         struct virtnet_command alone = *command;
@@ -266,8 +267,7 @@ check_options(const struct virtnet_command *command)
             free(words);
             free(copy);
         }
-        for (size_t i = 0; o->type != VIRTNET_OPT_STRING
-             && i < ARRAY_SIZE(bad); i++) {
+        for (size_t i = 0; strcmp(good, "text") && i < ARRAY_SIZE(bad); i++) {
             words = xasprintf("--%s%s%s", o->name,
                               o->type == VIRTNET_OPT_FLAG ? "=" : " ",
                               bad[i]);
@@ -471,6 +471,7 @@ print_command(const struct virtnet_command *command)
         [VIRTNET_OPT_NUMBER] = "number",
         [VIRTNET_OPT_HEX] = "hex",
         [VIRTNET_OPT_STRING] = "string",
+        [VIRTNET_OPT_PATH] = "path",
         [VIRTNET_OPT_CHOICE] = "choice",
     };
 

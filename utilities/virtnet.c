@@ -114,14 +114,60 @@ print_words(const struct virtnet_command *command)
     }
 }
 
-/* Prints a script for bash-completion, made from the tables. */
+/* Prints the words that may follow the command 'c': those of its arguments
+ * that are typed as they stand. */
+static void
+print_host_words(const struct virtnet_host_command *c)
+{
+    static const char others[] = " []|";
+
+    fputs("-h --help", stdout);
+    for (const char *p = c->args; *p; p += strspn(p, others)) {
+        size_t n = strcspn(p, others);
+
+        if (*p < 'A' || *p > 'Z') {
+            printf(" %.*s", (int) n, p);
+        }
+        p += n;
+    }
+}
+
+/* Prints what is proposed as the value of each option of 'command', if it has
+ * one: what there is to choose from, names of files, or nothing. */
+static void
+print_values(const struct virtnet_command *command, const char *path)
+{
+    for (const struct virtnet_option *o = command->options; o->name; o++) {
+        if (o->type == VIRTNET_OPT_FLAG) {
+            continue;
+        }
+        printf("    %s:--%s", path, o->name);
+        if (o->brief) {
+            printf("|%s:-%s", path, o->brief);
+        }
+        if (o->type == VIRTNET_OPT_CHOICE) {
+            printf(") words='%s'; words=${words//,/ } ;;\n", o->choices);
+        } else {
+            puts(o->type == VIRTNET_OPT_PATH ? ") words= files=yes ;;"
+                 : ") words= ;;");
+        }
+    }
+}
+
+/* Prints a script for bash-completion, made from the tables.  A "=" between an
+ * option and its value is a word of its own. */
 static void
 print_completion(void)
 {
     puts("# bash completion for virtnet\n"
          "_virtnet() {\n"
-         "    local cur=${COMP_WORDS[COMP_CWORD]} words= path= w\n"
+         "    local cur=${COMP_WORDS[COMP_CWORD]} words= path= files= w\n"
          "    local prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+         "    if test \"$cur\" = =; then\n"
+         "        cur=\n"
+         "    elif test \"$prev\" = =; then\n"
+         "        prev=${COMP_WORDS[COMP_CWORD-2]}\n"
+         "    fi\n"
          "    for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
          "        case $path/$w in");
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
@@ -133,6 +179,10 @@ print_completion(void)
             printf("        %s/%s) path=%s/%s ;;\n", command->name, c->name,
                    command->name, c->name);
         }
+    }
+    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
+        printf("        /%s) path=%s ;;\n", virtnet_host_commands[i].name,
+               virtnet_host_commands[i].name);
     }
     puts("        esac\n"
          "    done\n"
@@ -150,6 +200,11 @@ print_completion(void)
             puts("' ;;");
         }
     }
+    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
+        printf("    %s) words='", virtnet_host_commands[i].name);
+        print_host_words(&virtnet_host_commands[i]);
+        puts("' ;;");
+    }
     fputs("    '') words='-h -v --target", stdout);
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         printf(" %s", virtnet_commands[i].name);
@@ -159,36 +214,27 @@ print_completion(void)
     }
     puts("' ;;\n"
          "    esac\n"
-         "    case $path:$prev in");
+         "    case $path:$prev in\n"
+         "    :--target) words= files=yes ;;");
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         const struct virtnet_command *command = &virtnet_commands[i];
-        const struct virtnet_command *c = command;
 
-        /* Values that an option can have: of the command, then of its
-         * subcommands. */
-        for (;;) {
-            for (const struct virtnet_option *o = c->options; o->name; o++) {
-                if (o->type == VIRTNET_OPT_CHOICE) {
-                    printf("    %s%s%s:--%s", command->name,
-                           c == command ? "" : "/",
-                           c == command ? "" : c->name, o->name);
-                    if (o->brief) {
-                        printf("|%s%s%s:-%s", command->name,
-                               c == command ? "" : "/",
-                               c == command ? "" : c->name, o->brief);
-                    }
-                    printf(") words='%s'; words=${words//,/ } ;;\n",
-                           o->choices);
-                }
-            }
-            c = c == command ? command->subcommands : c + 1;
-            if (!c || !c->name) {
-                break;
-            }
+        print_values(command, command->name);
+        for (const struct virtnet_command *c = command->subcommands;
+             c && c->name; c++) {
+            char *path = xasprintf("%s/%s", command->name, c->name);
+
+            print_values(c, path);
+            free(path);
         }
     }
     puts("    esac\n"
-         "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+         "    if test -n \"$files\"; then\n"
+         "        compopt -o filenames 2>/dev/null\n"
+         "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+         "    else\n"
+         "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+         "    fi\n"
          "}\n"
          "complete -F _virtnet virtnet");
 }
