@@ -34,6 +34,14 @@ utilities/completion/virtnet: utilities/virtnet$(EXEEXT)
 	$(AM_V_at)$(MKDIR_P) utilities/completion
 	$(AM_V_GEN)utilities/virtnet --print-completion > $@.tmp && mv $@.tmp $@
 
+# What the running daemon looks up to tell which version is installed.
+virtnetversiondir = $(datadir)/openvswitch
+nodist_virtnetversion_DATA = utilities/virtnet-version
+CLEANFILES += utilities/virtnet-version
+utilities/virtnet-version: Makefile
+	$(AM_V_at)$(MKDIR_P) utilities
+	$(AM_V_GEN)echo '$(PACKAGE_VERSION)' > $@.tmp && mv $@.tmp $@
+
 # So does the manual page.
 nodist_man8_MANS = utilities/virtnet.8
 CLEANFILES += utilities/virtnet.8
