@@ -94,6 +94,7 @@ struct show_job {
     struct unixctl_conn *conn;
     struct virtnet_json j;      /* The answer so far. */
     bool brief, debug, clear;   /* Of "query". */
+    int queue;                  /* Likewise; -1 for all. */
     struct virtnet_device **devs; /* With a reference each. */
     size_t n_devs, next;
 
@@ -228,11 +229,13 @@ query_device(struct show_job *job, struct virtnet_device *dev)
     if (job->clear) {
         virtnet_debug_clear(dev);
     }
-    virtnet_json_device(&job->j, dev, true, job->brief, job->debug, -1);
+    virtnet_json_device(&job->j, dev, true, job->brief, job->debug,
+                        job->queue);
 }
 
 static void
-query_all(struct unixctl_conn *conn, bool brief, bool debug, bool clear)
+query_all(struct unixctl_conn *conn, bool brief, bool debug, bool clear,
+          int queue)
 {
     struct show_job *job = show_job_create(conn, query_device, list_finish);
     struct virtnet_device *dev;
@@ -240,6 +243,7 @@ query_all(struct unixctl_conn *conn, bool brief, bool debug, bool clear)
     job->brief = brief;
     job->debug = debug;
     job->clear = clear;
+    job->queue = queue;
     VIRTNET_FOR_EACH_DEVICE (dev) {
         show_job_add(job, dev);
     }
@@ -255,18 +259,20 @@ virtnet_show_query(struct unixctl_conn *conn, const struct virtnet_args *args,
     bool brief = virtnet_arg_given(args, "brief");
     bool debug = virtnet_arg_given(args, "dbg_stats");
     bool clear = virtnet_arg_given(args, "stats_clear");
-    struct virtnet_device *dev = NULL;
+    struct virtnet_device *dev;
     struct virtnet_json j;
     int queue = -1;
 
-    if (!virtnet_arg_given(args, "all")) {
-        dev = select_shown(conn, args, &queue);
-        if (!dev) {
-            return;
+    if (virtnet_arg_given(args, "all")) {
+        /* Some may have this queue, and others not. */
+        if (virtnet_arg_given(args, "queue_id")) {
+            queue = MIN(virtnet_arg_number(args, "queue_id"), UINT16_MAX);
         }
+        query_all(conn, brief, debug, clear, queue);
+        return;
     }
+    dev = select_shown(conn, args, &queue);
     if (!dev) {
-        query_all(conn, brief, debug, clear);
         return;
     }
     if (clear) {
