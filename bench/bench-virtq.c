@@ -23,7 +23,8 @@
  * drivers and device in turns, so figures are those of instructions, without
  * what it takes to fetch guests' memory from other cores.  Only the device's
  * part is timed.  A frame is one descriptor, with its header; the receiving
- * driver offers buffers of 2048 bytes, mergeable.  Figures are medians of
+ * driver offers buffers of 2048 bytes, mergeable.  "Slots" are the way for
+ * frames that have a descriptor each on both sides.  Figures are medians of
  * several rounds, which the rows take turns in. */
 
 #include <config.h>
@@ -105,9 +106,32 @@ struct row {
     bool packed;
     bool indirect;
     bool forward;               /* Or only take and give back? */
+    bool slots;                 /* Forward as slots? */
     uint32_t len;
     double ns[MAX_ROUNDS];      /* Per frame. */
 };
+
+/* Passes frames of 'lens' bytes from 'tx' to 'rx', in slots. */
+static void
+forward_slots(struct virtq *tx, struct virtq *rx, const uint32_t lens[],
+              unsigned int n)
+{
+    const struct virtq_hdr hdr = { .flags = 0 };
+    struct virtq_slot from[BURST], to[BURST];
+
+    assert(virtq_recv_slots(tx, from, n) == n);
+    assert(virtq_reserve_slots(rx, lens, n, to) == n);
+    for (unsigned int i = 0; i < n; i++) {
+        memcpy(to[i].data + VIRTQ_HDR_LEN, from[i].data + VIRTQ_HDR_LEN,
+               lens[i]);
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        virtq_slot_put_header(rx, &to[i], &hdr);
+    }
+    virtq_commit_slots(rx, to, n);
+    virtq_should_notify(rx);
+    virtq_recv_slots_done(tx, from, n);
+}
 
 /* Passes about 'n' frames, and returns nanoseconds per frame. */
 static double
@@ -152,19 +176,23 @@ run(const struct row *row, unsigned int n)
         }
 
         start = now_ns();
-        assert(virtq_recv_burst(&tx.q, frames, burst) == burst);
-        if (row->forward) {
-            int error;
+        if (row->slots) {
+            forward_slots(&tx.q, &rx.q, lens, burst);
+        } else {
+            assert(virtq_recv_burst(&tx.q, frames, burst) == burst);
+            if (row->forward) {
+                int error;
 
-            assert(virtq_reserve_burst(&rx.q, lens, burst, true, rooms,
-                                       &error) == burst);
-            for (unsigned int i = 0; i < burst; i++) {
-                virtq_copy(&rooms[i], &frames[i]);
+                assert(virtq_reserve_burst(&rx.q, lens, burst, true, rooms,
+                                           &error) == burst);
+                for (unsigned int i = 0; i < burst; i++) {
+                    virtq_copy(&rooms[i], &frames[i]);
+                }
+                virtq_commit(&rx.q, rooms, burst);
+                virtq_should_notify(&rx.q);
             }
-            virtq_commit(&rx.q, rooms, burst);
-            virtq_should_notify(&rx.q);
+            virtq_recv_done(&tx.q, frames, burst);
         }
-        virtq_recv_done(&tx.q, frames, burst);
         virtq_should_notify(&tx.q);
         spent += now_ns() - start;
 
@@ -189,7 +217,7 @@ main(int argc, char *argv[])
         { NULL, 0, NULL, 0 },
     };
     static const uint32_t lens[] = { 64, 512, 1500, 9000, 65535 };
-    struct row rows[2 * 2 + 2 * 2 * ARRAY_SIZE(lens)];
+    struct row rows[2 * 2 + 2 * 3 * ARRAY_SIZE(lens)];
     unsigned int n_rounds = MAX_ROUNDS;
     unsigned int n_rows = 0;
     FILE *json = NULL;
@@ -214,10 +242,20 @@ main(int argc, char *argv[])
 
     for (int packed = 0; packed < 2; packed++) {
         for (int indirect = 0; indirect < 2; indirect++) {
-            rows[n_rows++] = (struct row) { packed, indirect, false, 64, {0} };
+            rows[n_rows++] = (struct row) {
+                .packed = packed, .indirect = indirect, .len = 64
+            };
             for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-                rows[n_rows++] = (struct row) { packed, indirect, true,
-                                                lens[i], {0} };
+                struct row row = {
+                    .packed = packed, .indirect = indirect, .forward = true,
+                    .len = lens[i],
+                };
+
+                rows[n_rows++] = row;
+                row.slots = !indirect && lens[i] + VIRTQ_HDR_LEN <= RX_BUFFER;
+                if (row.slots) {
+                    rows[n_rows++] = row;
+                }
             }
         }
     }
@@ -233,7 +271,8 @@ main(int argc, char *argv[])
         struct row *r = &rows[i];
         const char *ring = r->packed ? "packed" : "split";
         const char *table = r->indirect ? "indirect" : "direct";
-        const char *what = r->forward ? "forward" : "take";
+        const char *what = (r->slots ? "slots" : r->forward ? "forward"
+                            : "take");
         double ns = median(r->ns, n_rounds);
 
         printf("%-7s %-9s %-9s %6"PRIu32" %9.1f %8.2f %7.2f\n", ring, table,

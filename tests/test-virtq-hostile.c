@@ -522,8 +522,22 @@ check_segs(const struct virtq_seg *segs, unsigned int n, uint32_t len)
     assert(sum == len);
 }
 
+/* Are 'n' slots what they should be, if frames of 'lens' bytes, or as long as
+ * they are if that is null, are to go there? */
+static void
+check_slots(const struct virtq_slot *slots, const uint32_t *lens,
+            unsigned int n)
+{
+    for (unsigned int i = 0; i < n; i++) {
+        struct virtq_seg seg = { slots[i].data, slots[i].len };
+
+        check_segs(&seg, 1, lens ? lens[i] + q.hdr_len : slots[i].len);
+        assert(slots[i].len > q.hdr_len);
+    }
+}
+
 static struct {
-    unsigned int frames, rooms, breaks, recoveries;
+    unsigned int frames, rooms, slots, breaks, recoveries;
     uint64_t errors[VIRTQ_N_ERRORS];
 } seen;
 
@@ -532,9 +546,33 @@ static void
 use_ring(bool transmit, bool mergeable)
 {
     static uint8_t data[VIRTQ_MAX_LENGTH + 1];
+    struct virtq_slot slots[VIRTQ_MAX_BURST];
+    uint32_t lens[VIRTQ_MAX_BURST];
     unsigned int n, done;
 
-    if (transmit) {
+    if (!random_range(3)) {
+        n = random_range(VIRTQ_MAX_BURST + 1);
+        for (unsigned int i = 0; i < n; i++) {
+            lens[i] = random_range(3) ? random_range(3000) : random_len();
+        }
+        n = (transmit ? virtq_recv_slots(&q, slots, n)
+             : virtq_reserve_slots(&q, lens, n, slots));
+        check_slots(slots, transmit ? NULL : lens, n);
+        for (unsigned int i = 0; i < n; i++) {
+            if (transmit) {
+                virtq_slot_to_frame(&q, &slots[i], &frames[0]);
+                virtq_read(&frames[0], 0, data, frames[0].len);
+            } else {
+                memset(slots[i].data, 0, slots[i].len);
+            }
+        }
+        seen.slots += n;
+        if (n && transmit) {
+            virtq_recv_slots_done(&q, slots, n);
+        } else if (n) {
+            virtq_commit_slots(&q, slots, n);
+        }
+    } else if (transmit) {
         n = virtq_recv_burst(&q, frames, random_range(40));
         assert(n <= VIRTQ_MAX_BURST);
         for (unsigned int i = 0; i < n; i++) {
@@ -743,11 +781,12 @@ main(int argc, char *argv[])
         test_hostile(s);
         test_race(s);
     }
-    printf("%u frames, %u rooms, %u broken rings, %u recovered, "
+    printf("%u frames, %u rooms, %u slots, %u broken rings, %u recovered, "
            "errors %"PRIu64"/%"PRIu64"/%"PRIu64"\n",
-           seen.frames, seen.rooms, seen.breaks, seen.recoveries,
+           seen.frames, seen.rooms, seen.slots, seen.breaks, seen.recoveries,
            seen.errors[0], seen.errors[1], seen.errors[2]);
-    assert(seen.frames && seen.rooms && seen.breaks && seen.recoveries);
+    assert(seen.frames && seen.rooms && seen.slots && seen.breaks
+           && seen.recoveries);
     for (int i = 0; i < VIRTQ_N_ERRORS; i++) {
         assert(seen.errors[i]);
     }

@@ -251,10 +251,21 @@ static void
 device_receives(void)
 {
     static struct virtq_frame frames[VIRTQ_MAX_BURST];
+    struct virtq_slot slots[VIRTQ_MAX_BURST];
     unsigned int serial = 0;
 
     while (serial < n_frames) {
-        unsigned int n = virtq_recv_burst(&q, frames, 1 + random_range(32));
+        unsigned int n = 1 + random_range(32), n_slots = 0;
+
+        if (random_range(2)) {
+            n = n_slots = virtq_recv_slots(&q, slots, n);
+            for (unsigned int i = 0; i < n; i++) {
+                virtq_slot_to_frame(&q, &slots[i], &frames[i]);
+            }
+        }
+        if (!n_slots) {
+            n = virtq_recv_burst(&q, frames, n ? n : 1);
+        }
 
         assert(!virtq_is_broken(&q) && !all_errors());
         for (unsigned int i = 0; i < n; i++, serial++) {
@@ -269,7 +280,11 @@ device_receives(void)
                        : data[j - 10] == byte_of(serial, j + 2));
             }
         }
-        virtq_recv_done(&q, frames, n);
+        if (n_slots) {
+            virtq_recv_slots_done(&q, slots, n);
+        } else {
+            virtq_recv_done(&q, frames, n);
+        }
         device_call();
         if (!n) {
             device_sleep();
@@ -284,8 +299,24 @@ device_sends(void)
     unsigned int frame = 0;
 
     while (frame < n_frames) {
-        unsigned int max = 1 + random_range(8), n = 0;
+        unsigned int max = 1 + random_range(8), n = 0, n_slots = 0;
 
+        while (random_range(2) && frame < n_frames) {
+            struct virtq_hdr hdr = { .flags = 0 };
+            uint32_t len = len_of(frame);
+            struct virtq_slot slot;
+
+            if (!virtq_reserve_slots(&q, &len, 1, &slot)) {
+                break;
+            }
+            for (uint32_t i = VIRTQ_HDR_LEN; i < slot.len; i++) {
+                slot.data[i] = byte_of(frame, i);
+            }
+            virtq_slot_put_header(&q, &slot, &hdr);
+            virtq_commit_slots(&q, &slot, 1);
+            n_slots++;
+            frame++;
+        }
         while (n < max && frame < n_frames
                && !reserve(len_of(frame), true, &rooms[n])) {
             uint8_t data[512];
@@ -300,7 +331,7 @@ device_sends(void)
         assert(!virtq_is_broken(&q) && !all_errors());
         virtq_commit(&q, rooms, n);
         device_call();
-        if (!n) {
+        if (!(n + n_slots)) {
             /* There may be some, though not enough. */
             device_sleep();
         }

@@ -116,11 +116,49 @@ check_frame(const struct virtq_frame *f, unsigned int serial, uint32_t len)
     }
 }
 
+/* virtq_recv_slots(), into 'frames'. */
+static unsigned int
+recv_slots(struct virtq_frame *f, unsigned int n)
+{
+    struct virtq_slot slots[VIRTQ_MAX_BURST];
+
+    n = virtq_recv_slots(&q, slots, MIN(n, VIRTQ_MAX_BURST));
+    for (unsigned int i = 0; i < n; i++) {
+        const uint8_t *hdr = slots[i].data;
+
+        assert(virtq_slot_is_plain(&slots[i]) == !(hdr[0] | hdr[1]));
+        virtq_slot_to_frame(&q, &slots[i], &f[i]);
+    }
+    return n;
+}
+
+/* virtq_recv_done(), which for buffers of one element does not matter. */
+static void
+recv_done(const struct virtq_frame *f, unsigned int n)
+{
+    while (n) {
+        struct virtq_slot slots[VIRTQ_MAX_BURST];
+        unsigned int i;
+
+        for (i = 0; i < MIN(n, VIRTQ_MAX_BURST) && f[i].chain.n_descs == 1;
+             i++) {
+            slots[i] = (struct virtq_slot) { .id = f[i].chain.id, .len = 77 };
+        }
+        if (i) {
+            virtq_recv_slots_done(&q, slots, i);
+        } else {
+            virtq_recv_done(&q, f, ++i);
+        }
+        f += i;
+        n -= i;
+    }
+}
+
 /* The driver transmits, everything as it should be. */
 static void
 test_transmit(const struct ring_setup *s, bool skip_hdr)
 {
-    unsigned int taken = 0, given = 0, got = 0, n = 0;
+    unsigned int taken = 0, given = 0, got = 0, n = 0, n_slots = 0;
     uint32_t lens[256];
 
     assert(s->size <= ARRAY_SIZE(lens));
@@ -144,8 +182,14 @@ test_transmit(const struct ring_setup *s, bool skip_hdr)
 
         case 1:
             n_burst = MIN(n_burst, ARRAY_SIZE(frames) - (taken - given));
-            i = virtq_recv_burst(&q, frames + (taken - given), n_burst);
-            assert(i == MIN(MIN(n_burst, VIRTQ_MAX_BURST), n - taken));
+            if (random_range(2)) {
+                i = virtq_recv_burst(&q, frames + (taken - given), n_burst);
+                assert(i == MIN(MIN(n_burst, VIRTQ_MAX_BURST), n - taken));
+            } else {
+                i = recv_slots(frames + (taken - given), n_burst);
+                assert(i <= MIN(n_burst, n - taken));
+                n_slots += i;
+            }
             for (; i > 0; i--) {
                 check_frame(&frames[taken - given], taken,
                             lens[taken % ARRAY_SIZE(lens)]);
@@ -155,7 +199,11 @@ test_transmit(const struct ring_setup *s, bool skip_hdr)
 
         case 2:
             n_burst = MIN(n_burst, taken - given);
-            virtq_recv_done(&q, frames, n_burst);
+            if (random_range(2)) {
+                virtq_recv_done(&q, frames, n_burst);
+            } else {
+                recv_done(frames, n_burst);
+            }
             given += n_burst;
             memmove(frames, frames + n_burst,
                     (taken - given) * sizeof *frames);
@@ -175,7 +223,7 @@ test_transmit(const struct ring_setup *s, bool skip_hdr)
         }
     }
     assert(!all_errors() && !virtq_is_broken(&q));
-    assert(n > n_rounds / 20);
+    assert(n > n_rounds / 20 && n_slots);
     stop();
 }
 
@@ -187,6 +235,28 @@ static uint8_t
 hdr_byte(unsigned int serial, uint32_t i)
 {
     return serial % 4 == 0 && i == serial / 4 % 10 ? serial : 0;
+}
+
+/* Sends frame 'serial' of 'len' bytes, if the next buffer is a slot. */
+static bool
+send_slot(unsigned int serial, uint32_t len)
+{
+    struct virtq_hdr hdr = { .flags = 0 };
+    struct virtq_slot slot;
+
+    if (!virtq_reserve_slots(&q, &len, 1, &slot)) {
+        return false;
+    }
+    assert(slot.len == len + q.hdr_len);
+    for (uint32_t i = q.hdr_len; i < slot.len; i++) {
+        slot.data[i] = byte_of(serial, i);
+    }
+    for (unsigned int i = 0; i < 10; i++) {
+        ((uint8_t *) &hdr)[i] = hdr_byte(serial, i);
+    }
+    virtq_slot_put_header(&q, &slot, &hdr);
+    virtq_commit_slots(&q, &slot, 1);
+    return true;
 }
 
 static void
@@ -207,14 +277,14 @@ test_receive(const struct ring_setup *s, bool mergeable)
     unsigned int n_committed = 0;
     unsigned int n_got = 0;     /* Frames that came back. */
     unsigned int next = 0;      /* First buffer without a frame. */
-    unsigned int n_full = 0;
+    unsigned int n_full = 0, n_slots = 0;
 
     assert(s->size <= 256);
     start(s);
     for (unsigned int round = 0; round < n_rounds; round++) {
         unsigned int n_burst = random_range(24);
 
-        switch (random_range(5)) {
+        switch (random_range(6)) {
         case 0:
             for (unsigned int i = 0; i < n_burst; i++) {
                 struct posted *p = &posted[n_posted % 256];
@@ -332,6 +402,22 @@ test_receive(const struct ring_setup *s, bool mergeable)
                 n_got++;
             }
             break;
+
+        case 5:
+            for (unsigned int i = 0; n_sent == n_committed && i < n_burst;
+                 i++) {
+                uint32_t len = random_range(MAX_LEN + 1);
+
+                if (!send_slot(n_sent, len)) {
+                    break;
+                }
+                assert(len && len + q.hdr_len <= posted[next % 256].len);
+                sent[n_sent++ % 256] = (struct sent) { len, next, next + 1 };
+                n_committed++;
+                next++;
+                n_slots++;
+            }
+            break;
         }
         if (next == n_posted || !random_range(10)) {
             uint32_t len;
@@ -340,7 +426,7 @@ test_receive(const struct ring_setup *s, bool mergeable)
         }
     }
     assert(!all_errors() && !virtq_is_broken(&q));
-    assert(n_got > n_rounds / 30 && n_full);
+    assert(n_got > n_rounds / 30 && n_full && n_slots);
     free(posted);
     stop();
 }

@@ -315,13 +315,13 @@ soft_rep_rxq_enabled(const struct virtnet_device *dev, int qid)
 
 /* Packets. */
 
-/* Copies those of 'frames' that are in '*map' into packets of 'batch', whose
- * number is returned, and takes out of '*map' those that could not be.  If
- * 'heads' is nonnull the starts of the frames are taken from there. */
+/* Copies those of 'frames' that are in '*map' into 'packets', whose number is
+ * returned, and takes out of '*map' those that could not be.  If 'heads' is
+ * nonnull the starts of the frames are taken from there. */
 static size_t
 load_frames(struct soft_rep *rep, struct soft_rxq *rxq,
             const struct virtq_frame *frames, const struct soft_frame *heads,
-            uint32_t *map, struct dp_packet_batch *batch)
+            uint32_t *map, struct dp_packet *packets[])
 {
     struct rte_mbuf *mbufs[NETDEV_MAX_BURST];
     struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
@@ -340,13 +340,60 @@ load_frames(struct soft_rep *rep, struct soft_rxq *rxq,
         if (OVS_LIKELY(soft_packet_load(mbuf, &frames[i],
                                         heads ? &heads[i] : NULL,
                                         rxq->ring.requests))) {
-            batch->packets[n_ok++] = CONTAINER_OF(mbuf, struct dp_packet,
-                                                  mbuf);
+            packets[n_ok++] = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
         } else {
             rte_pktmbuf_free(mbuf);
             counter_add(&rxq->invalid, 1);
             *map &= ~(UINT32_C(1) << i);
         }
+    }
+    return n_ok;
+}
+
+/* soft_packet_load() of 'slot' where that is not simple. */
+static bool
+load_slot__(struct rte_mbuf *mbuf, const struct soft_rxq *rxq,
+            const struct virtq_slot *slot)
+{
+    struct virtq_frame frame;
+
+    virtq_slot_to_frame(&rxq->ring.q, slot, &frame);
+    return soft_packet_load(mbuf, &frame, NULL, rxq->ring.requests);
+}
+
+/* Copies the 'n' frames in 'slots' into 'packets', whose number is
+ * returned. */
+static size_t
+load_slots(struct soft_rep *rep, struct soft_rxq *rxq,
+           const struct virtq_slot *slots, unsigned int n,
+           struct dp_packet *packets[])
+{
+    struct rte_mempool *mp = ovsrcu_get(struct rte_mempool *, &rep->mp);
+    const uint32_t hdr_len = rxq->ring.q.hdr_len;
+    const bool requests = rxq->ring.requests;
+    struct rte_mbuf *mbufs[NETDEV_MAX_BURST];
+    size_t n_ok = 0;
+
+    if (OVS_UNLIKELY(rte_pktmbuf_alloc_bulk(mp, mbufs, n))) {
+        counter_add(&rxq->no_memory, n);
+        return 0;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        const uint8_t *frame = slots[i].data + hdr_len;
+        uint32_t len = slots[i].len - hdr_len;
+        struct rte_mbuf *mbuf = mbufs[i];
+
+        if (OVS_LIKELY(len <= rte_pktmbuf_tailroom(mbuf))
+            && OVS_LIKELY(!requests || virtq_slot_is_plain(&slots[i]))) {
+            memcpy(rte_pktmbuf_mtod(mbuf, void *), frame, len);
+            mbuf->data_len = len;
+            mbuf->pkt_len = len;
+        } else if (!load_slot__(mbuf, rxq, &slots[i])) {
+            rte_pktmbuf_free(mbuf);
+            counter_add(&rxq->invalid, 1);
+            continue;
+        }
+        packets[n_ok++] = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
     }
     return n_ok;
 }
@@ -398,14 +445,15 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
 {
     struct soft_rep *rep = soft_rep_cast(dev);
     struct virtq_frame frames[NETDEV_MAX_BURST];
+    struct virtq_slot slots[NETDEV_MAX_BURST];
     bool up, offload, looked_up = false;
     uint32_t map, rest, packets = 0;
     uint64_t bytes = 0, n_bytes;
     struct dp_packet_batch more;
-    size_t n_ok, n_forwarded, n_more = 0;
+    size_t n_ok = 0, n_forwarded, n_more = 0;
+    unsigned int n = 0, n_slots = 0;
     struct soft_forward fwd;
     struct soft_rxq *rxq;
-    unsigned int n;
     uint64_t now;
     int i;
 
@@ -431,12 +479,20 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     if (OVS_UNLIKELY(!rte_spinlock_trylock(&rxq->ring.lock))) {
         return EAGAIN;
     }
-    n = (OVS_LIKELY(rxq->ring.ready)
-         ? virtq_recv_burst(&rxq->ring.q, frames, NETDEV_MAX_BURST) : 0);
-    if (n < NETDEV_MAX_BURST) {
+    offload = soft_port_has_flows(rep->eswitch_port);
+    if (OVS_LIKELY(rxq->ring.ready)) {
+        if (!offload) {
+            n_slots = virtq_recv_slots(&rxq->ring.q, slots, NETDEV_MAX_BURST);
+        }
+        if (n_slots < NETDEV_MAX_BURST) {
+            n = virtq_recv_burst(&rxq->ring.q, frames,
+                                 NETDEV_MAX_BURST - n_slots);
+        }
+    }
+    if (n_slots + n < NETDEV_MAX_BURST) {
         rxq->rest_until = rte_rdtsc() + rest_cycles;
     }
-    if (!n) {
+    if (!(n_slots + n)) {
         /* Buffers that were no frames may have gone back. */
         if (OVS_LIKELY(rxq->ring.ready)) {
             soft_ring_notify(&rxq->ring);
@@ -450,7 +506,6 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
         *qfill = 0;
     }
     map = rest = n < 32 ? (UINT32_C(1) << n) - 1 : UINT32_MAX;
-    offload = soft_port_has_flows(rep->eswitch_port);
     if (offload) {
         looked_up = soft_forward(rep, frames, n, rxq->ring.requests, &fwd);
         if (OVS_LIKELY(looked_up)) {
@@ -463,12 +518,22 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
         }
     }
     n_forwarded = n - count_1bits(rest | packets);
-    n_ok = rest ? load_frames(rep, rxq, frames, NULL, &rest, batch) : 0;
-    if (OVS_UNLIKELY(packets)) {
-        dp_packet_batch_init(&more);
-        n_more = load_frames(rep, rxq, frames, fwd.heads, &packets, &more);
+    if (OVS_LIKELY(n_slots)) {
+        n_ok = load_slots(rep, rxq, slots, n_slots, batch->packets);
+        virtq_recv_slots_done(&rxq->ring.q, slots, n_slots);
     }
-    virtq_recv_done(&rxq->ring.q, frames, n);
+    if (n) {
+        if (rest) {
+            n_ok += load_frames(rep, rxq, frames, NULL, &rest,
+                                &batch->packets[n_ok]);
+        }
+        if (OVS_UNLIKELY(packets)) {
+            dp_packet_batch_init(&more);
+            n_more = load_frames(rep, rxq, frames, fwd.heads, &packets,
+                                 more.packets);
+        }
+        virtq_recv_done(&rxq->ring.q, frames, n);
+    }
     soft_ring_notify(&rxq->ring);
     rte_spinlock_unlock(&rxq->ring.lock);
 
@@ -612,10 +677,45 @@ tx_notify(struct tx *tx, size_t sent, size_t n)
 /* What is to be sent, in one form or another. */
 struct tx_source {
     uint32_t (*size)(const void *aux, size_t i);
-    void (*prefetch)(const void *aux, size_t i, const struct virtq_room *);
+    void (*prefetch)(const void *aux, size_t i, const uint8_t *dst,
+                     uint32_t n);
     void (*store)(const void *aux, size_t i, struct virtq_room *);
+    void (*store_slot)(const void *aux, size_t i, uint8_t *dst,
+                       struct virtq_hdr *);
     const void *aux;
 };
+
+/* Puts packets of 'src', from the 'first' on, whose sizes are 'n' of 'lens',
+ * into the buffers that come next, as long as that is simple.  Returns how
+ * many. */
+static inline ALWAYS_INLINE size_t
+tx_enqueue_slots(struct virtq *q, const struct tx_source *src, size_t first,
+                 const uint32_t lens[], size_t n)
+{
+    struct virtq_slot slots[NETDEV_MAX_BURST];
+    struct virtq_hdr hdrs[NETDEV_MAX_BURST];
+    const uint32_t hdr_len = q->hdr_len;
+
+    n = virtq_reserve_slots(q, lens, n, slots);
+    for (size_t i = 0; i < n; i++) {
+        if (i + 1 < n) {
+            src->prefetch(src->aux, first + i + 1, slots[i + 1].data + hdr_len,
+                          lens[i + 1]);
+        }
+        memset(&hdrs[i], 0, sizeof hdrs[i]);
+        src->store_slot(src->aux, first + i, slots[i].data + hdr_len,
+                        &hdrs[i]);
+    }
+
+    /* Headers often have lines of their own, which take a while to come. */
+    for (size_t i = 0; i < n; i++) {
+        virtq_slot_put_header(q, &slots[i], &hdrs[i]);
+    }
+    if (OVS_LIKELY(n)) {
+        virtq_commit_slots(q, slots, n);
+    }
+    return n;
+}
 
 /* Puts 'n' packets of 'src' into the ring, with another attempt where the
  * guest has taken some.  Returns the number that went in, except that it
@@ -633,8 +733,8 @@ tx_enqueue(struct tx *tx, const struct tx_source *src, size_t n)
     while (done < n) {
         uint32_t lens[NETDEV_MAX_BURST];
         size_t max = n - done;
+        size_t i, n_slots;
         int error;
-        size_t i;
 
         /* The driver is on another processor, so everything that it touched
          * is far away.  It is asked for early, and for all frames at once. */
@@ -642,11 +742,20 @@ tx_enqueue(struct tx *tx, const struct tx_source *src, size_t n)
         for (i = 0; i < max; i++) {
             lens[i] = src->size(src->aux, done + i);
         }
-        i = virtq_reserve_burst(&ring->q, lens, max, ring->mergeable, rooms,
-                                &error);
+        n_slots = tx_enqueue_slots(&ring->q, src, done, lens, max);
+        done += n_slots;
+        max -= n_slots;
+        if (OVS_LIKELY(!max)) {
+            break;
+        }
+        i = virtq_reserve_burst(&ring->q, lens + n_slots, max,
+                                ring->mergeable, rooms, &error);
         for (size_t j = 0; j < i; j++) {
             if (j + 1 < i) {
-                src->prefetch(src->aux, done + j + 1, &rooms[j + 1]);
+                const struct virtq_room *next = &rooms[j + 1];
+                const struct virtq_seg *seg = &next->segs[next->first_seg];
+
+                src->prefetch(src->aux, done + j + 1, seg->data, seg->len);
             }
             src->store(src->aux, done + j, &rooms[j]);
         }
@@ -661,7 +770,7 @@ tx_enqueue(struct tx *tx, const struct tx_source *src, size_t n)
                 tx->unfit |= UINT32_C(1) << done++;
                 continue;
             }
-            if (!i || tx->retries == MAX_RETRIES) {
+            if (!(n_slots + i) || tx->retries == MAX_RETRIES) {
                 break;
             }
             tx->retries++;
@@ -726,9 +835,9 @@ mbuf_size(const void *mbufs, size_t i)
 
 static inline void
 mbuf_prefetch(const void *mbufs OVS_UNUSED, size_t i OVS_UNUSED,
-              const struct virtq_room *room)
+              const uint8_t *dst, uint32_t n)
 {
-    virtq_prefetch_copy(room, NULL, CACHE_LINE_SIZE);
+    virtq_prefetch_copy(dst, n, NULL, CACHE_LINE_SIZE);
 }
 
 static inline void
@@ -738,6 +847,16 @@ mbuf_store(const void *mbufs, size_t i, struct virtq_room *room)
 
     soft_packet_store_header(mbuf, &room->hdr);
     virtq_write(room, rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len);
+}
+
+static inline void
+mbuf_store_slot(const void *mbufs, size_t i, uint8_t *dst,
+                struct virtq_hdr *hdr)
+{
+    struct rte_mbuf *mbuf = ((struct rte_mbuf *const *) mbufs)[i];
+
+    soft_packet_store_header(mbuf, hdr);
+    memmove(dst, rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len);
 }
 
 void
@@ -769,6 +888,7 @@ soft_rep_send(struct virtnet_device *dev, int qid,
             .size = mbuf_size,
             .prefetch = mbuf_prefetch,
             .store = mbuf_store,
+            .store_slot = mbuf_store_slot,
             .aux = &mbufs[i],
         };
         size_t some = MIN(n - i, NETDEV_MAX_BURST);
@@ -797,11 +917,11 @@ frame_size(const void *aux, size_t i)
 }
 
 static inline void
-frame_prefetch(const void *aux, size_t i, const struct virtq_room *room)
+frame_prefetch(const void *aux, size_t i, const uint8_t *dst, uint32_t n)
 {
     const struct tx_frames *tf = aux;
 
-    virtq_prefetch_copy(room, &tf->frames[i]->segs[0],
+    virtq_prefetch_copy(dst, n, &tf->frames[i]->segs[0],
                         tf->heads[i]->linear);
 }
 
@@ -819,6 +939,25 @@ frame_store(const void *aux, size_t i, struct virtq_room *room)
     }
     if (OVS_UNLIKELY(frame->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) {
         soft_packet_pass_header(&frame->hdr, head, tf->mtu, &room->hdr);
+    }
+}
+
+static inline void
+frame_store_slot(const void *aux, size_t i, uint8_t *dst,
+                 struct virtq_hdr *hdr)
+{
+    const struct tx_frames *tf = aux;
+    const struct soft_frame *head = tf->heads[i];
+    const struct virtq_frame *frame = tf->frames[i];
+
+    memmove(dst, head->data, head->linear);
+    if (head->size > head->linear) {
+        uint32_t rest = head->size - head->linear;
+
+        virtq_read(frame, frame->len - rest, dst + head->linear, rest);
+    }
+    if (OVS_UNLIKELY(frame->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) {
+        soft_packet_pass_header(&frame->hdr, head, tf->mtu, hdr);
     }
 }
 
@@ -857,6 +996,7 @@ soft_rep_forward(struct virtnet_device *dev, int qid,
         .size = frame_size,
         .prefetch = frame_prefetch,
         .store = frame_store,
+        .store_slot = frame_store_slot,
         .aux = &tf,
     };
     atomic_uint64_t *drops;

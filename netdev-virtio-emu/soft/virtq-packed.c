@@ -257,6 +257,109 @@ virtq_packed_commit(struct virtq *q, struct virtq_room *rooms, unsigned int n)
     virtq_commit__(q, rooms, n, packed_put, packed_flush);
 }
 
+/* Slots. */
+
+/* If 'lens' is nonnull the driver receives. */
+static inline ALWAYS_INLINE unsigned int
+packed_take_slots(struct virtq *q, const uint32_t lens[], unsigned int n,
+                  struct virtq_slot *slots)
+{
+    const uint16_t mask = (VIRTQ_F_AVAIL | VIRTQ_F_USED | VIRTQ_F_NEXT
+                           | VIRTQ_F_WRITE | VIRTQ_F_INDIRECT);
+    const struct virtq_packed_desc *ring = q->desc.packed;
+    const uint32_t size = q->size, hdr_len = q->hdr_len;
+    const bool skip_hdr = q->skip_hdr;
+    struct virtq_region near = *q->hint;
+    uint32_t index = q->next.index;
+    bool wrap = q->next.wrap;
+    uint16_t wanted = ((wrap ? VIRTQ_F_AVAIL : VIRTQ_F_USED)
+                       | (lens ? VIRTQ_F_WRITE : 0));
+    unsigned int i;
+
+    n = MIN(n, size - q->outstanding);
+    for (i = 0; i < n; i++) {
+        const struct virtq_packed_desc *p = &ring[index];
+        struct virtq_desc d;
+
+        if ((virtq_load16(&p->flags) & mask) != wanted) {
+            break;
+        }
+
+        /* As in packed_take(). */
+        rte_smp_rmb();
+        d = virtq_load_packed_desc(p);
+        if (OVS_UNLIKELY(!virtq_slot_init(q, &near, hdr_len, skip_hdr, d.addr,
+                                          d.len, lens ? &lens[i] : NULL,
+                                          &slots[i]))) {
+            break;
+        }
+        slots[i].id = d.id;
+        if (OVS_UNLIKELY(++index == size)) {
+            index = 0;
+            wrap = !wrap;
+            wanted ^= VIRTQ_F_AVAIL | VIRTQ_F_USED;
+        }
+    }
+    q->next.index = index;
+    q->next.wrap = wrap;
+    q->outstanding += i;
+    return i;
+}
+
+unsigned int
+virtq_packed_recv_slots(struct virtq *q, unsigned int n,
+                        struct virtq_slot *slots)
+{
+    return packed_take_slots(q, NULL, n, slots);
+}
+
+unsigned int
+virtq_packed_reserve_slots(struct virtq *q, const uint32_t lens[],
+                           unsigned int n, struct virtq_slot *slots)
+{
+    return packed_take_slots(q, lens, n, slots);
+}
+
+/* Gives back the 'n' 'slots', at least one, whose lengths have been 'written'
+ * or nothing. */
+void
+virtq_packed_put_slots(struct virtq *q, const struct virtq_slot *slots,
+                       unsigned int n, bool written)
+{
+    struct virtq_packed_desc *ring = q->desc.packed;
+    const uint32_t size = q->size, mask = written ? UINT32_MAX : 0;
+    uint32_t index = q->used.index, first = index;
+    bool wrap = q->used.wrap;
+    uint64_t flags = ((wrap ? VIRTQ_F_AVAIL | VIRTQ_F_USED : 0)
+                      | (written ? VIRTQ_F_WRITE : 0));
+    uint64_t first_word = 0;
+
+    for (unsigned int i = 0; i < n; i++) {
+        uint64_t word = ((slots[i].len & mask) | (uint64_t) slots[i].id << 32
+                         | flags << 48);
+
+        if (i) {
+            virtq_store64(&ring[index].len, word);
+        } else {
+            /* As in packed_put(). */
+            first_word = word;
+        }
+        if (OVS_UNLIKELY(++index == size)) {
+            index = 0;
+            wrap = !wrap;
+            flags ^= VIRTQ_F_AVAIL | VIRTQ_F_USED;
+        }
+    }
+
+    /* As in packed_flush(). */
+    atomic_thread_fence(memory_order_release);
+    virtq_store64(&ring[first].len, first_word);
+    q->used.index = index;
+    q->used.wrap = wrap;
+}
+
+/* Notifications. */
+
 /* Section 2.8.10. */
 bool
 virtq_packed_should_notify(struct virtq *q)

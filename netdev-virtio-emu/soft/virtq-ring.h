@@ -342,6 +342,67 @@ virtq_table(struct virtq *q, uint64_t addr, uint32_t size, uint16_t flags,
     return VIRTQ_OK;
 }
 
+/* Slots.  They are most of the work with small frames, so each kind has loops
+ * of its own for them, which keep in registers what would have to be read
+ * again after each store: the compiler does not know what that may change. */
+
+/* Returns where all the 'len' bytes at 'addr' are, or NULL if they are not in
+ * one piece.  '*near' is a copy of '*q->hint'. */
+static inline ALWAYS_INLINE uint8_t *
+virtq_slot_data(struct virtq *q, struct virtq_region *near, uint64_t addr,
+                uint32_t len)
+{
+    uint64_t ofs = addr - near->gpa;
+
+    if (OVS_UNLIKELY(ofs >= near->size)) {
+        uint32_t left = len;
+
+        if (!virtq_mem_translate(q->mem, &q->hint, addr, &left)) {
+            return NULL;
+        }
+        *near = *q->hint;
+        ofs = addr - near->gpa;
+    }
+    return OVS_LIKELY(len <= near->size - ofs) ? near->va + ofs : NULL;
+}
+
+/* Fills in 'slot', but for its 'id', if the 'd_len' bytes at 'addr' are fit
+ * for it: a header and a frame to be transmitted, or room for a header and a
+ * frame of '*len' bytes. */
+static inline ALWAYS_INLINE bool
+virtq_slot_init(struct virtq *q, struct virtq_region *near, uint32_t hdr_len,
+                bool skip_hdr, uint64_t addr, uint32_t d_len,
+                const uint32_t *len, struct virtq_slot *slot)
+{
+    uint8_t *data;
+
+    if (len) {
+        if (OVS_UNLIKELY(*len - 1 >= VIRTQ_MAX_LENGTH)
+            || OVS_UNLIKELY(d_len < *len + hdr_len)) {
+            return false;
+        }
+    } else if (OVS_UNLIKELY(d_len <= hdr_len)
+               || OVS_UNLIKELY(d_len > VIRTQ_MAX_LENGTH)) {
+        return false;
+    }
+    data = virtq_slot_data(q, near, addr, d_len);
+    if (OVS_UNLIKELY(!data)) {
+        return false;
+    }
+    slot->data = data;
+    if (len) {
+        slot->len = *len + hdr_len;
+        OVS_PREFETCH(data);
+        virtq_prefetch_room(data + hdr_len, *len);
+    } else {
+        uint32_t skip = skip_hdr ? hdr_len : 0;
+
+        slot->len = d_len;
+        virtq_prefetch_data(data + skip, d_len - skip);
+    }
+    return true;
+}
+
 /* What has been put and not flushed. */
 struct virtq_batch {
     uint16_t n;                 /* Buffers. */
@@ -838,6 +899,12 @@ bool virtq_split_should_notify(struct virtq *);
 void virtq_split_set_notify(struct virtq *, bool enable);
 bool virtq_split_has_work(struct virtq *);
 void virtq_split_prefetch(struct virtq *, unsigned int n);
+unsigned int virtq_split_recv_slots(struct virtq *, unsigned int n,
+                                    struct virtq_slot *);
+unsigned int virtq_split_reserve_slots(struct virtq *, const uint32_t lens[],
+                                       unsigned int n, struct virtq_slot *);
+void virtq_split_put_slots(struct virtq *, const struct virtq_slot *,
+                           unsigned int n, bool written);
 
 unsigned int virtq_packed_recv_burst(struct virtq *, struct virtq_frame *,
                                      unsigned int n);
@@ -851,6 +918,12 @@ bool virtq_packed_should_notify(struct virtq *);
 void virtq_packed_set_notify(struct virtq *, bool enable);
 bool virtq_packed_has_work(struct virtq *);
 void virtq_packed_prefetch(struct virtq *, unsigned int n);
+unsigned int virtq_packed_recv_slots(struct virtq *, unsigned int n,
+                                     struct virtq_slot *);
+unsigned int virtq_packed_reserve_slots(struct virtq *, const uint32_t lens[],
+                                        unsigned int n, struct virtq_slot *);
+void virtq_packed_put_slots(struct virtq *, const struct virtq_slot *,
+                            unsigned int n, bool written);
 bool virtq_packed_makes_sense(const struct virtq *);
 
 #endif /* virtq-ring.h */

@@ -250,6 +250,89 @@ virtq_split_commit(struct virtq *q, struct virtq_room *rooms, unsigned int n)
     virtq_commit__(q, rooms, n, split_put, split_flush);
 }
 
+/* Slots. */
+
+/* If 'lens' is nonnull the driver receives. */
+static inline ALWAYS_INLINE unsigned int
+split_take_slots(struct virtq *q, const uint32_t lens[], unsigned int n,
+                 struct virtq_slot *slots)
+{
+    const uint16_t mask = VIRTQ_F_NEXT | VIRTQ_F_WRITE | VIRTQ_F_INDIRECT;
+    const uint16_t wanted = lens ? VIRTQ_F_WRITE : 0;
+    const struct virtq_split_desc *desc = q->desc.split;
+    const rte_le16_t *ring = q->driver.split->ring;
+    const uint32_t size = q->size, hdr_len = q->hdr_len;
+    const bool skip_hdr = q->skip_hdr;
+    struct virtq_region near = *q->hint;
+    uint16_t index = q->next.index;
+    unsigned int i;
+
+    n = MIN(n, (uint16_t) (q->avail_idx - index));
+    for (i = 0; i < n; i++) {
+        uint16_t id = virtq_load16(&ring[index & (size - 1)]);
+        struct virtq_desc d;
+
+        if (OVS_UNLIKELY(id >= size)) {
+            break;
+        }
+        d = virtq_load_split_desc(&desc[id]);
+        if ((d.flags & mask) != wanted
+            || OVS_UNLIKELY(!virtq_slot_init(q, &near, hdr_len, skip_hdr,
+                                             d.addr, d.len,
+                                             lens ? &lens[i] : NULL,
+                                             &slots[i]))) {
+            break;
+        }
+        slots[i].id = id;
+        index++;
+    }
+    q->next.index = index;
+    q->outstanding += i;
+    return i;
+}
+
+unsigned int
+virtq_split_recv_slots(struct virtq *q, unsigned int n,
+                       struct virtq_slot *slots)
+{
+    if (!split_available(q, q->next, 0)) {
+        return 0;
+    }
+    split_prefetch(q, n);
+    return split_take_slots(q, NULL, n, slots);
+}
+
+unsigned int
+virtq_split_reserve_slots(struct virtq *q, const uint32_t lens[],
+                          unsigned int n, struct virtq_slot *slots)
+{
+    return (split_available(q, q->next, 0)
+            ? split_take_slots(q, lens, n, slots)
+            : 0);
+}
+
+/* As virtq_packed_put_slots(). */
+void
+virtq_split_put_slots(struct virtq *q, const struct virtq_slot *slots,
+                      unsigned int n, bool written)
+{
+    const uint32_t size = q->size, mask = written ? UINT32_MAX : 0;
+    struct virtq_used *used = q->device.split;
+    uint16_t index = q->used.index;
+
+    for (unsigned int i = 0; i < n; i++) {
+        virtq_store64(&used->ring[index++ & (size - 1)],
+                      slots[i].id | (uint64_t) (slots[i].len & mask) << 32);
+    }
+
+    /* As in split_flush(). */
+    atomic_thread_fence(memory_order_release);
+    virtq_store16(&used->idx, index);
+    q->used.index = index;
+}
+
+/* Notifications. */
+
 /* Sections 2.7.7 and 2.7.10. */
 bool
 virtq_split_should_notify(struct virtq *q)

@@ -273,6 +273,80 @@ virtq_cancel(struct virtq *q, const struct virtq_room *rooms, unsigned int n)
     }
 }
 
+/* Slots: what most buffers are, with less work for each.  Buffers may be taken
+ * in this way and as above in turn, but have to be given back in the order in
+ * which they were taken. */
+
+/* Are there slots in 'q' at all?  Those who keep a log want to know more. */
+static inline bool
+virtq_has_slots(const struct virtq *q)
+{
+    return OVS_LIKELY(!q->log) && OVS_LIKELY(!virtq_is_broken(q));
+}
+
+static void
+virtq_put_slots(struct virtq *q, const struct virtq_slot *slots,
+                unsigned int n, bool written)
+{
+    if (q->packed) {
+        virtq_packed_put_slots(q, slots, n, written);
+    } else {
+        virtq_split_put_slots(q, slots, n, written);
+    }
+    q->news += n;
+    q->outstanding -= n;
+    virtq_count(&q->completed_desc, n);
+}
+
+/* Takes up to 'n' of the frames that the driver transmits next, as long as
+ * they are slots, and returns how many.  What comes after them, if anything,
+ * is virtq_recv_burst()'s. */
+unsigned int
+virtq_recv_slots(struct virtq *q, struct virtq_slot *slots, unsigned int n)
+{
+    if (!virtq_has_slots(q)) {
+        return 0;
+    }
+    n = (q->packed
+         ? virtq_packed_recv_slots(q, n, slots)
+         : virtq_split_recv_slots(q, n, slots));
+    virtq_count(&q->received_desc, n);
+    return n;
+}
+
+/* Gives back the 'n' 'slots', at least one. */
+void
+virtq_recv_slots_done(struct virtq *q, const struct virtq_slot *slots,
+                      unsigned int n)
+{
+    virtq_put_slots(q, slots, n, false);
+}
+
+/* Finds room for the first of 'n' frames of 'lens' bytes, without headers, as
+ * long as the next buffers are slots that are large enough, and returns how
+ * many that are.  The caller writes headers and frames.  Room for the next
+ * frame, if there is any, is found by virtq_reserve_burst(). */
+unsigned int
+virtq_reserve_slots(struct virtq *q, const uint32_t lens[], unsigned int n,
+                    struct virtq_slot *slots)
+{
+    if (!virtq_has_slots(q)) {
+        return 0;
+    }
+    return (q->packed
+            ? virtq_packed_reserve_slots(q, lens, n, slots)
+            : virtq_split_reserve_slots(q, lens, n, slots));
+}
+
+/* Hands over the frames in the 'n' 'slots', at least one. */
+void
+virtq_commit_slots(struct virtq *q, const struct virtq_slot *slots,
+                   unsigned int n)
+{
+    virtq_put_slots(q, slots, n, true);
+    virtq_count(&q->received_desc, n);
+}
+
 /* Does the driver want to hear that buffers have been used since this was last
  * asked?  To be asked after each burst. */
 bool

@@ -125,6 +125,14 @@ struct virtq_frame {
     struct virtq_seg segs[VIRTQ_MAX_CHAIN]; /* The frame, without header. */
 };
 
+/* A buffer that is one descriptor, all of it in one piece of memory: what most
+ * are. */
+struct virtq_slot {
+    uint8_t *data;              /* The header, with the frame behind it. */
+    uint32_t len;               /* Bytes of both. */
+    uint16_t id;                /* The driver's name for it. */
+};
+
 /* Where a ring is read next. */
 struct virtq_cursor {
     uint16_t index;             /* Split: free running.  Packed: < size. */
@@ -234,6 +242,10 @@ unsigned int virtq_recv_burst(struct virtq *, struct virtq_frame *,
                               unsigned int n);
 void virtq_recv_done(struct virtq *, const struct virtq_frame *,
                      unsigned int n);
+unsigned int virtq_recv_slots(struct virtq *, struct virtq_slot *,
+                              unsigned int n);
+void virtq_recv_slots_done(struct virtq *, const struct virtq_slot *,
+                           unsigned int n);
 
 /* The driver receives. */
 void virtq_prefetch(struct virtq *, unsigned int n);
@@ -242,6 +254,10 @@ unsigned int virtq_reserve_burst(struct virtq *, const uint32_t lens[],
                                  struct virtq_room *, int *errorp);
 void virtq_commit(struct virtq *, struct virtq_room *, unsigned int n);
 void virtq_cancel(struct virtq *, const struct virtq_room *, unsigned int n);
+unsigned int virtq_reserve_slots(struct virtq *, const uint32_t lens[],
+                                 unsigned int n, struct virtq_slot *);
+void virtq_commit_slots(struct virtq *, const struct virtq_slot *,
+                        unsigned int n);
 
 /* Notifications. */
 bool virtq_should_notify(struct virtq *);
@@ -271,23 +287,22 @@ virtq_prefetch_write(const void *p)
 #endif
 }
 
-/* Hints that 'room' is about to be filled from 'frame', beyond the first 'ofs'
- * bytes.  Processors see by themselves that memory is read or written one line
- * after the other, but not before the first lines of each packet have been
- * waited for. */
+/* Hints that the 'n' bytes at 'dst' are about to be written, from 'src' if that
+ * is nonnull, beyond the first 'ofs'.  Processors see by themselves that memory
+ * is read or written one line after the other, but not before the first lines
+ * of each packet have been waited for. */
 static inline void
-virtq_prefetch_copy(const struct virtq_room *room,
+virtq_prefetch_copy(const uint8_t *dst, uint32_t n,
                     const struct virtq_seg *src, uint32_t ofs)
 {
-    const struct virtq_seg *dst = &room->segs[room->first_seg];
-    uint32_t i, n;
+    uint32_t i;
 
-    if (room->len <= ofs) {
+    if (n <= ofs) {
         return;
     }
-    n = MIN(dst->len, VIRTQ_PREFETCH);
+    n = MIN(n, VIRTQ_PREFETCH);
     for (i = ofs; i < n; i += CACHE_LINE_SIZE) {
-        virtq_prefetch_write(dst->data + i);
+        virtq_prefetch_write(dst + i);
     }
     if (src) {
         n = MIN(src->len, VIRTQ_PREFETCH);
@@ -370,6 +385,56 @@ virtq_read(const struct virtq_frame *frame, uint32_t ofs, void *data_,
             ofs = 0;
         }
         seg++;
+    }
+}
+
+/* Makes '*frame' of 'slot', which the driver transmits. */
+static inline void
+virtq_slot_to_frame(const struct virtq *q, const struct virtq_slot *slot,
+                    struct virtq_frame *frame)
+{
+    memset(&frame->hdr, 0, sizeof frame->hdr);
+    if (!q->skip_hdr) {
+        memcpy(&frame->hdr, slot->data, q->hdr_len);
+        frame->hdr.num_buffers = 0;
+    }
+    frame->len = slot->len - q->hdr_len;
+    frame->chain = (struct virtq_chain) { .id = slot->id, .n_descs = 1 };
+    frame->n_segs = 1;
+    frame->segs[0].data = slot->data + q->hdr_len;
+    frame->segs[0].len = frame->len;
+}
+
+/* Does the header of 'slot', which the driver transmits, ask for nothing?  Who
+ * goes by this does not look at the header again. */
+static inline bool
+virtq_slot_is_plain(const struct virtq_slot *slot)
+{
+    /* Its flags and its gso_type. */
+    return !*(const volatile uint8_t *) slot->data
+           && !*(const volatile uint8_t *) (slot->data + 1);
+}
+
+/* Writes '*hdr', in which num_buffers does not matter, to 'slot', which the
+ * driver receives, unless it is there already, as it mostly is where a buffer
+ * has been used before: headers of ordinary frames are equal.  Then the driver
+ * and we both keep its cache line.  (Should somebody change it meanwhile, it
+ * is the driver's own fault.) */
+static inline void
+virtq_slot_put_header(const struct virtq *q, const struct virtq_slot *slot,
+                      const struct virtq_hdr *hdr)
+{
+    struct { rte_le16_t csum_offset, num_buffers; } tail = {
+        hdr->csum_offset, rte_cpu_to_le_16(1)
+    };
+    uint8_t *p = slot->data;
+
+    BUILD_ASSERT_DECL(sizeof tail == VIRTQ_HDR_LEN - 8);
+    if (OVS_UNLIKELY(q->hdr_len != VIRTQ_HDR_LEN)) {
+        memcpy(p, hdr, q->hdr_len);
+    } else if (memcmp(p, hdr, 8) || memcmp(p + 8, &tail, sizeof tail)) {
+        memcpy(p, hdr, 8);
+        memcpy(p + 8, &tail, sizeof tail);
     }
 }
 
