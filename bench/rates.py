@@ -251,9 +251,11 @@ def plan(opts):
         cases.append((Setup(ring, 1, mtu=9000), [(9000, 1)]))
         cases.append((Setup(ring, 1, tso=True), [("64K", 1)]))
         cases.append((Setup(ring, 0, queues=2), [(64, 8)]))
-    cases += [(Setup("split", 0, idle=idle), [(64, 1)])
-              for idle in (100, 998)]  # There are 1000 SF numbers.
-    return cases
+    # There are 1000 SF numbers.
+    idle = [(Setup("split", 0, idle=idle), [(64, 1)]) for idle in (100, 998)]
+    if opts.idle:
+        return [(Setup("split", 0), [(64, 1)])] + idle
+    return cases + idle
 
 
 def run_round(opts, number, results):
@@ -333,6 +335,33 @@ def ratios(rates):
             if a in rates and rates.get(b)]
 
 
+def write_idle(rows, out):
+    """What is left of each side's rate with idle devices, of those rows for
+    which there is one without them at the same distance."""
+    def other(row):
+        setup, size, flows, _, trip, _ = row
+        for b in rows:
+            if (not b[0].idle and b[1:3] == (size, flows)
+                    and str(setup).startswith(str(b[0]) + ", ")
+                    and trip / 2 < b[4] < trip * 2):
+                return b
+        return None
+
+    pairs = [(row, other(row)) for row in rows if row[0].idle]
+    pairs = [(row, base) for row, base in pairs if base]
+    if not pairs:
+        return
+    names = list(SIDES)
+    print("\n| rate as a multiple of that without idle devices | bytes "
+          "| round trip ns | " + " | ".join(names) + " |\n| --- |"
+          + " ---: |" * (2 + len(names)), file=out)
+    for (setup, size, _, rates, trip, _), base in pairs:
+        print("| %s | %s | %d | " % (setup, size, trip)
+              + " | ".join("%.2f" % (rates[n] / base[3][n])
+                           if n in rates and base[3].get(n) else ""
+                           for n in names) + " |", file=out)
+
+
 def write_table(rows, out):
     names = list(SIDES) + ["memcpy"]
     print("| case | bytes | flows | round trip ns | " + " | ".join(n + " Mpps" for n in names)
@@ -349,6 +378,7 @@ def write_table(rows, out):
                             ("offload", "memcpy"), ("plain", "peer")))
               + " | " + " ".join(str(samples[n]) for n in names
                                  if n in samples) + " |", file=out)
+    write_idle(rows, out)
 
 
 def write_json(rows, path):
@@ -414,6 +444,8 @@ def main():
                         type=lambda s: s.split(","))
     parser.add_argument("--quick", action="store_true",
                         help="the main rows, one round: under 3 minutes")
+    parser.add_argument("--idle", action="store_true",
+                        help="rows with idle devices, and the same without")
     parser.add_argument("--only", metavar="TEXT", default="",
                         help="rows in whose case this occurs")
     parser.add_argument("--markdown", metavar="FILE")
