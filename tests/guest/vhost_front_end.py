@@ -28,11 +28,13 @@ SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE = 8, 9, 10
 SET_VRING_KICK, SET_VRING_CALL, GET_PROTOCOL_FEATURES = 12, 13, 15
 SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE = 16, 17, 18
 SEND_RARP = 19
+SET_STATUS = 39
 
 NEED_REPLY = 8                  # Flag of messages.
 
 F_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 11, 1 << 22
 F_LOG_ALL, F_PROTOCOL_FEATURES, F_VERSION_1 = 1 << 26, 1 << 30, 1 << 32
+PROTOCOL_MQ, PROTOCOL_STATUS = 1 << 0, 1 << 16
 
 NEXT, WRITE = 1, 2              # Descriptor flags.
 SIZE = 256                      # Descriptors of each ring.
@@ -101,13 +103,13 @@ class FrontEnd:
         except ConnectionResetError:
             pass
 
-    def negotiate(self, wanted=0):
+    def negotiate(self, wanted=0, protocol=PROTOCOL_MQ):
         offered = self.ask_u64(GET_FEATURES)
         self.features = ((F_VERSION_1 | F_MQ | F_PROTOCOL_FEATURES | wanted)
                          & offered)
         self.send_u64(SET_FEATURES, self.features)
         offered = self.ask_u64(GET_PROTOCOL_FEATURES)
-        self.send_u64(SET_PROTOCOL_FEATURES, offered & 1)  # MQ.
+        self.send_u64(SET_PROTOCOL_FEATURES, offered & protocol)
         self.send(SET_OWNER)
 
     def share_memory(self):
