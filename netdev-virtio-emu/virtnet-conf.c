@@ -141,6 +141,29 @@ skip_space(struct parser *p)
     }
 }
 
+/* Returns the number of bytes of the character at 'p', RFC 3629, section 4, or
+ * 0 if it is none.  Settings become a part of answers and of the database. */
+static size_t
+utf8_length(const char *p_)
+{
+    const unsigned char *p = (const unsigned char *) p_;
+    size_t n = (p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2
+                : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0);
+
+    for (size_t i = 1; i < n; i++) {
+        /* Not longer than need be, no surrogates, and not beyond the end. */
+        unsigned char min = (i > 1 ? 0x80 : p[0] == 0xe0 ? 0xa0
+                             : p[0] == 0xf0 ? 0x90 : 0x80);
+        unsigned char max = (i > 1 ? 0xbf : p[0] == 0xed ? 0x9f
+                             : p[0] == 0xf4 ? 0x8f : 0xbf);
+
+        if (p[i] < min || p[i] > max) {
+            return 0;
+        }
+    }
+    return n;
+}
+
 /* Parses a string, at its quotation mark, into '*s'.  Escapes other than of
  * single characters are no use in any setting. */
 static bool
@@ -155,7 +178,16 @@ parse_string(struct parser *p, struct ds *s)
                          : "string without end");
             return false;
         } else if (*p->p != '\\') {
+            size_t n = utf8_length(p->p);
+
+            if (!n) {
+                syntax_error(p, "string that is not UTF-8");
+                return false;
+            }
             ds_put_char(s, *p->p);
+            while (--n) {
+                ds_put_char(s, *++p->p);
+            }
             continue;
         }
         p->p++;

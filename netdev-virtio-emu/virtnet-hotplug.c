@@ -118,6 +118,9 @@ check_request(const struct virtnet_hotplug_request *req,
         || (error = virtnet_check_features(config->features, caps, errp))) {
         return error;
     }
+    if (req->bridge && !*req->bridge) {
+        return virtnet_refuse(-EINVAL, errp, "no bridge has an empty name");
+    }
     if (req->vhost_mode && strcmp(req->vhost_mode, "client")
         && strcmp(req->vhost_mode, "server")) {
         return virtnet_refuse(-EINVAL, errp, "vhost-mode \"%s\" is neither "

@@ -65,6 +65,7 @@
 #include "socket-util.h"
 #include "sset.h"
 #include "svec.h"
+#include "unicode.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-slice.h"
@@ -1001,7 +1002,7 @@ record_read(const char *path, const char *vuid, char **why)
     }
     if (memchr(text, '\0', size)) {
         *why = xstrdup("it has a null byte");
-    } else {
+    } else if ((*why = utf8_validate(text, NULL)) == NULL) {
         json = json_from_string(text);
         if (json->type == JSON_STRING) {
             /* What went wrong in parsing. */

@@ -35,6 +35,7 @@
 #include "packets.h"
 #include "svec.h"
 #include "timeval.h"
+#include "unicode.h"
 #include "unixctl.h"
 #include "util.h"
 #include "virtnet-batch.h"
@@ -623,6 +624,23 @@ command_answered(int error, const char *reason, const char *text, void *conn)
     }
 }
 
+/* Some of the words of a command become a part of answers, records and the
+ * database, none of which can have text that is not UTF-8.  Returns NULL, or a
+ * line about what is wrong, which the caller must free. */
+static char *
+check_words(int argc, const char *const argv[])
+{
+    for (int i = 0; i < argc; i++) {
+        char *why = utf8_validate(argv[i], NULL);
+
+        if (why) {
+            free(why);
+            return xasprintf("argument %d is not UTF-8", i + 1);
+        }
+    }
+    return NULL;
+}
+
 static void
 handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
            int argc, const char *const argv[])
@@ -630,10 +648,10 @@ handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
     const struct virtnet_command *failed;
     struct virtnet_backend *backend = virtnet_controller_backend();
     struct virtnet_args args, sub;
-    char *error;
+    char *error = check_words(argc, argv);
 
-    if (!virtnet_args_parse(&args, &sub, command, argc, argv, &failed,
-                            &error)) {
+    if (error || !virtnet_args_parse(&args, &sub, command, argc, argv,
+                                     &failed, &error)) {
         if (is_action(command)) {
             virtnet_reply_errno(conn, -EINVAL, error);
         } else {

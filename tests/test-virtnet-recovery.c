@@ -513,7 +513,8 @@ test_members(const char *dir, const char *text)
         { "speed", { "-1", "4294967296" }, { "0" }, true },
         { "link", { "2", "true" }, { "0" }, true },
         { "transitional", { "2" }, { "1" }, true },
-        { "port_ib_dev", { "\"\"", "7", "[\"mlx5_0\"]" }, { "\"x\"" },
+        { "port_ib_dev", { "\"\"", "7", "[\"mlx5_0\"]", "\"x\xff\"",
+                           "\"x\xc3\"" }, { "\"x\"", "\"x\xc3\xa9\"" },
           false },
         { "backend", { "[]", "{\"a\": 1}", "\"a\"" }, { "{}" }, true },
     };
