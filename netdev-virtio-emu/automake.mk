@@ -67,6 +67,10 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-pool.h \
 	netdev-virtio-emu/virtnet-flow-provider.h \
 	netdev-virtio-emu/virtnet-flow.c \
+	netdev-virtio-emu/virtnet-record-io.c \
+	netdev-virtio-emu/virtnet-record-io.h \
+	netdev-virtio-emu/virtnet-record.c \
+	netdev-virtio-emu/virtnet-record.h \
 	netdev-virtio-emu/virtnet-recovery.c \
 	netdev-virtio-emu/virtnet-recovery.h \
 	netdev-virtio-emu/virtnet-registry.c \

@@ -40,8 +40,8 @@
 
 VLOG_DEFINE_THIS_MODULE(virtnet_batch);
 
-/* How many devices of a batch may be under way, where the backend needs
- * time. */
+/* How many devices of a batch may be under way: their records are being
+ * written, or the backend needs time. */
 #define MAX_PENDING 64
 
 /* Each has an SF number of its own. */
@@ -101,12 +101,17 @@ batch_print(const struct batch *b)
     virtnet_reply(b->conn, &j);
 }
 
+/* 'unmade' if devices may have been made, and unmade again. */
 static void
-refuse(struct unixctl_conn *conn, int error, const char *detail)
+refuse(struct unixctl_conn *conn, int error, const char *detail, bool unmade)
 {
     VLOG_WARN("hotplug refused: %s (%d)%s%s", virtnet_strerror(error), error,
               detail ? ": " : "", detail ? detail : "");
-    virtnet_reply_deleted(conn, error, detail);
+    if (unmade) {
+        virtnet_reply_errno_recorded(conn, error, detail);
+    } else {
+        virtnet_reply_errno(conn, error, detail);
+    }
 }
 
 /* Answers and destroys 'b'. */
@@ -114,7 +119,7 @@ static void
 batch_finish(struct batch *b)
 {
     if (b->error) {
-        refuse(b->conn, b->error, b->detail);
+        refuse(b->conn, b->error, b->detail, b->many);
     } else {
         batch_print(b);
     }
@@ -240,15 +245,17 @@ virtnet_batch_hotplug(struct unixctl_conn *conn,
             char *detail = xasprintf("count %"PRIu64" is not from 1 to %d", n,
                                      N_SF_NUMS);
 
-            refuse(conn, -EINVAL, detail);
+            refuse(conn, -EINVAL, detail, false);
             free(detail);
             return;
         } else if (!eth_addr_from_string(template->mac, &mac)) {
-            refuse(conn, VIRTNET_E_MAC_INVALID, "mac is not a MAC address");
+            refuse(conn, VIRTNET_E_MAC_INVALID, "mac is not a MAC address",
+                   false);
             return;
         } else if (n > 1 && (template->has_sf_num || template->vhost_path)) {
             refuse(conn, -EINVAL,
-                   "several devices cannot share an SF number or a socket");
+                   "several devices cannot share an SF number or a socket",
+                   false);
             return;
         }
     }

@@ -35,6 +35,7 @@
 #include "virtnet-host.h"
 #include "virtnet-life.h"
 #include "virtnet-modify.h"
+#include "virtnet-record-io.h"
 #include "virtnet-recovery.h"
 #include "virtnet-registry.h"
 #include "virtnet-show.h"
@@ -223,7 +224,7 @@ read_records(void)
     if (!ctl.checked) {
         char *fingerprint;
 
-        if (!virtnet_recovery_is_flushed()) {
+        if (!virtnet_record_io_is_flushed()) {
             return;
         }
         fingerprint = virtnet_firmware_fingerprint();
@@ -232,7 +233,7 @@ read_records(void)
         free(fingerprint);
         ctl.checked = true;
     }
-    if (virtnet_recovery_has_deleted(virtnet_recovery_n_deletions())) {
+    if (virtnet_record_io_has_done(virtnet_record_io_n_jobs())) {
         ctl.reader = virtnet_recovery_read(ctl.settings.recovery_dir);
         ctl.unread = false;
     }
@@ -558,6 +559,7 @@ virtnet_controller_init(void)
     smap_init(&ctl.other_config);
     virtnet_registry_init();
     virtnet_slice_init();
+    virtnet_record_io_init();
     virtnet_settings_from_smap(&ctl.settings, NULL, false);
 }
 
@@ -591,6 +593,7 @@ virtnet_controller_run(void)
     if (ctl.exiting) {
         return;
     }
+    virtnet_record_io_run();
     if (ctl.state == CONTROLLER_STOPPING) {
         stop_some();
     }
@@ -623,6 +626,7 @@ virtnet_controller_wait(void)
     if (ctl.exiting) {
         return;
     }
+    virtnet_record_io_wait();
     switch (ctl.state) {
     case CONTROLLER_UNCONFIGURED:
         break;

@@ -156,8 +156,9 @@ typedef void virtnet_hotplug_cb(struct virtnet_device *dev, int error,
  * line of explanation in '*errp' (owned by the caller, possibly NULL), and
  * everything is as it was.
  *
- * Returns -EINPROGRESS if the backend needs time, and calls 'cb', unless that
- * is NULL, from the main loop when the device is there or has failed. */
+ * Returns -EINPROGRESS if the backend needs time, or the disk for the record,
+ * and calls 'cb', unless that is NULL, from the main loop when the device is
+ * there or has failed. */
 int virtnet_controller_start_hotplug(const struct virtnet_hotplug_request *,
                                      virtnet_hotplug_cb *cb, void *aux,
                                      struct virtnet_device **devp,
@@ -181,10 +182,12 @@ int virtnet_controller_unplug(struct virtnet_device *dev, bool force,
  * the number that the operator shall see, with one line in '*errp' (owned by
  * the caller, possibly NULL).
  *
- * Returns -EINPROGRESS if the backend needs time, and calls 'cb', unless that
- * is NULL, from the main loop with what this would have returned.  Until then
- * the old configuration is in force, other changes of 'dev' are refused with
- * -EBUSY, and what 'new' takes from pools is taken.
+ * Returns -EINPROGRESS if the backend needs time, or the disk for the record,
+ * and calls 'cb', unless that is NULL, from the main loop with what this would
+ * have returned.  Until then other changes of 'dev' are refused with -EBUSY,
+ * and what the old and the new configuration have of pools and of addresses is
+ * taken.  The old one is in force until the backend is done, the new one while
+ * it is being recorded.
  *
  * This is the only way to change dev->config of a device. */
 typedef void virtnet_config_cb(int error, const char *reason, void *aux);

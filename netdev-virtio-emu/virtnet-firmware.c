@@ -289,13 +289,14 @@ new_pf(unsigned int pf_id)
 }
 
 int
-virtnet_firmware_reset_pf(struct virtnet_device *pf, char **errp)
+virtnet_firmware_reset_pf(struct virtnet_device *pf, virtnet_config_cb *cb,
+                          void *aux, char **errp)
 {
     struct virtnet_device_config config;
 
     pf_config(pf->pf_id, pf, &config);
     /* Where there is a card its firmware does this. */
-    return virtnet_controller_apply_config(pf, &config, NULL, NULL, errp);
+    return virtnet_controller_apply_config(pf, &config, cb, aux, errp);
 }
 
 static int check_vfs(unsigned int n, char **errp);
@@ -352,7 +353,7 @@ new_pf_done(struct virtnet_device *dev, int error, const char *reason,
         return;
     }
     pf_made(dev);
-    virtnet_save(dev);
+    virtnet_save(dev, NULL, NULL);
 }
 
 static void
@@ -363,7 +364,7 @@ make_new_pf(unsigned int pf_id)
     char *err = NULL;
     int error;
 
-    error = virtnet_bring_up(dev, true, new_pf_done, aux, &err);
+    error = virtnet_bring_up(dev, true, false, new_pf_done, aux, &err);
     if (error != -EINPROGRESS) {
         new_pf_done(dev, error, err, aux);
     }

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtnet-controller.h"
 #include "virtnet-device.h"
 
 struct virtnet_record;
@@ -52,9 +53,10 @@ void virtnet_firmware_make_pf(unsigned int pf_id,
 void virtnet_firmware_adopt_pf(struct virtnet_device *pf);
 
 /* Makes static PF 'pf' be as the firmware configuration says, whatever was
- * changed since.  Returns 0 or an error as
- * virtnet_controller_apply_config(). */
-int virtnet_firmware_reset_pf(struct virtnet_device *pf, char **errp);
+ * changed since.  Returns what virtnet_controller_apply_config() does, and
+ * calls 'cb' as that does. */
+int virtnet_firmware_reset_pf(struct virtnet_device *pf,
+                              virtnet_config_cb *cb, void *aux, char **errp);
 
 /* Sets dev->config of the new VF 'dev' of PF 'pf': dev->pf_id and dev->vf_id
  * are set. */

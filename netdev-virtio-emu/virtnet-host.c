@@ -63,7 +63,7 @@ static void
 action_answer(struct action *a)
 {
     if (a->error) {
-        virtnet_reply_errno(a->conn, a->error, a->detail);
+        virtnet_reply_errno_recorded(a->conn, a->error, a->detail);
     } else {
         struct virtnet_json j;
 
@@ -74,7 +74,7 @@ action_answer(struct action *a)
         }
         virtnet_json_errno(&j, 0);
         virtnet_json_end_object(&j);
-        virtnet_reply(a->conn, &j);
+        virtnet_reply_recorded(a->conn, &j);
     }
     a->conn = NULL;
 }
@@ -248,6 +248,12 @@ static struct {
     size_t n_pfs, next;
 } restart;
 
+static void
+reset_done(int error, const char *detail, void *a)
+{
+    action_done(a, error, nullable_xstrdup(detail));
+}
+
 /* Resets 'pf'.  If the power was off, removes it if it was hotplugged, and has
  * it be as the firmware configuration says if not. */
 static void
@@ -257,16 +263,18 @@ restart_pf(struct virtnet_device *pf)
     char *detail = NULL;
     int error = 0;
 
+    a->n_pending++;
     if (restart.power && pf->type == VIRTNET_HOTPLUG_PF) {
         error = virtnet_controller_unplug(pf, true, &detail);
     } else {
         action_reset(a, pf);
         if (restart.power) {
-            error = virtnet_firmware_reset_pf(pf, &detail);
+            error = virtnet_firmware_reset_pf(pf, reset_done, a, &detail);
         }
     }
-    a->n_pending++;
-    action_done(a, error, detail);
+    if (error != -EINPROGRESS) {
+        action_done(a, error, detail);
+    }
 }
 
 /* Restarts the host: resets all PFs. */

@@ -156,21 +156,15 @@ check_request(const struct virtnet_hotplug_request *req,
     return 0;
 }
 
-/* 'dev' is there: it is recorded and made known, or goes again. */
-static int
-finish_hotplug(struct virtnet_device *dev, char **errp)
+/* 'dev' is there, and is made known. */
+static void
+finish_hotplug(struct virtnet_device *dev)
 {
-    int error = virtnet_save_or_undo(dev, false, errp);
-
-    if (error) {
-        return error;
-    }
     VLOG_INFO("hotplug PF[%u] %s: plugged, "VIRTNET_BDF_FMT", representor %s, "
               "%s %s", dev->pf_id, dev->vuid, VIRTNET_BDF_ARGS(dev->bdf),
               dev->rep_name, dev->attachment ? dev->attachment : "",
               dev->attachment_path ? dev->attachment_path : "");
     virtnet_notify(VIRTNET_EVENT_ADDED, dev);
-    return 0;
 }
 
 /* Whoever waits for a device that comes or goes. */
@@ -213,14 +207,11 @@ count_hotplug(int error)
 static void
 hotplugged(struct virtnet_device *dev, int error, const char *reason, void *w)
 {
-    char *err = nullable_xstrdup(reason);
-
     if (!error) {
-        error = finish_hotplug(dev, &err);
+        finish_hotplug(dev);
     }
     count_hotplug(error);
-    waiter_tell(w, error ? NULL : dev, error, err);
-    free(err);
+    waiter_tell(w, dev, error, reason);
 }
 
 static int
@@ -252,15 +243,13 @@ hotplug(const struct virtnet_hotplug_request *req, virtnet_hotplug_cb *cb,
                             : !strcmp(req->vhost_mode, "server") ? "server"
                             : "client");
     waiter = waiter_create(cb, aux);
-    error = virtnet_bring_up(dev, false, hotplugged, waiter, errp);
+    error = virtnet_bring_up(dev, false, true, hotplugged, waiter, errp);
     if (error == -EINPROGRESS) {
         return error;
     }
     free(waiter);
     if (!error) {
-        error = finish_hotplug(dev, errp);
-    }
-    if (!error) {
+        finish_hotplug(dev);
         *devp = dev;
     }
     return error;

@@ -126,12 +126,48 @@ is_external(void)
     return backend && backend->class->get_caps(backend)->external;
 }
 
+/* Records. */
+
+int
+virtnet_save(const struct virtnet_device *dev, virtnet_record_cb *cb,
+             void *aux)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    int error;
+
+    if (fault_strikes(VIRTNET_FAULT_RECORD, NULL)) {
+        return VIRTNET_E_REC_CFG_SAVE;
+    } else if (!s->recovery || is_external()) {
+        return 0;
+    }
+    error = virtnet_recovery_save(dev, s->recovery_dir, cb, aux);
+    return error || !cb ? error : -EINPROGRESS;
+}
+
+int
+virtnet_refuse_unrecorded(int error, char **errp)
+{
+    return virtnet_refuse(error, errp, "no record can be kept in %s",
+                          virtnet_controller_settings()->recovery_dir);
+}
+
+void
+virtnet_forget(const struct virtnet_device *dev)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+
+    if (s->recovery && !is_external()) {
+        virtnet_recovery_delete(dev->vuid, s->recovery_dir);
+    }
+}
+
 /* Steps. */
 
 enum step {
     STEP_CONSTRUCT,
     STEP_SF,
     STEP_PLUG,
+    STEP_RECORD,
     N_STEPS,                    /* There is nothing more to be made. */
     STEP_UNPLUG = N_STEPS,
 };
@@ -148,6 +184,7 @@ struct virtnet_life {
     struct ovs_list node;       /* In 'lives'. */
     struct virtnet_device *dev;
     enum step step;             /* That is being taken. */
+    bool record;                /* Is STEP_RECORD to be taken? */
     virtnet_life_cb *cb;        /* May be NULL. */
     void *aux;
 };
@@ -171,11 +208,11 @@ life_create(struct virtnet_device *dev, enum step step, virtnet_life_cb *cb,
 }
 
 /* The current step goes on beside the main loop.  VFs come in numbers: each of
- * them is an event when it is there. */
+ * them is an event when it is there.  Files are nobody's business. */
 static void
 life_goes_on(const struct virtnet_life *life)
 {
-    if (life->dev->type != VIRTNET_VF) {
+    if (life->dev->type != VIRTNET_VF && life->step != STEP_RECORD) {
         virtnet_events_step(life->dev, step_names[life->step]);
     }
 }
@@ -247,6 +284,28 @@ virtnet_making_by_owner(const char *port_name)
     return NULL;
 }
 
+/* The record of 'dev' is written, or not. */
+static void
+life_recorded(int error, void *dev)
+{
+    char *reason = NULL;
+
+    if (error) {
+        virtnet_refuse_unrecorded(error, &reason);
+    }
+    virtnet_device_step_done(dev, error, reason);
+    free(reason);
+}
+
+static int
+take_record_step(struct virtnet_device *dev, char **errp)
+{
+    int error = dev->life->record ? virtnet_save(dev, life_recorded, dev) : 0;
+
+    return (error && error != -EINPROGRESS
+            ? virtnet_refuse_unrecorded(error, errp) : error);
+}
+
 static int
 take_step(struct virtnet_device *dev, enum step step, char **errp)
 {
@@ -261,6 +320,8 @@ take_step(struct virtnet_device *dev, enum step step, char **errp)
     case STEP_PLUG:
         return (fault_strikes(VIRTNET_FAULT_HOTPLUG, errp)
                 ? VIRTNET_E_BACKEND_HOTPLUG : class->device_plug(dev, errp));
+    case STEP_RECORD:
+        return take_record_step(dev, errp);
     case STEP_UNPLUG:
         break;
     }
@@ -271,6 +332,16 @@ take_step(struct virtnet_device *dev, enum step step, char **errp)
 static int
 check_identity(const struct virtnet_device *dev, char **errp)
 {
+    const struct virtnet_life *life;
+
+    /* Records have the names of VUIDs. */
+    LIST_FOR_EACH (life, node, &lives) {
+        if (life->step == STEP_RECORD && life->dev != dev && dev->vuid
+            && !strcmp(life->dev->vuid, dev->vuid)) {
+            return virtnet_refuse(-EEXIST, errp, "%s is being made",
+                                  dev->vuid);
+        }
+    }
     if (dev->vuid && virtnet_device_by_vuid(dev->vuid)) {
         return virtnet_refuse(-EEXIST, errp, "%s exists already", dev->vuid);
     } else if (dev->life->step >= STEP_SF
@@ -341,8 +412,8 @@ go_on(struct virtnet_device *dev, bool taken, int error, char **errp)
 }
 
 int
-virtnet_bring_up(struct virtnet_device *dev, bool back, virtnet_life_cb *cb,
-                 void *aux, char **errp)
+virtnet_bring_up(struct virtnet_device *dev, bool back, bool record,
+                 virtnet_life_cb *cb, void *aux, char **errp)
 {
     int error;
 
@@ -356,7 +427,7 @@ virtnet_bring_up(struct virtnet_device *dev, bool back, virtnet_life_cb *cb,
         return error;
     }
     virtnet_registry_claim_numbers(dev);
-    life_create(dev, STEP_CONSTRUCT, cb, aux);
+    life_create(dev, STEP_CONSTRUCT, cb, aux)->record = record;
     return go_on(dev, false, 0, errp);
 }
 
@@ -475,48 +546,11 @@ virtnet_bring_back(const struct virtnet_record *record, virtnet_life_cb *cb,
             return error;
         }
     }
-    error = virtnet_bring_up(dev, true, cb, aux, errp);
+    error = virtnet_bring_up(dev, true, false, cb, aux, errp);
     if (!error) {
         *devp = dev;
     }
     return error;
-}
-
-int
-virtnet_save(const struct virtnet_device *dev)
-{
-    const struct virtnet_settings *s = virtnet_controller_settings();
-
-    return (fault_strikes(VIRTNET_FAULT_RECORD, NULL) ? VIRTNET_E_REC_CFG_SAVE
-            : s->recovery && !is_external()
-            ? virtnet_recovery_save(dev, s->recovery_dir) : 0);
-}
-
-int
-virtnet_save_or_undo(struct virtnet_device *dev, bool keep_sf, char **errp)
-{
-    int error = virtnet_save(dev);
-
-    if (error) {
-        char *ignored = NULL;
-
-        dev->backend->class->device_unplug(dev, true, &ignored);
-        free(ignored);
-        virtnet_bring_down(dev, keep_sf);
-        return virtnet_refuse(error, errp, "no record can be kept in %s",
-                              virtnet_controller_settings()->recovery_dir);
-    }
-    return 0;
-}
-
-void
-virtnet_forget(const struct virtnet_device *dev)
-{
-    const struct virtnet_settings *s = virtnet_controller_settings();
-
-    if (s->recovery && !is_external()) {
-        virtnet_recovery_delete(dev->vuid, s->recovery_dir);
-    }
 }
 
 void
@@ -576,6 +610,7 @@ struct virtnet_change {
     struct virtnet_pool *pool;  /* Or NULL. */
     struct virtnet_device_config held; /* Of that, until it is known which it
                                         * is: the larger ones of both. */
+    bool recording;             /* Applied: is its record being written? */
     int error;                  /* Why it is being undone, or 0. */
     virtnet_config_cb *cb;      /* May be NULL. */
     void *aux;
@@ -612,7 +647,9 @@ static void
 change_end(struct virtnet_change *c, int error)
 {
     if (c->pool) {
-        virtnet_pool_move(c->pool, &c->held, error ? &c->old : &c->new);
+        /* 'dev' may have gone with the new one. */
+        virtnet_pool_move(c->pool, &c->held,
+                          error && !c->recording ? &c->old : &c->new);
     }
     c->dev->change = NULL;
     if (!error) {
@@ -644,21 +681,21 @@ change_left(const struct virtnet_change *c, int error, const char *reason)
                 error, reason ? ": " : "", reason ? reason : "");
 }
 
-/* The backend has carried 'c' out, which may need to be undone. */
+/* The record of 'c' is written, or cannot be for 'error'.  Returns -EINPROGRESS
+ * if it takes time to undo 'c'. */
 static int
-change_applied(struct virtnet_change *c)
+change_recorded(struct virtnet_change *c, int error)
 {
     struct virtnet_device *dev = c->dev;
     char *detail = NULL;
-    int error;
 
-    put_in_force(dev, &c->new);
-    c->error = virtnet_save(dev);
-    if (!c->error) {
+    c->recording = false;
+    if (!error) {
         return 0;
     }
 
     /* All or nothing. */
+    c->error = error;
     error = dev->backend->class->apply_config(dev, &c->old, c->changed,
                                               &detail);
     if (error && error != -EINPROGRESS) {
@@ -666,7 +703,54 @@ change_applied(struct virtnet_change *c)
     }
     free(detail);
     put_in_force(dev, &c->old);
+    /* Something else may have been recorded since, with the new one. */
+    virtnet_save(dev, NULL, NULL);
     return error == -EINPROGRESS ? error : c->error;
+}
+
+/* 'c' has come out as 'error'. */
+static void
+change_finish(struct virtnet_change *c, int error, const char *reason)
+{
+    virtnet_config_cb *cb = c->cb;
+    void *aux = c->aux;
+
+    if (error != -EINPROGRESS) {
+        change_end(c, error);
+        if (cb) {
+            cb(error, error ? reason : NULL, aux);
+        }
+    }
+}
+
+static void
+change_recorded_cb(int error, void *dev_)
+{
+    struct virtnet_device *dev = dev_;
+    struct virtnet_change *c = dev->change;
+
+    /* Unless 'dev' has gone. */
+    if (c && c->recording) {
+        change_finish(c, change_recorded(c, error), NULL);
+    }
+    virtnet_device_unref(dev);
+}
+
+/* The backend has carried 'c' out.  Returns -EINPROGRESS if that is being
+ * recorded, or undone. */
+static int
+change_applied(struct virtnet_change *c)
+{
+    int error;
+
+    put_in_force(c->dev, &c->new);
+    error = virtnet_save(c->dev, change_recorded_cb, c->dev);
+    if (error == -EINPROGRESS) {
+        virtnet_device_ref(c->dev);
+        c->recording = true;
+        return error;
+    }
+    return change_recorded(c, error);
 }
 
 void
@@ -674,8 +758,6 @@ virtnet_device_config_done(struct virtnet_device *dev, int error,
                            const char *reason)
 {
     struct virtnet_change *c = dev->change;
-    virtnet_config_cb *cb = c->cb;
-    void *aux = c->aux;
 
     if (c->error) {
         if (error) {
@@ -685,14 +767,8 @@ virtnet_device_config_done(struct virtnet_device *dev, int error,
         reason = NULL;
     } else if (!error) {
         error = change_applied(c);
-        if (error == -EINPROGRESS) {
-            return;
-        }
     }
-    change_end(c, error);
-    if (cb) {
-        cb(error, error ? reason : NULL, aux);
-    }
+    change_finish(c, error, reason);
 }
 
 const struct virtnet_device *
@@ -701,7 +777,8 @@ virtnet_changing_to_mac(const struct eth_addr mac)
     const struct virtnet_change *c;
 
     LIST_FOR_EACH (c, node, &changes) {
-        if (eth_addr_equals(c->new.mac, mac)) {
+        if (eth_addr_equals(c->new.mac, mac)
+            || eth_addr_equals(c->old.mac, mac)) {
             return c->dev;
         }
     }

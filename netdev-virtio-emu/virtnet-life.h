@@ -27,6 +27,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-device.h"
 #include "virtnet-pool.h"
+#include "virtnet-record-io.h"
 
 struct virtnet_record;
 
@@ -80,15 +81,15 @@ typedef void virtnet_life_cb(struct virtnet_device *dev, int error,
                              const char *reason, void *aux);
 
 /* Constructs and plugs 'dev', whose ids, SF number and configuration are
- * filled in, and adds it to the registry.  'back' if it was there when the
- * controller stopped.  On failure undoes everything and drops the caller's
- * reference.  The observers are not told.
+ * filled in, with 'record' writes its record, and adds it to the registry.
+ * 'back' if it was there when the controller stopped.  On failure undoes
+ * everything and drops the caller's reference.  The observers are not told.
  *
- * Returns -EINPROGRESS if the backend needs time for a step: then 'cb', unless
- * it is NULL, is called once, from the backend's "run", with what this would
- * have returned.  Until then the numbers of 'dev' are taken, but 'dev' is not
- * in the registry, and the pointer belongs to virtnet-life.c. */
-int virtnet_bring_up(struct virtnet_device *dev, bool back,
+ * Returns -EINPROGRESS if a step takes time: then 'cb', unless it is NULL, is
+ * called once, from the main loop, with what this would have returned.  Until
+ * then the numbers of 'dev' are taken, but 'dev' is not in the registry, and
+ * the pointer belongs to virtnet-life.c. */
+int virtnet_bring_up(struct virtnet_device *dev, bool back, bool record,
                      virtnet_life_cb *cb, void *aux, char **errp);
 
 /* Has the function of 'dev' unplugged, which the caller then takes apart by
@@ -110,7 +111,7 @@ unsigned int virtnet_n_making(enum virtnet_function_type type);
 const struct virtnet_device *virtnet_making_by_mac(const struct eth_addr mac);
 const struct virtnet_device *virtnet_making_by_owner(const char *port_name);
 
-/* The device whose MAC address is about to be changed to 'mac', or NULL. */
+/* The device whose MAC address is being changed from or to 'mac', or NULL. */
 const struct virtnet_device *virtnet_changing_to_mac(const struct eth_addr);
 
 /* Takes 'dev', whose function has been unplugged, apart.  'keep_sf' if its SF
@@ -134,15 +135,17 @@ int virtnet_bring_back(const struct virtnet_record *record,
                        virtnet_life_cb *cb, void *aux,
                        struct virtnet_device **devp, char **errp);
 
-/* Saves, or deletes, the record of 'dev', if records are kept. */
-int virtnet_save(const struct virtnet_device *dev);
+/* Has the record of 'dev' written, as it is now, if records are kept.  Returns
+ * -EINPROGRESS if 'cb' will be called, from the main loop; 0 if there is
+ * nothing to wait for, as without 'cb'; or an error number. */
+int virtnet_save(const struct virtnet_device *dev, virtnet_record_cb *cb,
+                 void *aux);
 
-/* Saves the record of 'dev', which virtnet_bring_up() has brought up and of
- * which nobody has been told.  On failure takes it apart again, as
- * virtnet_bring_down() does, and drops the caller's reference. */
-int virtnet_save_or_undo(struct virtnet_device *dev, bool keep_sf,
-                         char **errp);
+/* Returns 'error', with which a record was not written, and says so in
+ * '*errp'. */
+int virtnet_refuse_unrecorded(int error, char **errp);
 
+/* Has the record of 'dev' deleted, if records are kept. */
 void virtnet_forget(const struct virtnet_device *dev);
 
 /* Resets 'dev' as the host does: the driver has to start again, and what it

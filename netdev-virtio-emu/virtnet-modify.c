@@ -653,8 +653,8 @@ modify_now(struct virtnet_device *dev, const struct virtnet_modification *mod,
 
 /* All devices. */
 
-/* How many devices of a job may be under way, where the backend needs
- * time. */
+/* How many devices of a job may be under way: their records are being written,
+ * or the backend needs time. */
 #define MAX_PENDING 20
 
 struct modify_job {
@@ -896,7 +896,7 @@ virtnet_modify_wait(void)
 {
     const struct modify_job *job = first_job();
 
-    /* Otherwise the backend's "run" wakes us. */
+    /* Otherwise the backend's "run", or a record, wakes us. */
     if (job && modify_job_can_go_on(job)) {
         virtnet_slice_wait();
     }

@@ -31,7 +31,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-json.h"
 #include "virtnet-option.h"
-#include "virtnet-recovery.h"
+#include "virtnet-record-io.h"
 
 void
 virtnet_reply(struct unixctl_conn *conn, struct virtnet_json *j)
@@ -49,52 +49,70 @@ virtnet_reply(struct unixctl_conn *conn, struct virtnet_json *j)
     free(text);
 }
 
+/* Begins 'j' as the answer of an action. */
+static void
+errno_init(struct virtnet_json *j, int error, const char *detail)
+{
+    virtnet_json_init(j);
+    virtnet_json_begin_object(j, NULL);
+    virtnet_json_errno(j, error);
+    if (detail) {
+        virtnet_json_string(j, "detail", detail);
+    }
+    virtnet_json_end_object(j);
+}
+
 void
 virtnet_reply_errno(struct unixctl_conn *conn, int error, const char *detail)
 {
     struct virtnet_json j;
 
-    virtnet_json_init(&j);
-    virtnet_json_begin_object(&j, NULL);
-    virtnet_json_errno(&j, error);
-    if (detail) {
-        virtnet_json_string(&j, "detail", detail);
-    }
-    virtnet_json_end_object(&j);
+    errno_init(&j, error, detail);
     virtnet_reply(conn, &j);
 }
 
-/* An answer that waits for records to be deleted. */
+/* An answer that waits for records. */
 struct late_answer {
     struct ovs_list list_node;  /* In 'late_answers'. */
     struct unixctl_conn *conn;
-    uint64_t n_deletions;
-    int error;
-    char *detail;               /* Or NULL. */
+    uint64_t n_jobs;            /* See virtnet_record_io_n_jobs(). */
+    struct virtnet_json json;
 };
 
-/* In order of 'n_deletions'. */
+/* In order of 'n_jobs'. */
 static struct ovs_list late_answers = OVS_LIST_INITIALIZER(&late_answers);
 
-void
-virtnet_reply_deleted(struct unixctl_conn *conn, int error,
-                      const char *detail)
+static struct late_answer *
+first_late_answer(void)
 {
-    uint64_t n = virtnet_recovery_n_deletions();
+    return (ovs_list_is_empty(&late_answers) ? NULL
+            : CONTAINER_OF(ovs_list_front(&late_answers), struct late_answer,
+                           list_node));
+}
+
+void
+virtnet_reply_recorded(struct unixctl_conn *conn, struct virtnet_json *j)
+{
+    uint64_t n = virtnet_record_io_n_jobs();
     struct late_answer *a;
 
-    if (virtnet_recovery_has_deleted(n)) {
-        virtnet_reply_errno(conn, error, detail);
+    if (virtnet_record_io_has_done(n)) {
+        virtnet_reply(conn, j);
         return;
     }
     a = xmalloc(sizeof *a);
-    *a = (struct late_answer) {
-        .conn = conn,
-        .n_deletions = n,
-        .error = error,
-        .detail = nullable_xstrdup(detail),
-    };
+    *a = (struct late_answer) { .conn = conn, .n_jobs = n, .json = *j };
     ovs_list_push_back(&late_answers, &a->list_node);
+}
+
+void
+virtnet_reply_errno_recorded(struct unixctl_conn *conn, int error,
+                             const char *detail)
+{
+    struct virtnet_json j;
+
+    errno_init(&j, error, detail);
+    virtnet_reply_recorded(conn, &j);
 }
 
 void
@@ -102,15 +120,10 @@ virtnet_reply_run(void)
 {
     struct late_answer *a;
 
-    while (!ovs_list_is_empty(&late_answers)) {
-        a = CONTAINER_OF(ovs_list_front(&late_answers), struct late_answer,
-                         list_node);
-        if (!virtnet_recovery_has_deleted(a->n_deletions)) {
-            break;
-        }
+    while ((a = first_late_answer()) != NULL
+           && virtnet_record_io_has_done(a->n_jobs)) {
         ovs_list_remove(&a->list_node);
-        virtnet_reply_errno(a->conn, a->error, a->detail);
-        free(a->detail);
+        virtnet_reply(a->conn, &a->json);
         free(a);
     }
 }
@@ -118,12 +131,10 @@ virtnet_reply_run(void)
 void
 virtnet_reply_wait(void)
 {
-    if (!ovs_list_is_empty(&late_answers)) {
-        const struct late_answer *a;
+    const struct late_answer *a = first_late_answer();
 
-        a = CONTAINER_OF(ovs_list_front(&late_answers), struct late_answer,
-                         list_node);
-        virtnet_recovery_wait_deleted(a->n_deletions);
+    if (a) {
+        virtnet_record_io_wait_done(a->n_jobs);
     }
 }
 

@@ -37,11 +37,11 @@ void virtnet_reply(struct unixctl_conn *, struct virtnet_json *j);
 void virtnet_reply_errno(struct unixctl_conn *, int error,
                          const char *detail);
 
-/* The same, but not before the records that have been deleted so far are gone:
- * what an operator is told of stays as it is told, though the process crash.
- * 'detail' is copied. */
-void virtnet_reply_deleted(struct unixctl_conn *, int error,
-                           const char *detail);
+/* The same, but not before all that has been asked for is in the records: what
+ * an operator is told of stays as it is told, though the process crash. */
+void virtnet_reply_recorded(struct unixctl_conn *, struct virtnet_json *j);
+void virtnet_reply_errno_recorded(struct unixctl_conn *, int error,
+                                  const char *detail);
 
 /* Gives answers whose time has come.  When records have been flushed that are
  * all that there are. */

@@ -38,7 +38,8 @@ COVERAGE_DEFINE(virtnet_vf_made);
 COVERAGE_DEFINE(virtnet_vf_removed);
 COVERAGE_DEFINE(virtnet_vf_failed);
 
-/* How many VFs of a job may be under way, where the backend needs time. */
+/* How many VFs of a job may be under way: their records are being written, or
+ * the backend needs time. */
 #define MAX_PENDING 20
 
 /* How many VFs come or go in a turn of the main loop at most.  A VF is removed
@@ -50,6 +51,9 @@ struct sriov_job {
     struct ovs_list list_node;  /* In 'jobs'. */
     struct virtnet_device *pf;
     bool load;                  /* Make VFs, or remove them? */
+    bool recording;             /* Is the number of VFs being written? */
+    bool refused;               /* Cannot it be? */
+    unsigned int old_num_vfs;   /* What it was before. */
     unsigned int n_steps;       /* VFs made or removed by this job. */
     unsigned int next;          /* 'load': id of the VF to look at next. */
     unsigned int n_pending;     /* 'load': VFs that are under way. */
@@ -110,13 +114,24 @@ start_job(struct virtnet_device *pf, bool load, virtnet_sriov_cb *cb,
 }
 
 static void
+destroy_job(struct sriov_job *job)
+{
+    virtnet_device_unref(job->pf);
+    free(job->detail);
+    free(job);
+}
+
+static void
 finish_job(struct sriov_job *job)
 {
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 30);
+
     ovs_list_remove(&job->list_node);
     if (job->error) {
-        VLOG_ERR("static PF[%u], VFs not made: %s (%d)%s%s", job->pf->pf_id,
-                 virtnet_strerror(job->error), job->error,
-                 job->detail ? ": " : "", job->detail ? job->detail : "");
+        VLOG_ERR_RL(&rl, "static PF[%u], VFs not %s: %s (%d)%s%s",
+                    job->pf->pf_id, job->pf->num_vfs ? "removed" : "made",
+                    virtnet_strerror(job->error), job->error,
+                    job->detail ? ": " : "", job->detail ? job->detail : "");
     } else {
         VLOG_INFO("static PF[%u], %s (%u) VFs finished", job->pf->pf_id,
                   job->load ? "Load" : "Unload", job->n_steps);
@@ -125,9 +140,7 @@ finish_job(struct sriov_job *job)
     if (job->cb) {
         job->cb(job->error, job->detail, job->pf->n_vfs, job->aux);
     }
-    virtnet_device_unref(job->pf);
-    free(job->detail);
-    free(job);
+    destroy_job(job);
 }
 
 /* One VF comes or goes. */
@@ -145,18 +158,6 @@ vf_added(struct virtnet_device *vf, struct virtnet_device *pf)
     virtnet_notify(VIRTNET_EVENT_ADDED, vf);
 }
 
-/* 'vf' is there: it is recorded and made known, or goes again. */
-static int
-finish_vf(struct virtnet_device *vf, struct virtnet_device *pf, char **errp)
-{
-    int error = virtnet_save_or_undo(vf, true, errp);
-
-    if (!error) {
-        vf_added(vf, pf);
-    }
-    return error;
-}
-
 static void job_failed(struct sriov_job *, int error, char *detail);
 
 /* A VF that took its time is there, or not. */
@@ -164,19 +165,14 @@ static void
 vf_made(struct virtnet_device *vf, int error, const char *reason, void *job_)
 {
     struct sriov_job *job = job_;
-    char *err = nullable_xstrdup(reason);
 
     job->n_pending--;
     if (!error) {
-        error = finish_vf(vf, job->pf, &err);
-    }
-    if (!error) {
+        vf_added(vf, job->pf);
         job->n_steps++;
     } else if (!job->error) {
-        job_failed(job, error, err);
-        return;
+        job_failed(job, error, nullable_xstrdup(reason));
     }
-    free(err);
 }
 
 static int
@@ -200,16 +196,15 @@ make_vf(struct sriov_job *job, unsigned int vf_id, char **errp)
     vf->ib_device = xstrdup(pf->ib_device);
     vf->bridge = nullable_xstrdup(pf->bridge);
     virtnet_firmware_init_vf(vf, pf);
-    error = virtnet_bring_up(vf, !virtnet_controller_is_running(NULL),
+    error = virtnet_bring_up(vf, !virtnet_controller_is_running(NULL), true,
                              vf_made, job, errp);
     if (error == -EINPROGRESS) {
         job->n_pending++;
         return 0;
+    } else if (!error) {
+        vf_added(vf, pf);
+        job->n_steps++;
     }
-    if (!error) {
-        error = finish_vf(vf, pf, errp);
-    }
-    job->n_steps += !error;
     return error;
 }
 
@@ -284,21 +279,47 @@ virtnet_sriov_came_back(struct virtnet_device *vf)
 /* Jobs. */
 
 /* From now on the host wants 'n' VFs of 'pf'. */
-static int
-set_num_vfs(struct virtnet_device *pf, unsigned int n, char **errp)
+static void
+set_num_vfs(struct virtnet_device *pf, unsigned int n)
 {
-    unsigned int old = pf->num_vfs;
-    int error;
-
+    virtnet_n_wanted_vfs += n - pf->num_vfs;
     pf->num_vfs = n;
-    error = virtnet_save(pf);
+}
+
+/* Has the backend ask for 'n' VFs of 'pf', where it does that. */
+static int
+ask_for_vfs(struct virtnet_device *pf, unsigned int n, char **errp)
+{
+    return (pf->backend->class->set_vfs
+            ? pf->backend->class->set_vfs(pf, n, errp) : 0);
+}
+
+/* No record of the number of VFs of 'pf' can be kept: it is 'old' again. */
+static void
+unset_num_vfs(struct virtnet_device *pf, unsigned int old)
+{
+    char *ignored = NULL;
+
+    set_num_vfs(pf, old);
+    ask_for_vfs(pf, old, &ignored);
+    free(ignored);
+}
+
+/* The number of VFs that 'job' is about is in the record of the PF, or cannot
+ * be. */
+static void
+num_vfs_recorded(int error, void *job_)
+{
+    struct sriov_job *job = job_;
+
+    job->recording = false;
     if (error) {
-        pf->num_vfs = old;
-        return virtnet_refuse(error, errp, "no record can be kept in %s",
-                              virtnet_controller_settings()->recovery_dir);
+        job->refused = true;
+        job->error = virtnet_refuse_unrecorded(error, &job->detail);
+        unset_num_vfs(job->pf, job->old_num_vfs);
+        /* Something else may have been recorded since, with the new one. */
+        virtnet_save(job->pf, NULL, NULL);
     }
-    virtnet_n_wanted_vfs += n - old;
-    return 0;
 }
 
 static int
@@ -335,7 +356,7 @@ int
 virtnet_sriov_set(struct virtnet_device *pf, unsigned int n,
                   virtnet_sriov_cb *cb, void *aux, char **errp)
 {
-    unsigned int old = pf->num_vfs;
+    struct sriov_job *job;
     int error;
 
     *errp = NULL;
@@ -349,22 +370,23 @@ virtnet_sriov_set(struct virtnet_device *pf, unsigned int n,
         }
         return 0;
     }
-    error = set_num_vfs(pf, n, errp);
-    if (!error && pf->backend->class->set_vfs) {
-        error = pf->backend->class->set_vfs(pf, n, errp);
-        if (error) {
-            char *ignored;
-
-            if (set_num_vfs(pf, old, &ignored)) {
-                free(ignored);
-            }
-        }
+    error = ask_for_vfs(pf, n, errp);
+    if (error) {
+        return error;
     }
-    if (!error) {
-        virtnet_firmware_check_vfs(pf, n);
-        start_job(pf, n > 0, cb, aux);
+    job = start_job(pf, n > 0, cb, aux);
+    job->old_num_vfs = pf->num_vfs;
+    set_num_vfs(pf, n);
+    error = virtnet_save(pf, num_vfs_recorded, job);
+    if (error && error != -EINPROGRESS) {
+        unset_num_vfs(pf, job->old_num_vfs);
+        ovs_list_remove(&job->list_node);
+        destroy_job(job);
+        return virtnet_refuse_unrecorded(error, errp);
     }
-    return error;
+    job->recording = error == -EINPROGRESS;
+    virtnet_firmware_check_vfs(pf, n);
+    return 0;
 }
 
 void
@@ -382,24 +404,21 @@ virtnet_sriov_resume(struct virtnet_device *pf)
 static void
 job_failed(struct sriov_job *job, int error, char *detail)
 {
-    char *err = NULL;
-
     COVERAGE_INC(virtnet_vf_failed);
     job->error = error;
     job->detail = detail;
     job->load = false;
-    if (set_num_vfs(job->pf, 0, &err)) {
-        /* They come again with the next process, then. */
-        VLOG_ERR("%s: %s", job->pf->vuid, err);
-        free(err);
-    }
+    set_num_vfs(job->pf, 0);
+    /* If no record can be kept, they come again with the next process. */
+    virtnet_save(job->pf, NULL, NULL);
 }
 
 /* Is there a step that 'job' can take now, be it the last one? */
 static bool
 job_can_go_on(const struct sriov_job *job)
 {
-    return (job->load && job->next < job->pf->num_vfs
+    return (job->recording ? false
+            : job->load && job->next < job->pf->num_vfs
             ? job->n_pending < MAX_PENDING : !job->n_pending);
 }
 
@@ -412,7 +431,9 @@ job_step(struct sriov_job *job)
     char *err = NULL;
     int error;
 
-    if (job->load) {
+    if (job->refused) {
+        return true;
+    } else if (job->load) {
         if (job->next >= pf->num_vfs) {
             return true;
         }

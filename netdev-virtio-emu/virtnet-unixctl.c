@@ -91,7 +91,11 @@ static void
 unplug_done(struct virtnet_device *dev OVS_UNUSED, int error,
             const char *reason, void *conn)
 {
-    virtnet_reply_deleted(conn, error, error ? reason : NULL);
+    if (error) {
+        virtnet_reply_errno(conn, error, reason);
+    } else {
+        virtnet_reply_errno_recorded(conn, 0, NULL);
+    }
 }
 
 static void

@@ -28,7 +28,7 @@
 #include "virtnet-flow-provider.h"
 #include "virtnet-host.h"
 #include "virtnet-modify.h"
-#include "virtnet-recovery.h"
+#include "virtnet-record-io.h"
 #include "virtnet-reply.h"
 #include "virtnet-unixctl.h"
 
@@ -74,8 +74,11 @@ virtnet_hooks_wait(void)
 void
 virtnet_hooks_exit(void)
 {
+    /* What somebody waits for comes out. */
+    virtnet_record_io_flush();
+    virtnet_record_io_run();
     virtnet_controller_exit();
     auto_port_exit();
-    virtnet_recovery_flush();
+    virtnet_record_io_flush();
     virtnet_reply_run();
 }

@@ -38,6 +38,7 @@
 #include "util.h"
 #include "virtnet-controller.h"
 #include "virtnet-life.h"
+#include "virtnet-record-io.h"
 #include "virtnet-sriov.h"
 
 #define N_VFS 3
@@ -261,6 +262,7 @@ main(int argc, char *argv[])
     }
 
     free(heard.vuid);
+    virtnet_record_io_flush();
     command = xasprintf("rm -r %s", dir);
     assert(!system(command));
     free(command);

@@ -38,6 +38,7 @@
 #include "socket-util.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
+#include "virtnet-life.h"
 #include "virtnet-slice.h"
 
 #define CHECK(EXPR)                                                         \
@@ -85,6 +86,35 @@ make_device(struct virtnet_device *dev, unsigned int pf)
     dev->config.num_msix = 4;
     dev->config.speed = 100000;
     dev->config.link_up = true;
+}
+
+static void
+save(const struct virtnet_device *dev, const char *dir)
+{
+    CHECK(!virtnet_recovery_save(dev, dir, NULL, NULL));
+}
+
+/* Outcomes of records, in the order in which they were told. */
+static struct outcome {
+    int error;
+    int number;                 /* Of the record. */
+} outcomes[8];
+static int n_outcomes;
+
+static void
+hear(int error, void *number)
+{
+    outcomes[n_outcomes++] = (struct outcome) {
+        error, (uintptr_t) number
+    };
+}
+
+/* Saves 'dev', of which hear() will be told as 'number'. */
+static void
+save_and_hear(const struct virtnet_device *dev, const char *dir, int number)
+{
+    CHECK(!virtnet_recovery_save(dev, dir, hear,
+                                 (void *) (uintptr_t) number));
 }
 
 static char *
@@ -137,7 +167,7 @@ load_all(const char *dir, struct virtnet_record ***recordsp)
     struct virtnet_record_reader *reader;
     struct virtnet_slice slice;
 
-    virtnet_recovery_flush();
+    virtnet_record_io_flush();
     reader = virtnet_recovery_read(dir);
     do {
         virtnet_slice_begin(&slice, false);
@@ -166,7 +196,7 @@ remove_cb(const char *path, const struct stat *s OVS_UNUSED,
 static void
 remove_tree(const char *dir)
 {
-    virtnet_recovery_flush();
+    virtnet_record_io_flush();
     CHECK(!nftw(dir, remove_cb, 16, FTW_DEPTH | FTW_PHYS));
 }
 
@@ -203,8 +233,8 @@ make_text(const char *dir, unsigned int pf)
 
     clear(dir);
     make_device(&dev, pf);
-    CHECK(!virtnet_recovery_save(&dev, dir));
-    virtnet_recovery_flush();
+    save(&dev, dir);
+    virtnet_record_io_flush();
     text = read_text(dir, dev.vuid);
     virtnet_device_uninit(&dev);
     return text;
@@ -267,8 +297,8 @@ test_round_trip(const char *dir)
     dev.config.max_queue_size = 32768;
     dev.config.num_msix = 64;
     dev.config.speed = 400000;
-    CHECK(!virtnet_recovery_save(&dev, dir));
-    virtnet_recovery_flush();
+    save(&dev, dir);
+    virtnet_record_io_flush();
     CHECK(exists(dir, dev.vuid));
 
     path = path_of(dir, dev.vuid);
@@ -318,14 +348,14 @@ test_round_trip(const char *dir)
     /* The latest of many versions counts. */
     for (int i = 0; i < 200; i++) {
         dev.config.mtu = 1000 + i;
-        CHECK(!virtnet_recovery_save(&dev, dir));
+        save(&dev, dir);
     }
     CHECK(load_all(dir, &records) == 1);
     CHECK(records[0]->config.mtu == 1199);
     virtnet_records_destroy(records, 1);
 
     virtnet_recovery_delete(dev.vuid, dir);
-    virtnet_recovery_flush();
+    virtnet_record_io_flush();
     CHECK(!exists(dir, dev.vuid));
     CHECK(!count(dir));
     virtnet_recovery_delete(dev.vuid, dir);
@@ -334,7 +364,171 @@ test_round_trip(const char *dir)
     virtnet_device_uninit(&copy);
 }
 
-/* Saving, deleting and the saver in each other's way. */
+/* Checks that the record of 'dev' comes back, with 'there' in its text and
+ * 'not_there' not. */
+static void
+check_kind(const char *dir, const struct virtnet_device *dev,
+           const char *there[], const char *not_there[])
+{
+    struct virtnet_record **records;
+    struct virtnet_device copy;
+    char *text;
+
+    clear(dir);
+    save(dev, dir);
+    virtnet_record_io_flush();
+    text = read_text(dir, dev->vuid);
+    for (int i = 0; there[i]; i++) {
+        CHECK(strstr(text, there[i]));
+    }
+    for (int i = 0; not_there[i]; i++) {
+        CHECK(!strstr(text, not_there[i]));
+    }
+    free(text);
+
+    CHECK(load_all(dir, &records) == 1);
+    CHECK(records[0]->type == dev->type);
+    memset(&copy, 0, sizeof copy);
+    virtnet_device_init(&copy, &fake_backend, dev->type);
+    virtnet_record_to_device(records[0], &copy);
+    virtnet_records_destroy(records, 1);
+    CHECK(!strcmp(copy.vuid, dev->vuid));
+    CHECK(copy.pf_id == dev->pf_id && copy.vf_id == dev->vf_id);
+    CHECK(copy.num_vfs == dev->num_vfs);
+    CHECK(copy.sf_num == dev->sf_num);
+    CHECK(!virtnet_config_changes(&copy.config, &dev->config));
+    virtnet_device_uninit(&copy);
+}
+
+/* What records of static PFs and VFs have, and attributes that not all
+ * have. */
+static void
+test_kinds(const char *dir)
+{
+    struct virtnet_device dev;
+
+    make_device(&dev, 0);
+    dev.type = VIRTNET_STATIC_PF;
+    dev.sf_num = VIRTNET_SF_STATIC_MIN;
+    dev.num_vfs = 5;
+    check_kind(dir, &dev,
+               (const char *[]) { "\"function_type\": \"pf\"",
+                                  "\"device_type\": \"static\"",
+                                  "\"num_vfs\": 5,", NULL },
+               (const char *[]) { "vf_id", "rx_mode", "hash_types", "dim",
+                                  "aarfs", "counter", "rq_cq", NULL });
+
+    dev.type = VIRTNET_VF;
+    dev.sf_num = VIRTNET_SF_VF_MIN + 7;
+    dev.num_vfs = 0;
+    dev.vf_id = 7;
+    dev.config.max_queue_pairs = 0;
+    dev.config.num_msix = 0;
+    check_kind(dir, &dev,
+               (const char *[]) { "\"function_type\": \"vf\"",
+                                  "\"pf_id\": 0,", "\"vf_id\": 7",
+                                  "\"mac\": \"0c:c4:7a:ff:22:93\"", NULL },
+               (const char *[]) { "device_type", "num_vfs", NULL });
+
+    dev.config.max_queue_pairs = 2;
+    dev.config.rx_mode_set = true;
+    dev.config.rx_mode = VIRTNET_RX_ALL_BITS;
+    dev.config.hash_types = 0x1ff;
+    dev.config.rss_key_size = 40;
+    dev.config.rx_dma_q_num = 65535;
+    dev.config.dim = true;
+    dev.config.net_dim = dev.config.net_dim_set = true;
+    dev.config.drop_counter = dev.config.packet_counter = true;
+    dev.config.cq_period_mode = 2;
+    dev.config.cq_period = 65536;
+    dev.config.cq_max_count = 65537;
+    check_kind(dir, &dev, (const char *[]) { NULL },
+               (const char *[]) { NULL });
+    virtnet_device_uninit(&dev);
+}
+
+/* Whatever the disk takes, nobody waits for it, all is done in the order in
+ * which it was asked for, and who wants to know is told. */
+static void
+test_order_of_jobs(const char *dir)
+{
+    struct virtnet_device again, gone, kept;
+    struct virtnet_record **records;
+    uint64_t n_jobs;
+    char *temp;
+
+    clear(dir);
+    make_device(&again, 0);
+    make_device(&gone, 1);
+    make_device(&kept, 2);
+    save(&kept, dir);
+    virtnet_record_io_flush();
+    CHECK(virtnet_record_io_is_flushed());
+
+    virtnet_record_io_hold(true);
+    n_jobs = virtnet_record_io_n_jobs();
+    CHECK(virtnet_record_io_has_done(n_jobs));
+    n_outcomes = 0;
+    save_and_hear(&again, dir, 1);
+    virtnet_recovery_delete(again.vuid, dir);
+    save_and_hear(&gone, dir, 2);
+    again.config.mtu = 9000;
+    save_and_hear(&again, dir, 3);
+    virtnet_recovery_delete(gone.vuid, dir);
+    kept.config.mtu = 1400;
+    save_and_hear(&kept, dir, 4);
+    kept.config.mtu = 1300;
+    save(&kept, dir);
+    CHECK(virtnet_record_io_n_jobs() == n_jobs + 7);
+
+    /* The disk stands still. */
+    virtnet_record_io_run();
+    CHECK(!n_outcomes);
+    CHECK(!virtnet_record_io_is_flushed());
+    CHECK(virtnet_record_io_has_done(n_jobs));
+    CHECK(!virtnet_record_io_has_done(n_jobs + 1));
+    CHECK(!exists(dir, again.vuid));
+
+    /* It goes on. */
+    virtnet_record_io_flush();
+    CHECK(virtnet_record_io_is_flushed());
+    CHECK(virtnet_record_io_has_done(n_jobs + 7));
+    CHECK(!n_outcomes);
+    virtnet_record_io_run();
+    CHECK(n_outcomes == 4);
+    for (int i = 0; i < n_outcomes; i++) {
+        CHECK(!outcomes[i].error && outcomes[i].number == i + 1);
+    }
+    virtnet_record_io_run();
+    CHECK(n_outcomes == 4);
+    CHECK(!exists(dir, gone.vuid));
+    CHECK(load_all(dir, &records) == 2);
+    CHECK(records[0]->pf_id == 0 && records[0]->config.mtu == 9000);
+    CHECK(records[1]->pf_id == 2 && records[1]->config.mtu == 1300);
+    virtnet_records_destroy(records, 2);
+
+    /* One that cannot be written costs no other, and not the old one. */
+    temp = path_of(dir, "MT0000X00000VNETS1D0F0.tmp");
+    CHECK(!mkdir(temp, 0700));
+    virtnet_record_io_hold(true);
+    n_outcomes = 0;
+    save_and_hear(&again, dir, 1);
+    save_and_hear(&kept, dir, 2);
+    virtnet_record_io_flush();
+    virtnet_record_io_run();
+    CHECK(n_outcomes == 2);
+    CHECK(outcomes[0].error == VIRTNET_E_REC_CFG_SAVE);
+    CHECK(!outcomes[1].error);
+    CHECK(exists(dir, again.vuid));
+    CHECK(!rmdir(temp));
+    free(temp);
+
+    virtnet_device_uninit(&again);
+    virtnet_device_uninit(&gone);
+    virtnet_device_uninit(&kept);
+}
+
+/* Saving, deleting and the disk in each other's way. */
 static void
 test_races(const char *dir)
 {
@@ -343,17 +537,17 @@ test_races(const char *dir)
     clear(dir);
     make_device(&dev, 0);
     for (int i = 0; i < 500; i++) {
-        CHECK(!virtnet_recovery_save(&dev, dir));
+        save(&dev, dir);
         if (i % 3 == 1) {
             virtnet_recovery_delete(dev.vuid, dir);
         }
         if (i % 7 == 1) {
-            virtnet_recovery_flush();
+            virtnet_record_io_flush();
             CHECK(exists(dir, dev.vuid) == (i % 3 != 1));
         }
     }
     virtnet_recovery_delete(dev.vuid, dir);
-    virtnet_recovery_flush();
+    virtnet_record_io_flush();
     CHECK(!exists(dir, dev.vuid));
     CHECK(!count(dir));
     virtnet_device_uninit(&dev);
@@ -369,7 +563,7 @@ test_order_and_numbers(const char *dir)
     clear(dir);
     for (int i = 19; i >= 0; i--) {
         make_device(&dev, i);
-        CHECK(!virtnet_recovery_save(&dev, dir));
+        save(&dev, dir);
         virtnet_device_uninit(&dev);
     }
     n = load_all(dir, &records);
@@ -386,7 +580,7 @@ test_order_and_numbers(const char *dir)
 
         clear(dir);
         make_device(&first, 0);
-        CHECK(!virtnet_recovery_save(&first, dir));
+        save(&first, dir);
         make_device(&dev, 1);
         if (i == 0) {
             dev.pf_id = first.pf_id;
@@ -395,7 +589,7 @@ test_order_and_numbers(const char *dir)
         } else if (same_mac) {
             dev.config.mac = first.config.mac;
         }
-        CHECK(!virtnet_recovery_save(&dev, dir));
+        save(&dev, dir);
         CHECK(count(dir) == (i < 3 ? 1 : 2));
         CHECK(exists(dir, first.vuid));
         CHECK(exists(dir, dev.vuid) == (i == 3));
@@ -456,12 +650,12 @@ test_temp(const char *dir)
 
     make_device(&dev, 0);
     clear(dir);
-    CHECK(!virtnet_recovery_save(&dev, dir));
-    virtnet_recovery_flush();
+    save(&dev, dir);
+    virtnet_record_io_flush();
     old = read_text(dir, dev.vuid);
     dev.config.mtu = 9000;
-    CHECK(!virtnet_recovery_save(&dev, dir));
-    virtnet_recovery_flush();
+    save(&dev, dir);
+    virtnet_record_io_flush();
     new = read_text(dir, dev.vuid);
     CHECK(strcmp(old, new));
 
@@ -567,8 +761,8 @@ test_not_files(const char *dir, const char *text)
     path = path_of(dir, "MT0000X00000VNETS1D0F0.tmp");
     CHECK(!symlink(outside, path));
     CHECK(!truncate(outside, 0));
-    CHECK(!virtnet_recovery_save(&dev, dir));
-    virtnet_recovery_flush();
+    save(&dev, dir);
+    virtnet_record_io_flush();
     CHECK(count(dir) == 1);
     {
         struct stat s;
@@ -607,17 +801,24 @@ test_not_files(const char *dir, const char *text)
     /* A directory that is not there is made; one that cannot be is said. */
     path = path_of(dir, "a/b/c");
     CHECK(!count(path));
-    CHECK(!virtnet_recovery_save(&dev, path));
+    save(&dev, path);
     CHECK(count(path) == 1);
     free(path);
     write_file(dir, "file", "x", 1);
     path = path_of(dir, "file/b");
-    CHECK(virtnet_recovery_save(&dev, path) < 0);
+    n_outcomes = 0;
+    save_and_hear(&dev, path, 1);
     CHECK(!count(path));
+    virtnet_record_io_run();
+    CHECK(n_outcomes == 1 && outcomes[0].error == VIRTNET_E_REC_CFG_SAVE);
     free(path);
     free(dev.vuid);
     dev.vuid = xstrdup("../escape");
-    CHECK(virtnet_recovery_save(&dev, dir) == VIRTNET_E_REC_CREATE);
+    CHECK(virtnet_recovery_save(&dev, dir, hear, NULL)
+          == VIRTNET_E_REC_CREATE);
+    virtnet_record_io_flush();
+    virtnet_record_io_run();
+    CHECK(n_outcomes == 1);
     virtnet_device_uninit(&dev);
     free(outside);
 }
@@ -635,6 +836,8 @@ main(int argc, char *argv[])
     CHECK(mkdtemp(dir));
 
     test_round_trip(dir);
+    test_kinds(dir);
+    test_order_of_jobs(dir);
     test_races(dir);
     test_order_and_numbers(dir);
     test_temp(dir);
