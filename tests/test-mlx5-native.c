@@ -144,6 +144,60 @@ configure(uint16_t vhca_id, const struct mlx5_emu_config *config,
     return heard.error;
 }
 
+/* Asks for 'wish', and waits.  Returns what has become of it. */
+static int
+take(const struct mlx5_native_wish *wish)
+{
+    heard.n_cookies = 0;
+    mlx5_native_take(native, wish, &heard);
+    WAIT_UNTIL(heard.n_cookies == 1);
+    return heard.error;
+}
+
+/* To manage the function 'vhca_id', and leave it as the model has made it. */
+static struct mlx5_native_wish
+as_it_is(uint16_t vhca_id, const char *sf_name)
+{
+    struct mlx5_native_wish wish = {
+        .vhca_id = vhca_id,
+        .config = {
+            .features = UINT64_C(0x100cf182b), .mtu = 1500, .max_pairs = 2,
+            .max_queue_size = 256, .link_up = true,
+            .mac = { .ea = { 2, 0, 0, 0, vhca_id >> 8, vhca_id & 0xff } },
+        },
+    };
+
+    ovs_strlcpy(wish.sf_name, sf_name, sizeof wish.sf_name);
+    return wish;
+}
+
+static int
+manage_pf(void)
+{
+    struct mlx5_native_wish wish = as_it_is(FW_STATIC_PF(0), "mlx5_10");
+
+    return take(&wish);
+}
+
+static int
+plug(void)
+{
+    const struct mlx5_native_wish wish = {
+        .plug = true, .sf_name = "mlx5_11", .config = plain,
+    };
+
+    return take(&wish);
+}
+
+static int
+unplug(uint16_t vhca_id)
+{
+    heard.n_cookies = 0;
+    mlx5_native_start_unplug(native, vhca_id, &heard);
+    WAIT_UNTIL(heard.n_cookies == 1);
+    return heard.error;
+}
+
 static bool
 is_ready(void)
 {
@@ -157,17 +211,12 @@ test_driver(bool on_manager)
     struct virtnet_queue_info info;
     struct mlx5_native_stats stats;
     struct fw_fn *fn;
-    char *err = NULL;
     uint8_t ack;
 
     config.on_manager = on_manager;
     start(&config);
     fn = fw_host_find(FW_STATIC_PF(0));
-    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
-    assert(mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err)
-           == -EEXIST);
-    free(err);
-    err = NULL;
+    assert(!manage_pf() && manage_pf() == -EEXIST);
     WAIT_UNTIL(heard.n_driver == 1);
     assert(!heard.info.status && heard.info.attached);
 
@@ -220,12 +269,11 @@ test_driver(bool on_manager)
     WAIT_UNTIL(is_ready());
     mlx5_native_release(native, FW_STATIC_PF(0));
     WAIT_UNTIL(heard.n_released == 1);
-    assert(!mlx5_native_is_managed(native, FW_STATIC_PF(0)));
     assert(!fw_n_objects());
 
     /* Taken over while it is there. */
-    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
     heard.info.status = 0;
+    assert(!manage_pf());
     WAIT_UNTIL(is_ready());
     mlx5_native_close(native, false);
     assert(fw_host_needs_reset(fn));
@@ -239,12 +287,11 @@ test_trouble(bool on_manager)
     struct fw_config config = small;
     uint64_t desc, avail, used;
     struct fw_fn *fn;
-    char *err = NULL;
 
     config.on_manager = on_manager;
     start(&config);
     fn = fw_host_find(FW_STATIC_PF(0));
-    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
+    assert(!manage_pf());
 
     for (int i = 0; i < 3; i++) {
         assert(fw_host_probe(fn, UINT64_MAX, 2, i == 2 ? 63 : 64));
@@ -283,8 +330,8 @@ test_trouble(bool on_manager)
 static void
 test_hotplug(void)
 {
-    struct mlx5_emu_function f, g;
     struct mlx5_emu_config config = plain;
+    struct mlx5_emu_function f;
     uint16_t mtu, pairs, status;
     struct fw_fn *fn;
     char *err = NULL;
@@ -297,10 +344,10 @@ test_hotplug(void)
     assert(!strcmp(mlx5_native_get_name(native), FW_MANAGER));
     assert(mlx5_native_get_caps(native)->max_hotplug == 2);
 
-    assert(!mlx5_native_plug(native, &plain, &f, &err));
+    assert(!plug());
+    f = heard.function;
     assert(f.vhca_id == FW_HOTPLUG_PF(0) && f.hotplug && f.bdf == 0x4000);
     assert(!strcmp(f.vuid, "MT2306XZ0001VNETH0D0F0"));
-    assert(!mlx5_native_manage(native, f.vhca_id, "mlx5_11", &err));
 
     /* Configuration. */
     fn = fw_host_find(f.vhca_id);
@@ -327,44 +374,21 @@ test_hotplug(void)
     assert(mac[0] == 0x12 && status & 1);
 
     /* Unplugging. */
-    assert(mlx5_native_unplug(native, f.vhca_id, &err) == -EBUSY);
-    free(err);
-    err = NULL;
     mlx5_native_release(native, f.vhca_id);
     WAIT_UNTIL(heard.n_released == 1);
-    assert(!mlx5_native_unplug(native, f.vhca_id, &err));
-    assert(!fw_n_hotplugged());
-
-    /* Whole or gone, whatever fails. */
-    for (unsigned int i = 1; i <= 3; i++) {
-        fw_fail_at(i, 0);
-        assert(mlx5_native_plug(native, &plain, &g, &err) < 0 && err);
-        assert(fw_failed() && !fw_n_hotplugged());
-        free(err);
-        err = NULL;
-    }
-    fw_fail_at(0, 0);
+    assert(!unplug(f.vhca_id) && !fw_n_hotplugged());
 
     /* What is plugged is found by the next process. */
-    assert(!mlx5_native_plug(native, &plain, &g, &err));
+    assert(!plug());
     mlx5_native_close(native, true);
     assert(!mlx5_native_open(&fw_model_class, names, 1, &native, &err));
-    assert(mlx5_native_get_pfs(native, &n)[1].vhca_id == g.vhca_id);
+    assert(mlx5_native_get_pfs(native, &n)[1].vhca_id
+           == heard.function.vhca_id);
     assert(n == 2);
     stop();
 }
 
 #define MLX5_TABLE 50           /* Addresses of a driver. */
-
-/* Asks for 'wish', and waits.  Returns what has become of it. */
-static int
-take(const struct mlx5_native_wish *wish)
-{
-    heard.n_cookies = 0;
-    mlx5_native_take(native, wish, &heard);
-    WAIT_UNTIL(heard.n_cookies == 1);
-    return heard.error;
-}
 
 /* Functions are made and taken over beside the main thread. */
 static void
@@ -393,16 +417,12 @@ test_take(void)
     fw_fail_at(0, 0);
     vhca_id = heard.function.vhca_id;
     assert(vhca_id == FW_HOTPLUG_PF(0) && fw_n_objects() == 1);
-    assert(mlx5_native_is_managed(native, vhca_id));
     wish.plug = false;
     wish.vhca_id = vhca_id;
     assert(take(&wish) == -EEXIST);
 
     /* One that is managed is not unplugged. */
-    heard.n_cookies = 0;
-    mlx5_native_start_unplug(native, vhca_id, &heard);
-    WAIT_UNTIL(heard.n_cookies == 1);
-    assert(heard.error && fw_n_hotplugged() == 1);
+    assert(unplug(vhca_id) && fw_n_hotplugged() == 1);
     mlx5_native_release(native, vhca_id);
     WAIT_UNTIL(heard.n_released == 1);
 
@@ -433,10 +453,7 @@ test_take(void)
     assert(!take(&wish) && heard.config.mtu == 9000);
     mlx5_native_release(native, vhca_id);
     WAIT_UNTIL(heard.n_released == 3);
-    heard.n_cookies = 0;
-    mlx5_native_start_unplug(native, vhca_id, &heard);
-    WAIT_UNTIL(heard.n_cookies == 1);
-    assert(!heard.error && !fw_n_hotplugged());
+    assert(!unplug(vhca_id) && !fw_n_hotplugged());
     stop();
 }
 
@@ -449,26 +466,30 @@ test_vfs(unsigned int n, unsigned int latency_us)
     };
     uint8_t table[4 + 6 * MLX5_TABLE + 4] = { 0 };
     long long int begin, worst = 0;
-    char *err = NULL;
     struct fw_fn *vf;
     uint8_t ack;
 
     start(&config);
-    assert(!mlx5_native_manage(native, FW_STATIC_PF(0), "mlx5_10", &err));
+    assert(!manage_pf());
     WAIT_UNTIL(heard.n_driver == 1);
     begin = time_msec();
     fw_host_enable_vfs(fw_host_find(FW_STATIC_PF(0)), n);
     WAIT_UNTIL(heard.n_vfs == n);
+    heard.n_cookies = 0;
     for (unsigned int i = 0; i < n; i++) {
         char *sf = xasprintf("mlx5_%u", FW_FIRST_SF + i);
+        struct mlx5_native_wish wish = as_it_is(300 + i, sf);
         long long int t = time_msec();
 
         assert(heard.vfs[i].vhca_id == 300 + i);
         assert(heard.vfs[i].bdf == 0x8000 + i);
-        assert(!mlx5_native_manage(native, 300 + i, sf, &err));
+        wish.is_vf = true;
+        mlx5_native_take(native, &wish, &heard);
         worst = MAX(worst, time_msec() - t);
         free(sf);
     }
+    WAIT_UNTIL(heard.n_cookies == n);
+    assert(!heard.error);
     WAIT_UNTIL(heard.n_driver == 1 + n);
     assert(fw_n_objects_of(0x15) == 1 + n);
     printf("%u VFs in %lld ms, longest call %lld ms\n", n,
@@ -532,8 +553,8 @@ test_vfs(unsigned int n, unsigned int latency_us)
 static void
 one_life(unsigned int fail_at, int error, unsigned int *n_calls)
 {
-    struct mlx5_emu_function f = { .vhca_id = 0 };
     struct fw_fn *fn;
+    uint16_t vhca_id;
     char *err = NULL;
     uint8_t ack;
 
@@ -547,18 +568,12 @@ one_life(unsigned int fail_at, int error, unsigned int *n_calls)
         free(err);
         err = NULL;
     }
-    while (mlx5_native_plug(native, &plain, &f, &err)) {
-        assert(fw_failed() && err && !fw_n_hotplugged());
-        free(err);
-        err = NULL;
+    while (plug()) {
+        assert(fw_failed() && !fw_n_hotplugged());
     }
-    while (mlx5_native_manage(native, f.vhca_id, "mlx5_11", &err)) {
-        assert(fw_failed() && err);
-        free(err);
-        err = NULL;
-    }
+    vhca_id = heard.function.vhca_id;
     WAIT_UNTIL(heard.n_driver);
-    fn = fw_host_find(f.vhca_id);
+    fn = fw_host_find(vhca_id);
 
     for (int round = 0; round < 2; round++) {
         assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
@@ -587,12 +602,10 @@ one_life(unsigned int fail_at, int error, unsigned int *n_calls)
     }
 
     *n_calls = fw_n_calls();
-    mlx5_native_release(native, f.vhca_id);
+    mlx5_native_release(native, vhca_id);
     WAIT_UNTIL(heard.n_released == 1);
-    while (mlx5_native_unplug(native, f.vhca_id, &err)) {
-        assert(fw_failed() && err);
-        free(err);
-        err = NULL;
+    while (unplug(vhca_id)) {
+        assert(fw_failed());
     }
     WAIT_UNTIL(!fw_n_objects());
     assert(!fw_n_hotplugged());

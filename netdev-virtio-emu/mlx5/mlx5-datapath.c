@@ -103,26 +103,7 @@ struct mlx5_datapath {
     struct flow *flows;
     size_t n_flows;
     unsigned int n_pairs;
-
-    void (*pause)(void *aux);
-    void *pause_aux;
 };
-
-void
-mlx5_datapath_set_pause(struct mlx5_datapath *dp, void (*pause)(void *aux),
-                        void *aux)
-{
-    dp->pause = pause;
-    dp->pause_aux = aux;
-}
-
-static void
-take_pause(struct mlx5_datapath *dp)
-{
-    if (dp->pause) {
-        dp->pause(dp->pause_aux);
-    }
-}
 
 static void
 filter_copy(struct mlx5_rx_filter *dst, const struct mlx5_rx_filter *src)
@@ -605,13 +586,10 @@ make_flows(const struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
 }
 
 static void
-destroy_flow(struct mlx5_datapath *dp, struct flow *flow)
+destroy_flow(struct flow *flow)
 {
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        if (flow->obj[i]) {
-            mlx5_devx_destroy(&flow->obj[i]);
-            take_pause(dp);
-        }
+        mlx5_devx_destroy(&flow->obj[i]);
     }
 }
 
@@ -627,10 +605,9 @@ create_flow(struct mlx5_datapath *dp, struct flow *flow, char **errp)
         error = mlx5_devx_flow(dp->sf, &match, dp->tirs[i], &flow->obj[i],
                                errp);
         if (error) {
-            destroy_flow(dp, flow);
+            destroy_flow(flow);
             return error;
         }
-        take_pause(dp);
     }
     return 0;
 }
@@ -667,7 +644,7 @@ replace_flows(struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
         error = create_flow(dp, &flows[i], errp);
         if (error) {
             while (i) {
-                destroy_flow(dp, &flows[--i]);
+                destroy_flow(&flows[--i]);
             }
             free(flows);
             return error;
@@ -679,7 +656,7 @@ replace_flows(struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
         if (same) {
             memcpy(same->obj, dp->flows[i].obj, sizeof same->obj);
         } else {
-            destroy_flow(dp, &dp->flows[i]);
+            destroy_flow(&dp->flows[i]);
         }
     }
     free(dp->flows);
@@ -711,7 +688,6 @@ start_receiving(struct mlx5_datapath *dp, char **errp)
     }
     for (size_t i = 0; i < dp->n_kinds && !error; i++) {
         error = create_tir(dp, i, errp);
-        take_pause(dp);
     }
     if (!error) {
         error = replace_flows(dp, &dp->filter, errp);
@@ -723,7 +699,7 @@ static void
 stop_receiving(struct mlx5_datapath *dp)
 {
     for (size_t i = 0; i < dp->n_flows; i++) {
-        destroy_flow(dp, &dp->flows[i]);
+        destroy_flow(&dp->flows[i]);
     }
     free(dp->flows);
     dp->flows = NULL;
@@ -830,7 +806,6 @@ mlx5_datapath_set_period(struct mlx5_datapath *dp, unsigned int index,
             }
             return error;
         }
-        take_pause(dp);
     }
     for (unsigned int i = first; i < end; i += 2) {
         dp->queues[i].period = *period;

@@ -64,12 +64,6 @@ struct mlx5_datapath *mlx5_datapath_create(
     const struct mlx5_emu_state *state, unsigned int n_data,
     const struct mlx5_rx_filter *);
 
-/* Has 'pause' called between any two commands of what takes many, such as a
- * change of the filter.  It may let others in who do not touch the datapath
- * and what it has been made of. */
-void mlx5_datapath_set_pause(struct mlx5_datapath *, void (*pause)(void *aux),
-                             void *aux);
-
 /* Does the next step of starting.  Returns 1 if there are more, 0 if the
  * datapath runs, or a negative errno; then stop it. */
 int mlx5_datapath_start(struct mlx5_datapath *, char **errp);

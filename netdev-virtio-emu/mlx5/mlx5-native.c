@@ -113,13 +113,11 @@ struct mlx5_native {
     struct mlx5_emu_function *pfs;
     size_t n_pfs;
 
-    /* Firmware, and all functions.  The main thread goes first. */
-    struct ovs_mutex mutex;
-    atomic_count n_waiting;
-    struct hmap fns OVS_GUARDED;
-    long long int reap_at OVS_GUARDED;
+    /* Of the thread, as is firmware. */
+    struct hmap fns;
+    long long int reap_at;
 
-    /* Nests inside 'mutex'; nobody keeps it for long. */
+    /* Nobody keeps it for long. */
     struct ovs_mutex view_mutex;
     struct hmap views OVS_GUARDED;
     struct virtnet_leftovers left OVS_GUARDED;
@@ -150,25 +148,8 @@ struct job {
     void *cookie;
 };
 
-static void
-enter(struct mlx5_native *native)
-    OVS_ACQUIRES(native->mutex)
-{
-    atomic_count_inc(&native->n_waiting);
-    ovs_mutex_lock(&native->mutex);
-    atomic_count_dec(&native->n_waiting);
-}
-
-static void
-leave(struct mlx5_native *native)
-    OVS_RELEASES(native->mutex)
-{
-    ovs_mutex_unlock(&native->mutex);
-}
-
 static struct fn *
 find_fn(struct mlx5_native *native, uint16_t vhca_id)
-    OVS_REQUIRES(native->mutex)
 {
     struct fn *fn;
 
@@ -356,7 +337,6 @@ forget_datapath(struct fn *fn)
 
 static void
 insert_fn(struct mlx5_native *native, struct fn *fn)
-    OVS_REQUIRES(native->mutex)
 {
     hmap_insert(&native->fns, &fn->node, hash_int(fn->vhca_id, 0));
     ovs_mutex_lock(&native->view_mutex);
@@ -366,7 +346,6 @@ insert_fn(struct mlx5_native *native, struct fn *fn)
 
 static void
 destroy_fn(struct mlx5_native *native, struct fn *fn)
-    OVS_REQUIRES(native->mutex)
 {
     forget_datapath(fn);
     mlx5_devx_destroy(&fn->emu);
@@ -430,30 +409,6 @@ update(struct mlx5_native *native, struct fn *fn)
     tell_driver(native, fn, false);
 }
 
-/* Lets the main thread go first. */
-static void
-give_way(struct mlx5_native *native)
-{
-    while (atomic_count_get(&native->n_waiting)) {
-        xnanosleep_no_quiesce(20 * 1000);
-    }
-}
-
-/* The same in the middle of a step.  The main thread destroys no functions,
- * and the datapath of none is its business. */
-static void
-pause_step(void *native_)
-    OVS_NO_THREAD_SAFETY_ANALYSIS
-{
-    struct mlx5_native *native = native_;
-
-    if (atomic_count_get(&native->n_waiting)) {
-        ovs_mutex_unlock(&native->mutex);
-        give_way(native);
-        ovs_mutex_lock(&native->mutex);
-    }
-}
-
 /* Starting. */
 
 /* Does the first step: registers with queues, the SF. */
@@ -491,7 +446,6 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
     fn->dp = mlx5_datapath_create(native->devx, fn->sf, fn->sf_vhca_id,
                                   &native->caps, fn->vhca_id, fn->emu, &s,
                                   n_data, &fn->ctrl.filter);
-    mlx5_datapath_set_pause(fn->dp, pause_step, native);
     return 0;
 }
 
@@ -610,7 +564,6 @@ step_start(struct mlx5_native *native, struct fn *fn)
 /* All queues are gone: tells whoever waits for that. */
 static void
 finish_stop(struct mlx5_native *native, struct fn *fn)
-    OVS_REQUIRES(native->mutex)
 {
     char *err = NULL;
     int error;
@@ -663,7 +616,6 @@ finish_stop(struct mlx5_native *native, struct fn *fn)
 
 static void
 step_stop(struct mlx5_native *native, struct fn *fn)
-    OVS_REQUIRES(native->mutex)
 {
     if (!fn->dp || !mlx5_datapath_stop(fn->dp)) {
         finish_stop(native, fn);
@@ -781,7 +733,6 @@ step_rescan(struct mlx5_native *native, struct fn *fn)
 /* Takes note of objects that firmware refuses to destroy. */
 static void
 count_objects(struct mlx5_native *native)
-    OVS_REQUIRES(native->mutex)
 {
     ovs_mutex_lock(&native->view_mutex);
     native->left.objects = ovs_list_size(&native->devx->refused);
@@ -819,11 +770,10 @@ undo_plug(struct mlx5_native *native, uint16_t vhca_id)
 
 /* Taking functions over, and plugging them. */
 
-/* Makes a function.  The main thread may do something meanwhile if
- * 'pause'. */
+/* Makes a function. */
 static int
 plug(struct mlx5_native *native, const struct mlx5_emu_config *config,
-     bool pause, struct mlx5_emu_function *function, char **errp)
+     struct mlx5_emu_function *function, char **errp)
 {
     uint16_t vhca_id;
     int error;
@@ -831,9 +781,6 @@ plug(struct mlx5_native *native, const struct mlx5_emu_config *config,
     error = mlx5_emu_plug(native->devx, config, &vhca_id, errp);
     if (error) {
         return error;
-    }
-    if (pause) {
-        pause_step(native);
     }
     error = mlx5_emu_find(native->devx, &native->caps, vhca_id, function,
                           errp);
@@ -846,8 +793,7 @@ plug(struct mlx5_native *native, const struct mlx5_emu_config *config,
 /* Makes 'fn', which has just been taken over, be as '*config' says, as far as
  * its driver allows, and stores there how it is. */
 static int
-impose(struct mlx5_native *native, struct fn *fn,
-       struct mlx5_emu_config *config, char **errp)
+impose(struct fn *fn, struct mlx5_emu_config *config, char **errp)
 {
     struct mlx5_emu_state *s = &fn->regs;
     bool common, dev_cfg;
@@ -861,7 +807,6 @@ impose(struct mlx5_native *native, struct fn *fn,
               || s->max_queue_size != config->max_queue_size);
     dev_cfg = (!eth_addr_equals(s->mac, config->mac) || s->mtu != config->mtu
                || s->max_pairs != config->max_pairs);
-    pause_step(native);
     error = mlx5_emu_configure(fn->emu, s->modifiable, config, common,
                                dev_cfg, errp);
     if (!error) {
@@ -877,13 +822,11 @@ impose(struct mlx5_native *native, struct fn *fn,
         error = 0;
     }
     if (!error && s->link_up != config->link_up) {
-        pause_step(native);
         error = mlx5_emu_set_link(fn->emu, config->link_up, errp);
         s->link_up = config->link_up;
     }
     if (!error && config->num_msix && config->num_msix != s->num_msix
         && s->modifiable & MLX5_EMU_MODIFY_NUM_MSIX) {
-        pause_step(native);
         error = mlx5_emu_set_msix(fn->emu, config->num_msix, errp);
         s->num_msix = config->num_msix;
     }
@@ -902,7 +845,6 @@ impose(struct mlx5_native *native, struct fn *fn,
 static void
 carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
                struct mlx5_native_event *event)
-    OVS_REQUIRES(native->mutex)
 {
     struct fn *fn = xzalloc(sizeof *fn);
     bool plugged = false;
@@ -911,7 +853,7 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
 
     event->function.vhca_id = wish->vhca_id;
     if (wish->plug) {
-        error = plug(native, &wish->config, true, &event->function, &err);
+        error = plug(native, &wish->config, &event->function, &err);
         plugged = !error;
     }
     fn->vhca_id = event->function.vhca_id;
@@ -921,15 +863,12 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
                                "function %u is managed already", fn->vhca_id);
     }
     if (!error) {
-        pause_step(native);
         error = manage(native, fn, &err);
     }
     if (!error && !wish->plug) {
-        pause_step(native);
-        error = impose(native, fn, &wish->config, &err);
+        error = impose(fn, &wish->config, &err);
     }
     if (!error && fn->regs.num_vfs && !wish->is_vf) {
-        pause_step(native);
         error = mlx5_emu_list(native->devx, &native->caps, fn->vhca_id,
                               fn->regs.num_vfs, &event->vfs, &event->n_vfs,
                               &err);
@@ -958,7 +897,7 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
 
 /* Tells firmware those 'parts' of 'config' that there are. */
 static int
-tell_config(struct mlx5_native *native, struct fn *fn, uint64_t modifiable,
+tell_config(struct fn *fn, uint64_t modifiable,
             const struct mlx5_emu_config *config, unsigned int parts,
             unsigned int *done, char **errp)
 {
@@ -968,19 +907,16 @@ tell_config(struct mlx5_native *native, struct fn *fn, uint64_t modifiable,
 
     *done = 0;
     if (space) {
-        pause_step(native);
         error = mlx5_emu_configure(fn->emu, modifiable, config,
                                    parts & MLX5_NATIVE_CONFIG_COMMON,
                                    parts & MLX5_NATIVE_CONFIG_DEVICE, errp);
         *done |= error ? 0 : space;
     }
     if (!error && parts & MLX5_NATIVE_CONFIG_LINK) {
-        pause_step(native);
         error = mlx5_emu_set_link(fn->emu, config->link_up, errp);
         *done |= error ? 0 : MLX5_NATIVE_CONFIG_LINK;
     }
     if (!error && parts & MLX5_NATIVE_CONFIG_MSIX) {
-        pause_step(native);
         error = mlx5_emu_set_msix(fn->emu, config->num_msix, errp);
         *done |= error ? 0 : MLX5_NATIVE_CONFIG_MSIX;
     }
@@ -991,7 +927,6 @@ tell_config(struct mlx5_native *native, struct fn *fn, uint64_t modifiable,
 static int
 configure(struct mlx5_native *native, const struct mlx5_native_wish *wish,
           unsigned int parts, char **errp)
-    OVS_REQUIRES(native->mutex)
 {
     struct fn *fn = find_fn(native, wish->vhca_id);
     struct mlx5_emu_state s;
@@ -1006,8 +941,7 @@ configure(struct mlx5_native *native, const struct mlx5_native_wish *wish,
     if (error) {
         return error;
     }
-    error = tell_config(native, fn, s.modifiable, &wish->config, parts, &done,
-                        errp);
+    error = tell_config(fn, s.modifiable, &wish->config, parts, &done, errp);
     if (error && done) {
         struct mlx5_emu_config old = {
             .features = s.device_features, .mac = s.mac, .mtu = s.mtu,
@@ -1016,8 +950,7 @@ configure(struct mlx5_native *native, const struct mlx5_native_wish *wish,
         };
         char *err = NULL;
 
-        if (tell_config(native, fn, s.modifiable, &old, done, &undone,
-                        &err)) {
+        if (tell_config(fn, s.modifiable, &old, done, &undone, &err)) {
             count_left(native, &native->left.configs, wish->vhca_id,
                        "with some of a configuration that is refused", err);
         }
@@ -1028,7 +961,6 @@ configure(struct mlx5_native *native, const struct mlx5_native_wish *wish,
 
 static void
 carry_out(struct mlx5_native *native, struct job *job)
-    OVS_REQUIRES(native->mutex)
 {
     struct mlx5_native_event *event = xzalloc(sizeof *event);
     struct fn *fn;
@@ -1041,6 +973,7 @@ carry_out(struct mlx5_native *native, struct job *job)
         carry_out_take(native, &job->wish, event);
         break;
     case JOB_UNPLUG:
+        /* Gap: hotplug_state. */
         event->type = MLX5_NATIVE_UNPLUGGED;
         mlx5_devx_reap(native->devx);
         event->error = mlx5_emu_unplug(native->devx, job->wish.vhca_id,
@@ -1123,7 +1056,6 @@ is_due(const struct fn *fn, long long int now, long long int *at)
 /* Does one step for 'fn'. */
 static void
 step_fn(struct mlx5_native *native, struct fn *fn)
-    OVS_REQUIRES(native->mutex)
 {
     long long int now = time_msec();
 
@@ -1156,7 +1088,6 @@ step_fn(struct mlx5_native *native, struct fn *fn)
 /* Takes note of what 'events' has to say. */
 static void
 read_channel(struct mlx5_native *native, struct mlx5_devx_events *events)
-    OVS_REQUIRES(native->mutex)
 {
     uint64_t cookie;
     int error;
@@ -1186,7 +1117,6 @@ read_channel(struct mlx5_native *native, struct mlx5_devx_events *events)
 /* Takes note of whose counters the main thread wants. */
 static void
 take_wishes(struct mlx5_native *native)
-    OVS_REQUIRES(native->mutex)
 {
     struct fn *fn;
 
@@ -1202,7 +1132,6 @@ take_wishes(struct mlx5_native *native)
 
 static void
 read_events(struct mlx5_native *native)
-    OVS_REQUIRES(native->mutex)
 {
     struct fn *fn;
 
@@ -1214,7 +1143,6 @@ read_events(struct mlx5_native *native)
     }
 }
 
-/* Only the thread closes channels, but when it has ended. */
 static void
 wait_events(struct mlx5_native *native)
 {
@@ -1222,13 +1150,11 @@ wait_events(struct mlx5_native *native)
     struct fn *fn;
 
     poll_fd_wait(class->events_fd(native->events), POLLIN);
-    ovs_mutex_lock(&native->mutex);
     HMAP_FOR_EACH (fn, node, &native->fns) {
         if (fn->queue_events) {
             poll_fd_wait(class->events_fd(fn->queue_events), POLLIN);
         }
     }
-    ovs_mutex_unlock(&native->mutex);
 }
 
 static bool
@@ -1261,8 +1187,6 @@ native_main(void *native_)
         }
         /* Nobody is to wait for this thread because of RCU. */
         ovsrcu_quiesce_start();
-        give_way(native);
-        ovs_mutex_lock(&native->mutex);
         read_events(native);
         if (job) {
             carry_out(native, job);
@@ -1285,12 +1209,9 @@ native_main(void *native_)
                 due[n++] = fn->vhca_id;
             }
         }
-        ovs_mutex_unlock(&native->mutex);
 
         /* One step for each. */
         for (size_t i = 0; i < n && !is_stopped(native); i++) {
-            give_way(native);
-            ovs_mutex_lock(&native->mutex);
             fn = find_fn(native, due[i]);
             if (fn) {
                 step_fn(native, fn);
@@ -1300,7 +1221,6 @@ native_main(void *native_)
             if (fn) {
                 publish(native, fn);
             }
-            ovs_mutex_unlock(&native->mutex);
         }
         free(due);
         if (!n && !worked) {
@@ -1347,14 +1267,10 @@ mlx5_native_open(const struct mlx5_devx_class *class,
         free(native);
         return error;
     }
-    ovs_mutex_init(&native->mutex);
-    atomic_count_init(&native->n_waiting, 0);
     hmap_init(&native->fns);
     ovs_mutex_init(&native->view_mutex);
     hmap_init(&native->views);
-    ovs_mutex_lock(&native->mutex);
     native->reap_at = LLONG_MAX;
-    ovs_mutex_unlock(&native->mutex);
     native->work = seq_create();
     atomic_init(&native->stop, false);
     ovs_mutex_init(&native->news_mutex);
@@ -1383,7 +1299,6 @@ mlx5_native_close(struct mlx5_native *native, bool keep)
     seq_change(native->work);
     xpthread_join(native->thread, NULL);
 
-    ovs_mutex_lock(&native->mutex);
     HMAP_FOR_EACH_SAFE (fn, node, &native->fns) {
         if (!keep && fn->emu && fn->state == MLX5_NATIVE_RUNNING) {
             char *err = NULL;
@@ -1395,7 +1310,6 @@ mlx5_native_close(struct mlx5_native *native, bool keep)
         }
         destroy_fn(native, fn);
     }
-    ovs_mutex_unlock(&native->mutex);
     native->devx->class->events_close(native->events);
     mlx5_devx_close(native->devx);
     while ((event = mlx5_native_poll(native)) != NULL) {
@@ -1408,7 +1322,6 @@ mlx5_native_close(struct mlx5_native *native, bool keep)
     hmap_destroy(&native->views);
     seq_destroy(native->work);
     seq_destroy(native->news_seq);
-    ovs_mutex_destroy(&native->mutex);
     ovs_mutex_destroy(&native->view_mutex);
     ovs_mutex_destroy(&native->news_mutex);
     free(native->pfs);
@@ -1434,19 +1347,6 @@ mlx5_native_get_pfs(const struct mlx5_native *native, size_t *n)
     return native->pfs;
 }
 
-int
-mlx5_native_plug(struct mlx5_native *native,
-                 const struct mlx5_emu_config *config,
-                 struct mlx5_emu_function *function, char **errp)
-{
-    int error;
-
-    enter(native);
-    error = plug(native, config, false, function, errp);
-    leave(native);
-    return error;
-}
-
 void
 mlx5_native_take(struct mlx5_native *native,
                  const struct mlx5_native_wish *wish, void *cookie)
@@ -1463,68 +1363,12 @@ mlx5_native_start_unplug(struct mlx5_native *native, uint16_t vhca_id,
     push_job(native, JOB_UNPLUG, &wish, 0, cookie);
 }
 
-/* Gap: hotplug_state. */
-int
-mlx5_native_unplug(struct mlx5_native *native, uint16_t vhca_id, char **errp)
-{
-    int error;
-
-    enter(native);
-    if (find_fn(native, vhca_id)) {
-        error = mlx5_devx_fail(-EBUSY, errp, "function %u is managed",
-                               vhca_id);
-    } else {
-        mlx5_devx_reap(native->devx);
-        error = mlx5_emu_unplug(native->devx, vhca_id, errp);
-    }
-    leave(native);
-    return error;
-}
-
-int
-mlx5_native_manage(struct mlx5_native *native, uint16_t vhca_id,
-                   const char *sf_name, char **errp)
-{
-    struct fn *fn;
-    int error;
-
-    enter(native);
-    if (find_fn(native, vhca_id)) {
-        error = mlx5_devx_fail(-EEXIST, errp, "function %u is managed already",
-                               vhca_id);
-    } else {
-        fn = xzalloc(sizeof *fn);
-        fn->vhca_id = vhca_id;
-        ovs_strlcpy(fn->sf_name, sf_name, sizeof fn->sf_name);
-        error = manage(native, fn, errp);
-        if (error) {
-            free(fn);
-        } else {
-            insert_fn(native, fn);
-        }
-    }
-    leave(native);
-    seq_change(native->work);
-    return error;
-}
-
 void
 mlx5_native_release(struct mlx5_native *native, uint16_t vhca_id)
 {
     struct mlx5_native_wish wish = { .vhca_id = vhca_id };
 
     push_job(native, JOB_RELEASE, &wish, 0, NULL);
-}
-
-bool
-mlx5_native_is_managed(struct mlx5_native *native, uint16_t vhca_id)
-{
-    bool managed;
-
-    enter(native);
-    managed = find_fn(native, vhca_id) != NULL;
-    leave(native);
-    return managed;
 }
 
 void

@@ -37,9 +37,8 @@
  * All of this happens in a thread, in steps of a few firmware commands each.
  * The functions below are for the main thread.  What they ask for, that thread
  * does later, and what there is to be seen they see as it was after the last
- * step: they do not wait for firmware.  Those that return an error do: a mutex
- * serializes them with the steps, and the thread lets the main thread go
- * first.  What the thread has to tell is fetched with mlx5_native_poll().
+ * step: but for mlx5_native_open() and mlx5_native_close() none waits for
+ * firmware.  What the thread has to tell is fetched with mlx5_native_poll().
  *
  * Errors
  * ======
@@ -73,7 +72,7 @@
     MLX5_NATIVE_GAP(hotplug_state,                                          \
         "whether the host has let go of a function that is unplugged: "     \
         "refused while a driver is ready, else unplugged at once "          \
-        "(mlx5_native_unplug)")                                             \
+        "(carry_out)")                                             \
     MLX5_NATIVE_GAP(ctrl_doorbell,                                          \
         "doorbell of the control queue: it is polled (CTRL_POLL_MS)")       \
     MLX5_NATIVE_GAP(ctrl_interrupt,                                         \
@@ -150,11 +149,7 @@ const char *mlx5_native_get_name(const struct mlx5_native *);
 const struct mlx5_emu_function *mlx5_native_get_pfs(const struct mlx5_native *,
                                                     size_t *n);
 
-/* Makes a function, and tells what firmware says of it. */
-int mlx5_native_plug(struct mlx5_native *, const struct mlx5_emu_config *,
-                     struct mlx5_emu_function *, char **errp);
-
-/* The same beside the main thread, with more: what a function is to be. */
+/* What a function is to be. */
 struct mlx5_native_wish {
     bool plug;                  /* Make one?  If not, take over... */
     uint16_t vhca_id;           /* ...this one. */
@@ -174,20 +169,9 @@ void mlx5_native_take(struct mlx5_native *, const struct mlx5_native_wish *,
 void mlx5_native_start_unplug(struct mlx5_native *, uint16_t vhca_id,
                               void *cookie);
 
-/* Takes a function away that is not managed (any more). */
-int mlx5_native_unplug(struct mlx5_native *, uint16_t vhca_id, char **errp);
-
-/* Manages the function 'vhca_id', whose packets go through the SF with RDMA
- * device 'sf_name', from now on. */
-int mlx5_native_manage(struct mlx5_native *, uint16_t vhca_id,
-                       const char *sf_name, char **errp);
-
 /* Stops, and lets go.  MLX5_NATIVE_RELEASED tells when that is done; nothing
  * else comes after it. */
 void mlx5_native_release(struct mlx5_native *, uint16_t vhca_id);
-
-/* Is it managed, or not yet released? */
-bool mlx5_native_is_managed(struct mlx5_native *, uint16_t vhca_id);
 
 /* Parts of a configuration. */
 enum mlx5_native_config {
