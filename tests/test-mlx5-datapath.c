@@ -311,7 +311,7 @@ test_bad_layout(void)
     create_model(false, 1);
     assert(!setup(&s, &err));
     mlx5_datapath_destroy(s.dp);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         struct mlx5_emu_state state = s.state;
         struct mlx5_rx_filter filter = { .promisc = true };
         struct mlx5_emu_queue queues[2 * PAIRS];
@@ -324,6 +324,8 @@ test_bad_layout(void)
         case 1: queues[1].size = 100; break;
         case 2: queues[0].enabled = queues[1].enabled = false; break;
         case 3: state.driver_features |= UINT64_C(1) << 34; break;
+        case 4: queues[1].size = 2 * state.max_queue_size; break;
+        case 5: queues[1].msix_vector = state.num_msix; break;
         }
         s.dp = mlx5_datapath_create(s.manager, s.sf, FW_SF_VHCA(0), &s.caps,
                                     FW_STATIC_PF(0), s.emu, &state, 2 * PAIRS,
@@ -332,6 +334,8 @@ test_bad_layout(void)
             error = mlx5_datapath_start(s.dp, &err);
         } while (error == 1);
         assert(error == -EINVAL && err);
+        /* We have said that, not firmware. */
+        assert(i < 4 || strstr(err, "driver has set "));
         free(err);
         err = NULL;
         mlx5_datapath_destroy(s.dp);

@@ -88,6 +88,7 @@ struct mlx5_datapath {
     uint16_t vhca_id;           /* Of the function, */
     uint16_t devx_vhca_id;      /* of 'devx'. */
     uint64_t features;          /* That the driver has accepted. */
+    uint16_t max_queue_size, num_msix; /* That it was told. */
     uint32_t crossed_mkey;
 
     struct mlx5_devx_obj *pd, *mkey, *td, *tis;
@@ -128,6 +129,8 @@ mlx5_datapath_create(struct mlx5_devx *manager, struct mlx5_devx *sf,
     dp->emu = emu;
     dp->vhca_id = vhca_id;
     dp->features = state->driver_features;
+    dp->max_queue_size = state->max_queue_size;
+    dp->num_msix = state->num_msix;
     dp->crossed_mkey = state->crossed_mkey;
     dp->n_queues = MIN(n_data, state->n_queues);
     dp->queues = xcalloc(MAX(dp->n_queues, 1), sizeof *dp->queues);
@@ -319,10 +322,16 @@ check_layout(const struct mlx5_datapath *dp, unsigned int index, char **errp)
     const struct mlx5_emu_queue *l = &dp->queues[index].layout;
     bool packed = dp->features & F_RING_PACKED;
 
-    if (!l->size || l->size > VIRTNET_QUEUE_SIZE_MAX
+    if (!l->size || l->size > dp->max_queue_size
         || (!packed && !IS_POW2(l->size))) {
         return mlx5_devx_fail(-EINVAL, errp, "queue %u: driver has set size "
-                              "%u", index, l->size);
+                              "%u of at most %u", index, l->size,
+                              dp->max_queue_size);
+    } else if (l->msix_vector != VIRTNET_NO_MSIX_VECTOR
+               && l->msix_vector >= dp->num_msix) {
+        return mlx5_devx_fail(-EINVAL, errp, "queue %u: driver has set vector "
+                              "%u of %u", index, l->msix_vector,
+                              dp->num_msix);
     } else if (packed && !dp->caps->packed) {
         return mlx5_devx_fail(-EINVAL, errp, "queue %u: firmware has no "
                               "packed virtqueues", index);
