@@ -341,6 +341,55 @@ test_hostile(void)
     }
 }
 
+/* A command in 'n' pieces, most of which are empty. */
+static int
+send_pieces(unsigned int n)
+{
+    uint64_t desc, avail, used, data;
+    struct mlx5_emu_queue layout;
+    struct mlx5_ctrlq *cq;
+    char *err = NULL;
+    struct setup s;
+    uint8_t *m;
+    int error;
+
+    setup(&s);
+    fw_host_ctrl_areas(s.fn, &desc, &avail, &used);
+    m = fw_host_memory(s.fn);
+    fw_host_ctrl_post(s.fn, 0, 0, "\1", 1);
+    data = m[desc] | m[desc + 1] << 8 | m[desc + 2] << 16;
+
+    /* A longer ring, whose descriptors are at 0. */
+    layout = s.regs.queues[6];
+    layout.size = 512;
+    layout.desc = 0;
+    memset(m, 0, n * 16);
+    for (unsigned int i = 0; i < n; i++) {
+        put16(m + i * 16 + 12, 1);
+        put16(m + i * 16 + 14, i + 1);
+    }
+    memcpy(m + (n - 3) * 16, m + desc, 12); /* Class and command, */
+    memcpy(m + (n - 2) * 16, m + desc + 16, 12); /* data, */
+    memcpy(m + (n - 1) * 16, m + desc + 32, 14); /* and the answer. */
+    assert(!mlx5_ctrlq_open(s.dp, &layout, &cq, &err));
+    error = mlx5_ctrlq_poll(cq, serve, &s, &err);
+    assert((error < 0) == (err != NULL));
+    assert(error < 0 || (s.n == 1 && !m[data + 8]));
+    free(err);
+    mlx5_ctrlq_close(cq);
+    teardown(&s);
+    return error;
+}
+
+static void
+test_pieces(void)
+{
+    assert(send_pieces(4) == 1);
+    assert(send_pieces(256) == 1);
+    assert(send_pieces(257) == -EPROTO);
+    assert(send_pieces(512) == -EPROTO);
+}
+
 /* An indirect table that leads to itself, and random ones: no crash, no
  * endless loop. */
 static void
@@ -442,6 +491,7 @@ main(int argc OVS_UNUSED, char *argv[])
     test_commands();
     test_long();
     test_hostile();
+    test_pieces();
     test_random();
     test_errors();
     return 0;

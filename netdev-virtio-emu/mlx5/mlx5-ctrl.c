@@ -58,6 +58,10 @@ enum {
 
 #define MAX_INDIRECT (MLX5_DEVX_DMA_MAX / DESC_LEN)
 
+/* Most descriptors of a command in the ring itself.  Each is fetched by itself,
+ * while other functions wait.  Drivers use three or four. */
+#define MAX_CHAIN 256
+
 static uint16_t
 le16(const uint8_t *p)
 {
@@ -392,7 +396,8 @@ take_chain(struct mlx5_ctrlq *cq, uint16_t head, char **errp)
 
     cq->len = 0;
     cq->too_long = cq->has_ack = false;
-    for (unsigned int steps = 0; steps < cq->layout.size; steps++) {
+    for (unsigned int steps = 0; steps < MIN(cq->layout.size, MAX_CHAIN);
+         steps++) {
         uint8_t d[DESC_LEN];
         uint16_t flags;
         int error;
@@ -424,7 +429,7 @@ take_chain(struct mlx5_ctrlq *cq, uint16_t head, char **errp)
             return bad("a descriptor number out of range", errp);
         }
     }
-    return bad("a loop of descriptors", errp);
+    return bad("a loop of descriptors, or too many", errp);
 }
 
 /* Gives the chain back to the driver, with one byte written to it. */
