@@ -101,7 +101,8 @@ fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
         PUT(virtio_emulation_cap, cap, rx_csum, 1);
         PUT(virtio_emulation_cap, cap, mrg_rxbuf, c->mrg_rxbuf);
         PUT(virtio_emulation_cap, cap, event_mode, 5);
-        PUT(virtio_emulation_cap, cap, virtio_queue_type, 1);
+        PUT(virtio_emulation_cap, cap, virtio_queue_type,
+            c->packed ? 3 : 1);
         PUT(virtio_emulation_cap, cap, max_tunnel_desc, 4);
         PUT(virtio_emulation_cap, cap, max_emulated_devices,
             MIN(255, c->n_static_pfs + c->max_hotplug));

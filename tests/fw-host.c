@@ -296,6 +296,14 @@ out:
 }
 
 void
+fw_host_accept(struct fw_fn *fn, uint64_t features)
+{
+    ovs_mutex_lock(&fw_mutex);
+    fn->driver_feature = features;
+    ovs_mutex_unlock(&fw_mutex);
+}
+
+void
 fw_host_flr(struct fw_fn *fn)
 {
     ovs_mutex_lock(&fw_mutex);

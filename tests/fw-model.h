@@ -50,6 +50,7 @@ struct fw_config {
     unsigned int max_queues;    /* Of each function, with the control queue. */
     unsigned int max_vf_msix;   /* 0 for 32. */
     bool mrg_rxbuf;             /* Are there mergeable receive buffers? */
+    bool packed;                /* Are there packed virtqueues? */
     bool no_emulation;          /* Firmware is not configured for it... */
     bool no_hotplug;
     bool no_vuid;               /* ...or lacks this. */
@@ -136,6 +137,9 @@ uint8_t fw_host_status(struct fw_fn *);
 bool fw_host_probe(struct fw_fn *, uint64_t features, unsigned int n_pairs,
                    unsigned int size);
 uint64_t fw_host_features(struct fw_fn *); /* Offered. */
+
+/* A driver accepts 'features', offered or not. */
+void fw_host_accept(struct fw_fn *, uint64_t features);
 bool fw_host_needs_reset(struct fw_fn *);
 void fw_host_get_config(struct fw_fn *, uint8_t mac[6], uint16_t *mtu,
                         uint16_t *pairs, uint16_t *status);

@@ -227,6 +227,11 @@ test_functions(void)
            -EINVAL, &err, "configuration: bad resource state");
     mlx5_emu_state_uninit(&s);
 
+    /* What was not offered does not count. */
+    fw_host_accept(fw_host_find(vhca_id), UINT64_MAX);
+    assert(!mlx5_emu_query(obj, 0, &s, &err));
+    assert(s.driver_features == config.features);
+
     /* Reset. */
     assert(!mlx5_emu_needs_reset(obj, 0xf, &err));
     assert(fw_host_needs_reset(fw_host_find(vhca_id)));

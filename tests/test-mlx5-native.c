@@ -327,6 +327,37 @@ test_trouble(bool on_manager)
     stop();
 }
 
+/* A driver whose control queue is of a kind that is not known.  Its memory is
+ * not written to. */
+static void
+test_packed_ctrl(void)
+{
+    struct mlx5_native_wish wish = {
+        .plug = true, .sf_name = "mlx5_11", .config = plain,
+    };
+    struct fw_config config = small;
+    uint64_t desc, avail, used;
+    struct fw_fn *fn;
+
+    config.packed = true;
+    start(&config);
+    wish.config.features |= UINT64_C(1) << 34;
+    assert(!take(&wish));
+    fn = fw_host_find(heard.function.vhca_id);
+    assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
+    WAIT_UNTIL(fw_host_needs_reset(fn));
+    WAIT_UNTIL(heard.n_problems == 1);
+    fw_host_ctrl_areas(fn, &desc, &avail, &used);
+    assert(is_all_zeros(fw_host_memory(fn) + desc, used + 64 - desc));
+    fw_host_write_status(fn, 0);
+    WAIT_UNTIL(!fw_host_status(fn));
+
+    /* A driver that does not accept it. */
+    assert(fw_host_probe(fn, UINT64_MAX & ~(UINT64_C(1) << 34), 2, 64));
+    WAIT_UNTIL(is_ready());
+    stop();
+}
+
 static void
 test_hotplug(void)
 {
@@ -637,6 +668,7 @@ main(int argc, char *argv[])
         test_driver(on_manager);
         test_trouble(on_manager);
     }
+    test_packed_ctrl();
     test_hotplug();
     test_take();
     test_vfs(4, 0);

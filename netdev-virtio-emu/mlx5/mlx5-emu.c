@@ -521,7 +521,10 @@ mlx5_emu_query(struct mlx5_devx_obj *obj, unsigned int n_queues,
     s->num_vfs = MLX5_GET(device_pci_parameters, pci, num_of_vfs);
     s->num_msix = MLX5_GET(device_pci_parameters, pci, num_msix);
     s->device_features = MLX5_GET(virtio_device, vd, device_feature);
-    s->driver_features = MLX5_GET(virtio_device, vd, driver_feature);
+    /* What a driver accepts without being offered it, VIRTIO 1.2, section
+     * 2.2.1, forbids, but that does not keep it from doing so. */
+    s->driver_features = (MLX5_GET(virtio_device, vd, driver_feature)
+                          & s->device_features);
     s->msix_config = MLX5_GET(virtio_device, vd, msix_config);
     s->num_queues = MLX5_GET(virtio_device, vd, num_queues);
     s->status = MLX5_GET(virtio_device, vd, device_status);

@@ -60,6 +60,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 30);
 
 #define F_CTRL_VQ (UINT64_C(1) << 17)
 #define F_MQ (UINT64_C(1) << 22)
+#define F_RING_PACKED (UINT64_C(1) << 34)
 
 /* A function. */
 struct fn {
@@ -487,8 +488,13 @@ finish_start(struct mlx5_native *native, struct fn *fn, char **errp)
     if (fn->regs.driver_features & F_CTRL_VQ
         && fn->ctrl_index < fn->regs.n_queues
         && fn->regs.queues[fn->ctrl_index].enabled) {
-        error = mlx5_ctrlq_open(fn->dp, &fn->regs.queues[fn->ctrl_index],
-                                &fn->ctrlq, errp);
+        /* Gap: ctrl_packed.  It is not we who have offered that, but a
+         * function may have had a driver before us. */
+        error = (fn->regs.driver_features & F_RING_PACKED
+                 ? mlx5_devx_fail(-EOPNOTSUPP, errp, "control queue: packed "
+                                  "ones are not known")
+                 : mlx5_ctrlq_open(fn->dp, &fn->regs.queues[fn->ctrl_index],
+                                   &fn->ctrlq, errp));
         if (error) {
             return error;
         }
