@@ -295,6 +295,13 @@ fw_create_emulation(struct fw_dev *dev, const uint8_t *in, size_t in_len,
         fn->flr = false;
         fn->enabled = true;
     }
+    if (fn->quick) {
+        fn->quick = false;
+        fn->driver_feature = fn->device_feature;
+        fn->status = 0;
+        fn->host_status = 0xf;
+        fn->reset_pending = true;
+    }
     return 0;
 }
 

@@ -317,6 +317,14 @@ fw_host_flr(struct fw_fn *fn)
     ovs_mutex_unlock(&fw_mutex);
 }
 
+void
+fw_host_be_quick(struct fw_fn *fn)
+{
+    ovs_mutex_lock(&fw_mutex);
+    fn->quick = true;
+    ovs_mutex_unlock(&fw_mutex);
+}
+
 bool
 fw_host_flr_done(struct fw_fn *fn)
 {

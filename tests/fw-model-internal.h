@@ -53,6 +53,7 @@ struct fw_fn {
     bool reset_pending;         /* The driver has written 0. */
     bool enabled;               /* Cleared by FLR. */
     bool flr;                   /* It is not over. */
+    bool quick;                 /* See fw_host_be_quick(). */
     uint8_t generation;
     uint16_t num_queues, max_queue_size, num_msix, num_vfs, msix_config;
     uint64_t mac;

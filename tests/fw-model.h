@@ -146,6 +146,10 @@ void fw_host_get_config(struct fw_fn *, uint8_t mac[6], uint16_t *mtu,
 
 /* Function-level reset, done when fw_host_flr_done(). */
 void fw_host_flr(struct fw_fn *);
+
+/* The next time that the function is managed, a driver comes, and resets it,
+ * before anybody can have asked for events. */
+void fw_host_be_quick(struct fw_fn *);
 bool fw_host_flr_done(struct fw_fn *);
 
 /* SR-IOV.  Zero first, for another number. */

@@ -321,6 +321,11 @@ test_trouble(bool on_manager)
             WAIT_UNTIL(fw_host_flr_done(fn));
         }
     }
+    /* Right after an FLR. */
+    fw_host_be_quick(fn);
+    fw_host_flr(fn);
+    WAIT_UNTIL(fw_host_flr_done(fn));
+    WAIT_UNTIL(!fw_host_status(fn));
     assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
     WAIT_UNTIL(is_ready());
     assert(heard.n_problems == 3);
@@ -475,15 +480,41 @@ test_take(void)
     assert(mac[5] == 0x77 && mtu == 9000 && !(status & 1));
     assert(heard.config.mtu == 9000 && heard.config.max_queue_size == 64);
 
+    /* A driver resets it while nobody manages it. */
+    for (n = 0; n < 2; n++) {
+        struct fw_fn *fn = fw_host_find(vhca_id);
+
+        if (!n) {
+            heard.info.status = 0;
+            assert(fw_host_probe(fn, UINT64_MAX, 1, 64));
+            WAIT_UNTIL(is_ready());
+        }
+        mlx5_native_release(native, vhca_id);
+        WAIT_UNTIL(heard.n_released == 2 + n);
+        if (!n) {
+            fw_host_write_status(fn, 0);
+            assert(fw_host_status(fn));
+        } else {
+            fw_host_be_quick(fn);
+        }
+        wish.config.mtu = 8000 + n;
+        assert(!take(&wish) && heard.config.mtu == 8000 + n);
+        assert(!fw_host_status(fn));
+    }
+    wish.config.mtu = 9000;
+    mlx5_native_release(native, vhca_id);
+    WAIT_UNTIL(heard.n_released == 4);
+    assert(!take(&wish));
+
     /* With a driver, what it has found stays. */
     assert(fw_host_probe(fw_host_find(vhca_id), UINT64_MAX, 1, 64));
     WAIT_UNTIL(is_ready());
     mlx5_native_release(native, vhca_id);
-    WAIT_UNTIL(heard.n_released == 2);
+    WAIT_UNTIL(heard.n_released == 5);
     wish.config.mtu = 1400;
     assert(!take(&wish) && heard.config.mtu == 9000);
     mlx5_native_release(native, vhca_id);
-    WAIT_UNTIL(heard.n_released == 3);
+    WAIT_UNTIL(heard.n_released == 6);
     assert(!unplug(vhca_id) && !fw_n_hotplugged());
     stop();
 }

@@ -73,6 +73,7 @@ struct fn {
     bool dirty;                 /* To be read again... */
     bool event;                 /* ...because the card has said so. */
     bool was_alive;             /* Has a driver been seen? */
+    bool fresh;                 /* Not read since it is managed. */
     bool reset, flr, release;   /* Why it is STOPPING. */
     bool rescan;                /* Its VFs have changed. */
     long long int retry_at;     /* Not before that. */
@@ -312,9 +313,19 @@ manage(struct mlx5_native *native, struct fn *fn, char **errp)
         }
     }
     if (!error) {
-        fn->dirty = true;
+        fn->dirty = fn->fresh = true;
     }
     return error;
+}
+
+/* Does a driver wait for the end of a reset of which no event has told,
+ * because nobody managed the function?  What it has accepted is still
+ * there. */
+static bool
+waits_for_reset(const struct fn *fn, const struct mlx5_emu_state *s)
+{
+    return (fn->fresh && s->enabled && s->driver_features
+            && !(s->status & ~VIRTNET_STATUS_NEEDS_RESET));
 }
 
 static void
@@ -395,7 +406,7 @@ update(struct mlx5_native *native, struct fn *fn)
     if (!s.enabled) {
         fn->flr = true;
         start_stopping(fn);
-    } else if (!alive && (fn->was_alive
+    } else if (!alive && (fn->was_alive || waits_for_reset(fn, &s)
                           || (event && s.num_vfs == old_vfs))) {
         /* A driver may be so quick that only its reset is seen. */
         fn->reset = true;
@@ -407,6 +418,7 @@ update(struct mlx5_native *native, struct fn *fn)
         fn->state = MLX5_NATIVE_STARTING;
     }
     fn->was_alive |= alive;
+    fn->fresh = false;
     tell_driver(native, fn, false);
 }
 
@@ -806,9 +818,20 @@ impose(struct fn *fn, struct mlx5_emu_config *config, char **errp)
     int error;
 
     error = mlx5_emu_query(fn->emu, 0, s, errp);
+    if (!error && waits_for_reset(fn, s)) {
+        error = mlx5_emu_ack_reset(fn->emu, errp);
+        if (error == -EINVAL) {
+            free(*errp);        /* It does not. */
+            *errp = NULL;
+            error = 0;
+        } else if (!error) {
+            error = mlx5_emu_query(fn->emu, 0, s, errp);
+        }
+    }
     if (error) {
         return error;
     }
+    fn->fresh = false;
     common = (s->device_features != config->features
               || s->max_queue_size != config->max_queue_size);
     dev_cfg = (!eth_addr_equals(s->mac, config->mac) || s->mtu != config->mtu
