@@ -34,6 +34,9 @@
 
 VLOG_DEFINE_THIS_MODULE(virtnet_hotplug);
 
+/* Longer than that of any bridge, and short enough for a record. */
+#define MAX_BRIDGE_NAME 255
+
 COVERAGE_DEFINE(virtnet_hotplug);
 COVERAGE_DEFINE(virtnet_hotplug_failed);
 COVERAGE_DEFINE(virtnet_unplug);
@@ -118,8 +121,10 @@ check_request(const struct virtnet_hotplug_request *req,
         || (error = virtnet_check_features(config->features, caps, errp))) {
         return error;
     }
-    if (req->bridge && !*req->bridge) {
-        return virtnet_refuse(-EINVAL, errp, "no bridge has an empty name");
+    if (req->bridge
+        && (!*req->bridge || strlen(req->bridge) > MAX_BRIDGE_NAME)) {
+        return virtnet_refuse(-EINVAL, errp, "the name of a bridge has 1 to "
+                              "%d bytes", MAX_BRIDGE_NAME);
     }
     if (req->vhost_mode && strcmp(req->vhost_mode, "client")
         && strcmp(req->vhost_mode, "server")) {
