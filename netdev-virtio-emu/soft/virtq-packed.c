@@ -235,20 +235,12 @@ virtq_packed_recv_done(struct virtq *q, const struct virtq_frame *frames,
     virtq_recv_done__(q, frames, n, packed_put, packed_flush);
 }
 
-static int
-packed_reserve(struct virtq *q, uint32_t len, bool mergeable,
-               struct virtq_room *room)
-{
-    return virtq_reserve__(q, len, mergeable, room, packed_take, packed_put,
-                           packed_flush);
-}
-
 unsigned int
 virtq_packed_reserve(struct virtq *q, const uint32_t lens[], unsigned int n,
                      bool mergeable, struct virtq_room *rooms, int *errorp)
 {
     return virtq_reserve_burst__(q, lens, n, mergeable, rooms, errorp,
-                                 packed_peek, packed_reserve);
+                                 packed_take, packed_put, packed_flush);
 }
 
 void

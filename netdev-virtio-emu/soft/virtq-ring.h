@@ -665,44 +665,6 @@ virtq_begin(struct virtq_room *room, uint32_t len)
     memset(&room->hdr, 0, sizeof room->hdr);
 }
 
-/* Finds 'room' for a frame of 'len' bytes in the next buffer if that is a
- * single descriptor in which nothing is unusual. */
-static inline ALWAYS_INLINE bool
-virtq_reserve_simple(struct virtq *q, uint32_t len, struct virtq_room *room,
-                     virtq_peek_func *peek)
-{
-    uint32_t hdr_len = q->hdr_len;
-    struct virtq_cursor next;
-    struct virtq_desc d;
-    uint8_t *data;
-
-    if (OVS_LIKELY(len - 1 < VIRTQ_MAX_LENGTH)
-        && OVS_LIKELY(peek(q, &d, &room->chains[0], &next))
-        && OVS_LIKELY(d.flags & VIRTQ_F_WRITE)
-        && OVS_LIKELY(d.len >= len + hdr_len)) {
-        data = virtq_near(q, d.addr, d.len);
-        if (OVS_LIKELY(data)) {
-            room->start = q->next;
-            q->next = next;
-            q->outstanding++;
-            room->chains[0].len = len + hdr_len;
-            room->segs[0].data = data;
-            room->segs[0].len = hdr_len;
-            room->segs[1].data = data + hdr_len;
-            room->segs[1].len = len;
-            room->hdr_seg = 0;
-            room->first_seg = 1;
-            room->n_segs = 2;
-            room->first_chain = 0;
-            room->n_chains = room->n_descs = 1;
-            memset(room->errors, 0, sizeof room->errors);
-            virtq_begin(room, len);
-            return true;
-        }
-    }
-    return false;
-}
-
 static inline ALWAYS_INLINE int
 virtq_reserve__(struct virtq *q, uint32_t len, bool mergeable,
                 struct virtq_room *room, virtq_take_func *take,
@@ -783,58 +745,37 @@ fail:
     return retval;
 }
 
-/* What finds room for a frame where that is not simple. */
-typedef int virtq_reserve_func(struct virtq *, uint32_t len, bool mergeable,
-                               struct virtq_room *);
-
 static inline ALWAYS_INLINE unsigned int
 virtq_reserve_burst__(struct virtq *q, const uint32_t lens[], unsigned int n,
                       bool mergeable, struct virtq_room *rooms, int *errorp,
-                      virtq_peek_func *peek, virtq_reserve_func *reserve)
+                      virtq_take_func *take, virtq_put_func *put,
+                      virtq_flush_func *flush)
 {
+    *errorp = 0;
     for (unsigned int i = 0; i < n; i++) {
-        if (OVS_UNLIKELY(!virtq_reserve_simple(q, lens[i], &rooms[i],
-                                               peek))) {
-            int error = reserve(q, lens[i], mergeable, &rooms[i]);
-
-            if (error) {
-                *errorp = error;
-                return i;
-            }
+        *errorp = virtq_reserve__(q, lens[i], mergeable, &rooms[i], take, put,
+                                  flush);
+        if (*errorp) {
+            return i;
         }
     }
-    *errorp = 0;
     return n;
 }
 
-/* Writes the header of 'room', which begins with segs[hdr_seg], unless it is
- * there already, as it mostly is where a buffer has been used before: headers
- * of ordinary frames are equal.  Then the driver and we both keep its cache
- * line.  (Should somebody change it meanwhile, it is the driver's own fault.)
- */
+/* Writes the header of 'room', which begins with segs[hdr_seg]. */
 static inline void
 virtq_push_header(const struct virtq *q, struct virtq_room *room)
 {
-    rte_le16_t num_buffers = rte_cpu_to_le_16(room->n_chains
-                                              - room->first_chain);
-    uint8_t *p = room->segs[room->hdr_seg].data;
+    uint16_t num_buffers = room->n_chains - room->first_chain;
 
     if (OVS_LIKELY(q->hdr_len == VIRTQ_HDR_LEN
                    && room->segs[room->hdr_seg].len == VIRTQ_HDR_LEN)) {
-        /* In words, and not by way of room->hdr: see the comment on top. */
-        struct { rte_le16_t csum_offset, num_buffers; } tail = {
-            room->hdr.csum_offset, num_buffers
-        };
-
-        BUILD_ASSERT_DECL(sizeof tail == VIRTQ_HDR_LEN - 8);
-        if (memcmp(p, &room->hdr, 8) || memcmp(p + 8, &tail, sizeof tail)) {
-            memcpy(p, &room->hdr, 8);
-            memcpy(p + 8, &tail, sizeof tail);
-        }
+        virtq_put_header(room->segs[room->hdr_seg].data, &room->hdr,
+                         num_buffers);
     } else {
         const uint8_t *hdr = (const uint8_t *) &room->hdr;
 
-        room->hdr.num_buffers = num_buffers;
+        room->hdr.num_buffers = rte_cpu_to_le_16(num_buffers);
         for (unsigned int i = room->hdr_seg; i < room->first_seg; i++) {
             memcpy(room->segs[i].data, hdr, room->segs[i].len);
             hdr += room->segs[i].len;

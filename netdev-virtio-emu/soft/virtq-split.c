@@ -228,20 +228,12 @@ virtq_split_recv_done(struct virtq *q, const struct virtq_frame *frames,
     virtq_recv_done__(q, frames, n, split_put, split_flush);
 }
 
-static int
-split_reserve(struct virtq *q, uint32_t len, bool mergeable,
-              struct virtq_room *room)
-{
-    return virtq_reserve__(q, len, mergeable, room, split_take, split_put,
-                           split_flush);
-}
-
 unsigned int
 virtq_split_reserve(struct virtq *q, const uint32_t lens[], unsigned int n,
                     bool mergeable, struct virtq_room *rooms, int *errorp)
 {
     return virtq_reserve_burst__(q, lens, n, mergeable, rooms, errorp,
-                                 split_peek, split_reserve);
+                                 split_take, split_put, split_flush);
 }
 
 void

@@ -31,6 +31,9 @@
  *     virtq_write(), and hands frames over with virtq_commit(), or does
  *     without, with virtq_cancel().
  *
+ * Most buffers are a single descriptor.  For as long as those last, there is a
+ * shorter way: slots.
+ *
  * virtq_recv_done() and virtq_commit() publish a burst in one go.  Then the
  * caller asks virtq_should_notify() whether the driver wants to hear of it.
  *
@@ -415,26 +418,37 @@ virtq_slot_is_plain(const struct virtq_slot *slot)
            && !*(const volatile uint8_t *) (slot->data + 1);
 }
 
+/* Writes '*hdr', but with 'num_buffers', to 'p', unless it is there already, as
+ * it mostly is where a buffer has been used before: headers of ordinary frames
+ * are equal.  Then the driver and we both keep its cache line.  (Should
+ * somebody change it meanwhile, it is the driver's own fault.)
+ *
+ * It is compared and written in words that are read from '*hdr' as they were
+ * written there: see "Far memory" in virtq-ring.h. */
+static inline void
+virtq_put_header(uint8_t *p, const struct virtq_hdr *hdr, uint16_t num_buffers)
+{
+    struct { rte_le16_t csum_offset, num_buffers; } tail = {
+        hdr->csum_offset, rte_cpu_to_le_16(num_buffers)
+    };
+
+    BUILD_ASSERT_DECL(sizeof tail == VIRTQ_HDR_LEN - 8);
+    if (memcmp(p, hdr, 8) || memcmp(p + 8, &tail, sizeof tail)) {
+        memcpy(p, hdr, 8);
+        memcpy(p + 8, &tail, sizeof tail);
+    }
+}
+
 /* Writes '*hdr', in which num_buffers does not matter, to 'slot', which the
- * driver receives, unless it is there already, as it mostly is where a buffer
- * has been used before: headers of ordinary frames are equal.  Then the driver
- * and we both keep its cache line.  (Should somebody change it meanwhile, it
- * is the driver's own fault.) */
+ * driver receives. */
 static inline void
 virtq_slot_put_header(const struct virtq *q, const struct virtq_slot *slot,
                       const struct virtq_hdr *hdr)
 {
-    struct { rte_le16_t csum_offset, num_buffers; } tail = {
-        hdr->csum_offset, rte_cpu_to_le_16(1)
-    };
-    uint8_t *p = slot->data;
-
-    BUILD_ASSERT_DECL(sizeof tail == VIRTQ_HDR_LEN - 8);
-    if (OVS_UNLIKELY(q->hdr_len != VIRTQ_HDR_LEN)) {
-        memcpy(p, hdr, q->hdr_len);
-    } else if (memcmp(p, hdr, 8) || memcmp(p + 8, &tail, sizeof tail)) {
-        memcpy(p, hdr, 8);
-        memcpy(p + 8, &tail, sizeof tail);
+    if (OVS_LIKELY(q->hdr_len == VIRTQ_HDR_LEN)) {
+        virtq_put_header(slot->data, hdr, 1);
+    } else {
+        memcpy(slot->data, hdr, q->hdr_len);
     }
 }
 
