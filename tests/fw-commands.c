@@ -319,7 +319,7 @@ int
 fw_query_emulation(const struct fw_obj *obj, size_t in_len, uint8_t *out,
                 size_t out_len)
 {
-    const struct fw_fn *fn = obj->fn;
+    struct fw_fn *fn = obj->fn;
     uint8_t *b = out + 16;
     uint8_t *vd = b + AT(net_device_emulation, virtio_device);
     uint8_t *pci = b + AT(net_device_emulation, pci_params);
@@ -367,6 +367,10 @@ fw_query_emulation(const struct fw_obj *obj, size_t in_len, uint8_t *out,
         PUT(virtio_q_layout, l, queue_desc, q->desc);
         PUT(virtio_q_layout, l, queue_driver, q->driver);
         PUT(virtio_q_layout, l, queue_device, q->device);
+    }
+    if (fn->hasty) {
+        fn->hasty = false;
+        fw_probe(fn, UINT64_MAX, 2, 64);
     }
     return 0;
 }

@@ -252,21 +252,18 @@ set_queue(struct fw_fn *fn, unsigned int index, unsigned int size,
 }
 
 bool
-fw_host_probe(struct fw_fn *fn, uint64_t features, unsigned int n_pairs,
-              unsigned int size)
+fw_probe(struct fw_fn *fn, uint64_t features, unsigned int n_pairs,
+         unsigned int size)
 {
-    bool ok = false;
-
-    ovs_mutex_lock(&fw_mutex);
     if (!fn->exists || !fn->enabled || fn->host_status) {
-        goto out;
+        return false;
     }
     write_status(fn, 1);
     write_status(fn, 3);
     fn->driver_feature = fn->device_feature & features;
     write_status(fn, 0xb);
     if (n_pairs > fn->pairs || size > fn->max_queue_size) {
-        goto out;
+        return false;
     }
     if (!fn->memory) {
         fn->memory = xzalloc(FW_MEMORY);
@@ -288,9 +285,17 @@ fw_host_probe(struct fw_fn *fn, uint64_t features, unsigned int n_pairs,
         set_queue(fn, index, 64, 0xffff, CTRL_DESC, CTRL_AVAIL, CTRL_USED);
     }
     write_status(fn, 0xf);
-    ok = true;
+    return true;
+}
 
-out:
+bool
+fw_host_probe(struct fw_fn *fn, uint64_t features, unsigned int n_pairs,
+              unsigned int size)
+{
+    bool ok;
+
+    ovs_mutex_lock(&fw_mutex);
+    ok = fw_probe(fn, features, n_pairs, size);
     ovs_mutex_unlock(&fw_mutex);
     return ok;
 }
@@ -314,6 +319,14 @@ fw_host_flr(struct fw_fn *fn)
     fn->driver_feature = 0;
     memset(fn->queues, 0, sizeof fn->queues);
     fw_raise(fn->emu);
+    ovs_mutex_unlock(&fw_mutex);
+}
+
+void
+fw_host_be_hasty(struct fw_fn *fn)
+{
+    ovs_mutex_lock(&fw_mutex);
+    fn->hasty = true;
     ovs_mutex_unlock(&fw_mutex);
 }
 

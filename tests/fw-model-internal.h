@@ -54,6 +54,7 @@ struct fw_fn {
     bool enabled;               /* Cleared by FLR. */
     bool flr;                   /* It is not over. */
     bool quick;                 /* See fw_host_be_quick(). */
+    bool hasty;                 /* See fw_host_be_hasty(). */
     uint8_t generation;
     uint16_t num_queues, max_queue_size, num_msix, num_vfs, msix_config;
     uint64_t mac;
@@ -125,6 +126,8 @@ struct fw_obj *fw_find_virtq(const struct fw_fn *, unsigned int index);
 void fw_raise(struct fw_obj *);
 void fw_fn_init(struct fw_fn *, int kind, struct fw_fn *pf,
                 unsigned int index);
+bool fw_probe(struct fw_fn *, uint64_t features, unsigned int n_pairs,
+              unsigned int size);
 
 /* Bits of a command, counted as in mlx5-prm.h. */
 uint64_t fw_get(const uint8_t *, uint32_t field);

@@ -150,6 +150,9 @@ void fw_host_flr(struct fw_fn *);
 /* The next time that the function is managed, a driver comes, and resets it,
  * before anybody can have asked for events. */
 void fw_host_be_quick(struct fw_fn *);
+
+/* A driver comes right after the registers have been read next. */
+void fw_host_be_hasty(struct fw_fn *);
 bool fw_host_flr_done(struct fw_fn *);
 
 /* SR-IOV.  Zero first, for another number. */

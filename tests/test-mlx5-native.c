@@ -321,6 +321,17 @@ test_trouble(bool on_manager)
             WAIT_UNTIL(fw_host_flr_done(fn));
         }
     }
+    /* A driver that begins with a reset, of which more is not to be seen than
+     * that its status is 0, and goes on at once. */
+    fw_host_flr(fn);
+    WAIT_UNTIL(fw_host_flr_done(fn));
+    WAIT_UNTIL(!heard.info.status);
+    fw_host_be_hasty(fn);
+    fw_host_write_status(fn, 0);
+    WAIT_UNTIL(is_ready());
+    fw_host_write_status(fn, 0);
+    WAIT_UNTIL(!fw_host_status(fn));
+
     /* Right after an FLR. */
     fw_host_be_quick(fn);
     fw_host_flr(fn);

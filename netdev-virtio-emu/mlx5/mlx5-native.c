@@ -403,6 +403,11 @@ update(struct mlx5_native *native, struct fn *fn)
     fn->regs = s;
     fn->rescan |= s.num_vfs != old_vfs;
 
+    if (alive && fn->reset && !fn->was_alive && !fn->dp) {
+        /* There was none: drivers begin by writing status 0. */
+        fn->reset = false;
+        fn->state = MLX5_NATIVE_STOPPED;
+    }
     if (!s.enabled) {
         fn->flr = true;
         start_stopping(fn);
