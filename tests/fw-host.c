@@ -432,6 +432,18 @@ fw_host_ctrl_done(struct fw_fn *fn, uint8_t *ack)
     return done;
 }
 
+void
+fw_host_use(struct fw_fn *fn, unsigned int index, uint16_t n)
+{
+    uint8_t *used;
+
+    ovs_mutex_lock(&fw_mutex);
+    used = fn->memory + fn->queues[index].device;
+    used[2] = n;
+    used[3] = n >> 8;
+    ovs_mutex_unlock(&fw_mutex);
+}
+
 uint8_t *
 fw_host_memory(struct fw_fn *fn)
 {

@@ -168,6 +168,9 @@ bool fw_host_ctrl_done(struct fw_fn *, uint8_t *ack);
  * areas are in it, for hostile drivers. */
 #define FW_MEMORY (1 << 20)
 uint8_t *fw_host_memory(struct fw_fn *);
+
+/* Has the used ring of queue 'index' say that 'n' buffers have been used. */
+void fw_host_use(struct fw_fn *, unsigned int index, uint16_t n);
 void fw_host_ctrl_areas(struct fw_fn *, uint64_t *desc, uint64_t *avail,
                         uint64_t *used);
 

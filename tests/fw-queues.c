@@ -32,6 +32,16 @@
 
 /* Virtqueues. */
 
+/* How many buffers the driver has been given back. */
+static uint16_t
+fw_used_index(const struct fw_fn *fn, unsigned int index)
+{
+    uint64_t at = fn->queues[index].device + 2;
+
+    return (fn->memory && at < FW_MEMORY - 1
+            ? fn->memory[at] | fn->memory[at + 1] << 8 : 0);
+}
+
 int
 fw_create_virtq(struct fw_dev *dev, const uint8_t *in, size_t in_len,
              uint8_t *out, struct fw_obj **objp)
@@ -69,8 +79,10 @@ fw_create_virtq(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     layout = &fn->queues[index];
     REQUIRE(layout->enable, BAD_RES_STATE);
     REQUIRE(GET(virtio_net_q, b, state) == MLX5_VIRTQ_INIT, BAD_PARAM);
-    REQUIRE(!GET(virtio_net_q, b, hw_available_index)
-            && !GET(virtio_net_q, b, hw_used_index), BAD_PARAM);
+    REQUIRE(GET(virtio_net_q, b, hw_available_index)
+            == GET(virtio_net_q, b, hw_used_index), BAD_PARAM);
+    REQUIRE(GET(virtio_net_q, b, hw_used_index) == fw_used_index(fn, index),
+            BAD_PARAM);
     REQUIRE(GET(virtio_q, q, full_emulation), BAD_PARAM);
     REQUIRE(GET(virtio_q, q, offload_type) == 0, BAD_PARAM);
     REQUIRE(GET(virtio_q, q, virtio_q_type) == !!(df & FW_F_RING_PACKED),

@@ -52,6 +52,9 @@ static const struct eth_addr other = ETH_ADDR_C(02,00,00,00,00,99);
 static const struct eth_addr group = ETH_ADDR_C(01,00,5e,00,00,01);
 static const struct eth_addr group2 = ETH_ADDR_C(01,00,5e,00,00,02);
 
+/* Has the driver been there before? */
+static bool resume;
+
 static int
 setup(struct setup *s, char **err)
 {
@@ -76,6 +79,9 @@ setup(struct setup *s, char **err)
         s->dp = mlx5_datapath_create(s->manager, s->sf, FW_SF_VHCA(0),
                                      &s->caps, FW_STATIC_PF(0), s->emu,
                                      &s->state, 2 * PAIRS, &filter);
+        if (resume) {
+            mlx5_datapath_resume(s->dp);
+        }
         do {
             error = mlx5_datapath_start(s->dp, err);
         } while (error == 1);
@@ -421,5 +427,7 @@ main(int argc OVS_UNUSED, char *argv[])
     }
     test_bad_layout();
     test_period();
+    resume = true;
+    test_errors(true);
     return 0;
 }

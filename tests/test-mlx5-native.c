@@ -517,13 +517,40 @@ test_take(void)
     WAIT_UNTIL(heard.n_released == 4);
     assert(!take(&wish));
 
-    /* With a driver, what it has found stays. */
+    /* With a driver, what it has found stays, and it goes on in the middle of
+     * its rings. */
+    heard.info.status = 0;
     assert(fw_host_probe(fw_host_find(vhca_id), UINT64_MAX, 1, 64));
     WAIT_UNTIL(is_ready());
-    mlx5_native_release(native, vhca_id);
-    WAIT_UNTIL(heard.n_released == 5);
-    wish.config.mtu = 1400;
-    assert(!take(&wish) && heard.config.mtu == 9000);
+    for (n = 0; n < 2; n++) {
+        struct fw_fn *fn = fw_host_find(vhca_id);
+        uint8_t ack;
+
+        fw_host_ctrl_post(fn, 0, n, "", 1);
+        WAIT_UNTIL(fw_host_ctrl_done(fn, &ack));
+        assert(!ack);
+        if (n) {
+            break;
+        }
+        mlx5_native_release(native, vhca_id);
+        WAIT_UNTIL(heard.n_released == 5);
+        fw_host_use(fn, 0, 0x1234);
+        fw_host_use(fn, 1, 77);
+        heard.info.status = 0;
+        wish.config.mtu = 1400;
+        assert(!take(&wish) && heard.config.mtu == 9000);
+        WAIT_UNTIL(is_ready());
+        assert(fw_queue_is_running(fn, 1));
+    }
+    assert(!heard.n_problems);
+
+    /* After a reset it begins anew. */
+    fw_host_write_status(fw_host_find(vhca_id), 0);
+    WAIT_UNTIL(!fw_host_status(fw_host_find(vhca_id)));
+    WAIT_UNTIL(!heard.info.status);
+    assert(fw_host_probe(fw_host_find(vhca_id), UINT64_MAX, 1, 64));
+    WAIT_UNTIL(is_ready());
+    assert(!heard.n_problems);
     mlx5_native_release(native, vhca_id);
     WAIT_UNTIL(heard.n_released == 6);
     assert(!unplug(vhca_id) && !fw_n_hotplugged());

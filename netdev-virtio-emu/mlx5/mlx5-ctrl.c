@@ -271,6 +271,21 @@ struct mlx5_ctrlq {
     bool has_ack;
 };
 
+static int
+dma_copy(struct mlx5_ctrlq *cq, uint64_t addr, void *buf, size_t len,
+         bool write, char **errp)
+{
+    int error = cq->devx->class->dma_copy(cq->dma, cq->mkey, addr, buf, len,
+                                          write);
+
+    return (error
+            ? mlx5_devx_fail(error, errp, "control queue: driver's memory at "
+                             "0x%"PRIx64" cannot be %s: %s", addr,
+                             write ? "written" : "read",
+                             ovs_strerror(-error))
+            : 0);
+}
+
 int
 mlx5_ctrlq_open(struct mlx5_datapath *dp, const struct mlx5_emu_queue *layout,
                 struct mlx5_ctrlq **cqp, char **errp)
@@ -296,6 +311,17 @@ mlx5_ctrlq_open(struct mlx5_datapath *dp, const struct mlx5_emu_queue *layout,
     cq->dma = dma;
     cq->mkey = mlx5_datapath_mkey(dp);
     cq->layout = *layout;
+    if (mlx5_datapath_resumes(dp)) {
+        uint8_t used[2];
+
+        error = dma_copy(cq, layout->device + 2, used, sizeof used, false,
+                         errp);
+        if (error) {
+            mlx5_ctrlq_close(cq);
+            return error;
+        }
+        cq->last_avail = le16(used);
+    }
     *cqp = cq;
     return 0;
 }
@@ -313,21 +339,6 @@ const struct mlx5_ctrlq_stats *
 mlx5_ctrlq_get_stats(const struct mlx5_ctrlq *cq)
 {
     return &cq->stats;
-}
-
-static int
-dma_copy(struct mlx5_ctrlq *cq, uint64_t addr, void *buf, size_t len,
-         bool write, char **errp)
-{
-    int error = cq->devx->class->dma_copy(cq->dma, cq->mkey, addr, buf, len,
-                                          write);
-
-    return (error
-            ? mlx5_devx_fail(error, errp, "control queue: driver's memory at "
-                             "0x%"PRIx64" cannot be %s: %s", addr,
-                             write ? "written" : "read",
-                             ovs_strerror(-error))
-            : 0);
 }
 
 static int

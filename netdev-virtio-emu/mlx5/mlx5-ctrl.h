@@ -77,7 +77,8 @@ struct mlx5_ctrlq_stats {
     uint64_t missing_interrupts;
 };
 
-/* Serves the queue 'layout' of the driver of the running datapath. */
+/* Serves the queue 'layout' of the driver of the running datapath, from where
+ * it was left off if that resumes. */
 int mlx5_ctrlq_open(struct mlx5_datapath *,
                     const struct mlx5_emu_queue *layout, struct mlx5_ctrlq **,
                     char **errp);

@@ -72,6 +72,7 @@ struct queue {
     struct mlx5_emu_queue layout;
     struct mlx5_devx_obj *obj, *counters, *umem[3];
     bool ready;
+    uint16_t used;              /* Where it begins: buffers used so far. */
     struct mlx5_period period;
 };
 
@@ -92,6 +93,8 @@ struct mlx5_datapath {
     uint32_t crossed_mkey;
 
     struct mlx5_devx_obj *pd, *mkey, *td, *tis;
+    bool resume;
+    struct mlx5_devx_dma *dma;  /* While queues are started, if 'resume'. */
     struct queue *queues;
     unsigned int n_queues;
     unsigned int next;          /* The queue that is started next. */
@@ -141,6 +144,18 @@ mlx5_datapath_create(struct mlx5_devx *manager, struct mlx5_devx *sf,
     dp->n_pairs = 1;
     filter_copy(&dp->filter, filter);
     return dp;
+}
+
+void
+mlx5_datapath_resume(struct mlx5_datapath *dp)
+{
+    dp->resume = true;
+}
+
+bool
+mlx5_datapath_resumes(const struct mlx5_datapath *dp)
+{
+    return dp->resume;
 }
 
 /* Objects that all queues have in common. */
@@ -253,6 +268,8 @@ create_virtq(struct mlx5_datapath *dp, unsigned int index, char **errp)
 
     MLX5_SET(virtio_net_q, body, vhca_id, dp->vhca_id);
     MLX5_SET(virtio_net_q, body, state, MLX5_VIRTQ_INIT);
+    MLX5_SET(virtio_net_q, body, hw_available_index, q->used);
+    MLX5_SET(virtio_net_q, body, hw_used_index, q->used);
     MLX5_SET(virtio_net_q, body, tisn_or_qpn, dp->tis->id);
     MLX5_SET(virtio_net_q, body, tx_csum, csum);
     MLX5_SET(virtio_net_q, body, rx_csum,
@@ -339,6 +356,44 @@ check_layout(const struct mlx5_datapath *dp, unsigned int index, char **errp)
     return 0;
 }
 
+static void
+close_dma(struct mlx5_datapath *dp)
+{
+    if (dp->dma) {
+        dp->devx->class->dma_close(dp->dma);
+        dp->dma = NULL;
+    }
+}
+
+/* Finds out where the queue has left off. */
+static int
+read_used(struct mlx5_datapath *dp, unsigned int index, char **errp)
+{
+    const struct mlx5_devx_class *class = dp->devx->class;
+    struct queue *q = &dp->queues[index];
+    uint8_t used[2];
+    int error = 0;
+
+    if (dp->features & F_RING_PACKED) {
+        return mlx5_devx_fail(-EOPNOTSUPP, errp, "queue %u: a packed ring does "
+                              "not tell where it was left off", index);
+    }
+    if (!dp->dma) {
+        error = class->dma_open(dp->devx, dp->pd, &dp->dma);
+    }
+    if (!error) {
+        error = class->dma_copy(dp->dma, mlx5_datapath_mkey(dp),
+                                q->layout.device + 2, used, sizeof used,
+                                false);
+    }
+    if (error) {
+        return mlx5_devx_fail(error, errp, "queue %u: used ring cannot be "
+                              "read: %s", index, ovs_strerror(-error));
+    }
+    q->used = used[0] | used[1] << 8;
+    return 0;
+}
+
 static int
 start_queue(struct mlx5_datapath *dp, unsigned int index, char **errp)
 {
@@ -349,6 +404,9 @@ start_queue(struct mlx5_datapath *dp, unsigned int index, char **errp)
         return 0;
     }
     error = check_layout(dp, index, errp);
+    if (!error && dp->resume) {
+        error = read_used(dp, index, errp);
+    }
     for (int i = 0; i < 3 && !error; i++) {
         error = mlx5_devx_umem(dp->devx, umem_size(dp, q, i), &q->umem[i],
                                errp);
@@ -735,6 +793,7 @@ mlx5_datapath_start(struct mlx5_datapath *dp, char **errp)
         dp->next += !error;
         return error ? error : 1;
     } else {
+        close_dma(dp);
         return start_receiving(dp, errp);
     }
 }
@@ -752,6 +811,7 @@ mlx5_datapath_stop(struct mlx5_datapath *dp)
         }
     }
     dp->next = 0;
+    close_dma(dp);
     mlx5_devx_destroy(&dp->tis);
     mlx5_devx_destroy(&dp->td);
     mlx5_devx_destroy(&dp->mkey);

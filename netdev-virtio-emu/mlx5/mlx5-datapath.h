@@ -64,6 +64,16 @@ struct mlx5_datapath *mlx5_datapath_create(
     const struct mlx5_emu_state *state, unsigned int n_data,
     const struct mlx5_rx_filter *);
 
+/* Has queues go on where they were: the driver has been there before, and so
+ * have other queues, which have left off in the middle of its rings.  Before
+ * mlx5_datapath_start().
+ *
+ * What the driver can see is the index of its used ring.  Buffers from there on
+ * are taken (again), which is as much as can be known, and right if the queues
+ * before used them in order.  Split rings only. */
+void mlx5_datapath_resume(struct mlx5_datapath *);
+bool mlx5_datapath_resumes(const struct mlx5_datapath *);
+
 /* Does the next step of starting.  Returns 1 if there are more, 0 if the
  * datapath runs, or a negative errno; then stop it. */
 int mlx5_datapath_start(struct mlx5_datapath *, char **errp);

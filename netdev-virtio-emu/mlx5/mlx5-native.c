@@ -74,6 +74,7 @@ struct fn {
     bool event;                 /* ...because the card has said so. */
     bool was_alive;             /* Has a driver been seen? */
     bool fresh;                 /* Not read since it is managed. */
+    bool resume;                /* Its driver was there before that. */
     bool reset, flr, release;   /* Why it is STOPPING. */
     bool rescan;                /* Its VFs have changed. */
     long long int retry_at;     /* Not before that. */
@@ -379,6 +380,16 @@ start_stopping(struct fn *fn)
     }
 }
 
+/* 's' are the registers of 'fn'. */
+static void
+take_note_of_driver(struct fn *fn, const struct mlx5_emu_state *s)
+{
+    if (fn->fresh) {
+        fn->fresh = false;
+        fn->resume = s->status & VIRTNET_STATUS_DRIVER_OK;
+    }
+}
+
 /* Reads the registers of 'fn' and decides what is to be done.  Its 'queues'
  * are kept. */
 static void
@@ -423,7 +434,7 @@ update(struct mlx5_native *native, struct fn *fn)
         fn->state = MLX5_NATIVE_STARTING;
     }
     fn->was_alive |= alive;
-    fn->fresh = false;
+    take_note_of_driver(fn, &s);
     tell_driver(native, fn, false);
 }
 
@@ -461,9 +472,16 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
     n_data = s.driver_features & F_MQ ? 2 * s.max_pairs : 2;
     fn->ctrl_index = n_data;
     mlx5_ctrl_state_init(&fn->ctrl, s.driver_features, s.mac);
+    if (fn->resume) {
+        /* What it has asked for is not known, so it gets more. */
+        fn->ctrl.filter.vlan_filter = false;
+    }
     fn->dp = mlx5_datapath_create(native->devx, fn->sf, fn->sf_vhca_id,
                                   &native->caps, fn->vhca_id, fn->emu, &s,
                                   n_data, &fn->ctrl.filter);
+    if (fn->resume) {
+        mlx5_datapath_resume(fn->dp);
+    }
     return 0;
 }
 
@@ -609,7 +627,7 @@ finish_stop(struct mlx5_native *native, struct fn *fn)
             return;
         }
         fn->stats.flrs++;
-        fn->flr = fn->reset = fn->was_alive = false;
+        fn->flr = fn->reset = fn->was_alive = fn->resume = false;
         fn->regs.status = 0;
         fn->state = MLX5_NATIVE_STOPPED;
         tell_driver(native, fn, true);
@@ -632,7 +650,7 @@ finish_stop(struct mlx5_native *native, struct fn *fn)
         return;
     }
     fn->stats.resets++;
-    fn->reset = fn->was_alive = false;
+    fn->reset = fn->was_alive = fn->resume = false;
     fn->state = MLX5_NATIVE_STOPPED;
     fn->dirty = true;
 }
@@ -836,7 +854,7 @@ impose(struct fn *fn, struct mlx5_emu_config *config, char **errp)
     if (error) {
         return error;
     }
-    fn->fresh = false;
+    take_note_of_driver(fn, s);
     common = (s->device_features != config->features
               || s->max_queue_size != config->max_queue_size);
     dev_cfg = (!eth_addr_equals(s->mac, config->mac) || s->mtu != config->mtu

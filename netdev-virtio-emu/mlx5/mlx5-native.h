@@ -73,6 +73,13 @@
         "whether the host has let go of a function that is unplugged: "     \
         "refused while a driver is ready, else unplugged at once "          \
         "(carry_out)")                                             \
+    MLX5_NATIVE_GAP(resume,                                                 \
+        "queues in the middle of the rings of a driver that was there "     \
+        "before us: made with both indexes as its used ring has them, as "  \
+        "for vDPA (mlx5_datapath_resume)")                                  \
+    MLX5_NATIVE_GAP(power_cycle,                                            \
+        "whether host and card were without power, which static PFs are "   \
+        "not to outlive: they get what was recorded (virtnet-recovery.h)")  \
     MLX5_NATIVE_GAP(ctrl_doorbell,                                          \
         "doorbell of the control queue: it is polled (CTRL_POLL_MS)")       \
     MLX5_NATIVE_GAP(ctrl_interrupt,                                         \
