@@ -59,7 +59,8 @@ static const struct virtnet_option hotplug_options[] = {
     OPT("features", "f", HEX, false,
         "feature bits to offer, hexadecimal; 0x0 for the default set"),
     OPT("mac", "m", STRING, true, "MAC address, unique"),
-    OPT("mtu", "t", NUMBER, true, "MTU, 68 to 9216"),
+    OPT("mtu", "t", NUMBER, true,
+        "MTU, 68 to 9216, and not above that of the uplink"),
     OPT_ONE_OF("max_queues", "n", NUMBER, 1, NULL,
                "number of virtqueues, with the control queue (deprecated)"),
     OPT_ONE_OF("max_queue_pairs", "qp", NUMBER, 1, NULL,
@@ -130,7 +131,8 @@ static const struct virtnet_option modify_device_options[] = {
     OPT_ECHO("mac", "m", STRING, 0, "mac", false,
              "MAC address (driver unbound)"),
     OPT_ECHO("mtu", "t", NUMBER, 0, "mtu", false,
-             "MTU, 68 to 9216 (driver unbound)"),
+             "MTU, 68 to 9216, and not above that of the uplink (driver "
+             "unbound)"),
     OPT_ECHO("speed", "e", NUMBER, 0, "speed", false,
              "link speed in Mb/s: 10, 100, 1000, 2500, 5000, 10000, 14000, "
              "20000, 25000, 40000, 50000, 56000, 100000, 200000, 400000 or "
