@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "coverage.h"
@@ -46,6 +47,7 @@
 #include "seq.h"
 #include "socket-util.h"
 #include "sset.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 #include "virtnet-error.h"
@@ -67,7 +69,8 @@ struct record_job {
 };
 
 static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
-static pthread_cond_t wanted = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t wanted;   /* By time_msec()'s clock; there as long as
+                                 * the record thread. */
 static pthread_cond_t flushed = PTHREAD_COND_INITIALIZER;
 
 static struct ovs_list queue OVS_GUARDED_BY(mutex)
@@ -76,6 +79,7 @@ static struct ovs_list done OVS_GUARDED_BY(mutex)
     = OVS_LIST_INITIALIZER(&done);
 static uint64_t n_done OVS_GUARDED_BY(mutex); /* Jobs that are done. */
 static bool idle OVS_GUARDED_BY(mutex) = true; /* Is all flushed? */
+static bool urgent OVS_GUARDED_BY(mutex); /* Does somebody wait for that? */
 static bool held OVS_GUARDED_BY(mutex);
 
 /* Main thread only. */
@@ -153,24 +157,47 @@ unnamed_file_finish(struct unnamed_file *file, bool forget)
     free(file);
 }
 
-/* Brings a part of what was done to the disk.  Returns false if there is
- * nothing left. */
+/* Has the disk everything that was done? */
 static bool
+all_flushed(void)
+{
+    return ovs_list_is_empty(&unnamed) && sset_is_empty(&changed_dirs);
+}
+
+/* Brings a part of it there. */
+static void
 flush_some(void)
 {
     if (!ovs_list_is_empty(&unnamed)) {
         unnamed_file_finish(CONTAINER_OF(ovs_list_front(&unnamed),
                                          struct unnamed_file, list_node),
                             false);
-    } else if (!sset_is_empty(&changed_dirs)) {
+    } else {
         char *dir = sset_pop(&changed_dirs);
 
         sync_path(dir, O_DIRECTORY);
         free(dir);
-    } else {
-        return false;
     }
-    return true;
+}
+
+/* Whoever asks for something just after an answer must not wait for the disk
+ * to be synchronized, so that is put off until nobody has asked for anything
+ * for FLUSH_QUIET_MS, but for FLUSH_LATEST_MS at most. */
+#define FLUSH_QUIET_MS 10
+#define FLUSH_LATEST_MS 100
+
+static long long int unflushed_since; /* time_msec(), or 0. */
+static long long int flush_at;        /* time_msec(). */
+
+static void
+put_off_flush(void)
+{
+    long long int now = time_msec();
+
+    if (!unflushed_since) {
+        unflushed_since = now;
+    }
+    flush_at = MIN(now + FLUSH_QUIET_MS, unflushed_since + FLUSH_LATEST_MS);
 }
 
 /* Creates 'dir' and the directories above it that are missing. */
@@ -294,22 +321,29 @@ take_job(void)
                            list_node));
 }
 
+static void
+wait_for_flush_time(void)
+    OVS_REQUIRES(mutex)
+{
+    struct timespec ts;
+
+    nsec_to_timespec(flush_at * 1000000, &ts);
+    pthread_cond_timedwait(&wanted, &mutex.lock, &ts);
+}
+
 static void *
 record_main(void *aux OVS_UNUSED)
 {
-    struct record_job *job;
-
     /* This thread reads nothing that RCU protects. */
     ovsrcu_quiesce_start();
     ovs_mutex_lock(&mutex);
     for (;;) {
-        while (held) {
-            ovs_mutex_cond_wait(&wanted, &mutex);
-        }
-        job = take_job();
-        ovs_mutex_unlock(&mutex);
+        struct record_job *job = held ? NULL : take_job();
+
         if (job) {
+            ovs_mutex_unlock(&mutex);
             record_job_run(job);
+            put_off_flush();
             ovs_mutex_lock(&mutex);
             n_done++;
             if (job->cb) {
@@ -318,21 +352,43 @@ record_main(void *aux OVS_UNUSED)
                 record_job_destroy(job);
             }
             seq_change(progress);
+        } else if (held) {
+            ovs_mutex_cond_wait(&wanted, &mutex);
+        } else if (all_flushed()) {
+            unflushed_since = 0;
+            idle = true;
+            urgent = false;
+            xpthread_cond_broadcast(&flushed);
+            ovs_mutex_cond_wait(&wanted, &mutex);
+        } else if (!urgent && time_msec() < flush_at) {
+            wait_for_flush_time();
         } else {
-            bool all = !flush_some();
-
+            ovs_mutex_unlock(&mutex);
+            flush_some();
             ovs_mutex_lock(&mutex);
-            if (all && ovs_list_is_empty(&queue)) {
-                idle = true;
-                xpthread_cond_broadcast(&flushed);
-                ovs_mutex_cond_wait(&wanted, &mutex);
-            }
         }
     }
     OVS_NOT_REACHED();
 }
 
 /* The main thread. */
+
+/* Starts the record thread, if need be. */
+static void
+start(void)
+{
+    pthread_condattr_t attr;
+
+    if (progress) {
+        return;
+    }
+    progress = seq_create();
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    xpthread_cond_init(&wanted, &attr);
+    pthread_condattr_destroy(&attr);
+    ovs_thread_create("virtnet_record", record_main, NULL);
+}
 
 static void
 queue_job(const char *dir, const char *name, char *text,
@@ -349,10 +405,7 @@ queue_job(const char *dir, const char *name, char *text,
     };
     n_jobs++;
     n_waiting += cb != NULL;
-    if (!progress) {
-        progress = seq_create();
-        ovs_thread_create("virtnet_record", record_main, NULL);
-    }
+    start();
     ovs_mutex_lock(&mutex);
     ovs_list_push_back(&queue, &job->list_node);
     idle = false;
@@ -444,9 +497,14 @@ virtnet_record_io_is_flushed(void)
 void
 virtnet_record_io_flush(void)
 {
-    virtnet_record_io_hold(false);
+    if (!progress) {
+        return;
+    }
     ovs_mutex_lock(&mutex);
+    held = false;
     while (!idle) {
+        urgent = true;
+        xpthread_cond_signal(&wanted);
         ovs_mutex_cond_wait(&flushed, &mutex);
     }
     ovs_mutex_unlock(&mutex);
@@ -455,6 +513,7 @@ virtnet_record_io_flush(void)
 void
 virtnet_record_io_hold(bool hold)
 {
+    start();
     ovs_mutex_lock(&mutex);
     held = hold;
     xpthread_cond_signal(&wanted);
