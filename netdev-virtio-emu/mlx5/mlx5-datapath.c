@@ -375,8 +375,8 @@ read_used(struct mlx5_datapath *dp, unsigned int index, char **errp)
     int error = 0;
 
     if (dp->features & F_RING_PACKED) {
-        return mlx5_devx_fail(-EOPNOTSUPP, errp, "queue %u: a packed ring does "
-                              "not tell where it was left off", index);
+        return mlx5_devx_fail(-EOPNOTSUPP, errp, "queue %u: a packed ring "
+                              "does not tell where it was left off", index);
     }
     if (!dp->dma) {
         error = class->dma_open(dp->devx, dp->pd, &dp->dma);

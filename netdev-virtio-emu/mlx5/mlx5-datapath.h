@@ -68,9 +68,9 @@ struct mlx5_datapath *mlx5_datapath_create(
  * have other queues, which have left off in the middle of its rings.  Before
  * mlx5_datapath_start().
  *
- * What the driver can see is the index of its used ring.  Buffers from there on
- * are taken (again), which is as much as can be known, and right if the queues
- * before used them in order.  Split rings only. */
+ * What the driver can see is the index of its used ring.  Buffers from there
+ * on are taken (again), which is as much as can be known, and right if the
+ * queues before used them in order.  Split rings only. */
 void mlx5_datapath_resume(struct mlx5_datapath *);
 bool mlx5_datapath_resumes(const struct mlx5_datapath *);
 
