@@ -451,7 +451,7 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     uint64_t bytes = 0, n_bytes;
     struct dp_packet_batch more;
     size_t n_ok = 0, n_forwarded, n_more = 0;
-    unsigned int n = 0, n_slots = 0;
+    unsigned int n = 0, n_slots = 0, n_others = 0;
     struct soft_forward fwd;
     struct soft_rxq *rxq;
     uint64_t now;
@@ -481,18 +481,23 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     }
     offload = soft_port_has_flows(rep->eswitch_port);
     if (OVS_LIKELY(rxq->ring.ready)) {
-        if (!offload) {
-            n_slots = virtq_recv_slots(&rxq->ring.q, slots, NETDEV_MAX_BURST);
+        n_slots = virtq_recv_slots(&rxq->ring.q, slots, NETDEV_MAX_BURST);
+        if (offload) {
+            while (n < n_slots) {
+                virtq_slot_to_frame(&rxq->ring.q, &slots[n], &frames[n]);
+                n++;
+            }
         }
         if (n_slots < NETDEV_MAX_BURST) {
-            n = virtq_recv_burst(&rxq->ring.q, frames,
-                                 NETDEV_MAX_BURST - n_slots);
+            n_others = virtq_recv_burst(&rxq->ring.q, &frames[n],
+                                        NETDEV_MAX_BURST - n_slots);
+            n += n_others;
         }
     }
-    if (n_slots + n < NETDEV_MAX_BURST) {
+    if (n_slots + n_others < NETDEV_MAX_BURST) {
         rxq->rest_until = rte_rdtsc() + rest_cycles;
     }
-    if (!(n_slots + n)) {
+    if (!(n_slots + n_others)) {
         /* Buffers that were no frames may have gone back. */
         if (OVS_LIKELY(rxq->ring.ready)) {
             soft_ring_notify(&rxq->ring);
@@ -518,21 +523,23 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
         }
     }
     n_forwarded = n - count_1bits(rest | packets);
-    if (OVS_LIKELY(n_slots)) {
+    if (n_slots && !offload) {
         n_ok = load_slots(rep, rxq, slots, n_slots, batch->packets);
+    }
+    if (rest) {
+        n_ok += load_frames(rep, rxq, frames, NULL, &rest,
+                            &batch->packets[n_ok]);
+    }
+    if (OVS_UNLIKELY(packets)) {
+        dp_packet_batch_init(&more);
+        n_more = load_frames(rep, rxq, frames, fwd.heads, &packets,
+                             more.packets);
+    }
+    if (OVS_LIKELY(n_slots)) {
         virtq_recv_slots_done(&rxq->ring.q, slots, n_slots);
     }
-    if (n) {
-        if (rest) {
-            n_ok += load_frames(rep, rxq, frames, NULL, &rest,
-                                &batch->packets[n_ok]);
-        }
-        if (OVS_UNLIKELY(packets)) {
-            dp_packet_batch_init(&more);
-            n_more = load_frames(rep, rxq, frames, fwd.heads, &packets,
-                                 more.packets);
-        }
-        virtq_recv_done(&rxq->ring.q, frames, n);
+    if (OVS_UNLIKELY(n_others)) {
+        virtq_recv_done(&rxq->ring.q, &frames[n - n_others], n_others);
     }
     soft_ring_notify(&rxq->ring);
     rte_spinlock_unlock(&rxq->ring.lock);

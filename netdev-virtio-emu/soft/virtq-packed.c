@@ -74,30 +74,6 @@ packed_take_table(struct virtq *q, uint64_t addr, uint32_t size,
     return error;
 }
 
-static inline ALWAYS_INLINE bool
-packed_peek(const struct virtq *q, struct virtq_desc *d,
-            struct virtq_chain *chain, struct virtq_cursor *next)
-{
-    const struct virtq_packed_desc *desc = &q->desc.packed[q->next.index];
-    uint16_t flags = virtq_load16(&desc->flags);
-
-    if (OVS_UNLIKELY(q->outstanding == q->size)
-        || !packed_flags_available(flags, q->next)
-        || OVS_UNLIKELY(flags & (VIRTQ_F_NEXT | VIRTQ_F_INDIRECT))) {
-        return false;
-    }
-
-    /* As in packed_take(). */
-    rte_smp_rmb();
-    *d = virtq_load_packed_desc(desc);
-    d->flags = flags;
-    chain->id = d->id;
-    chain->n_descs = 1;
-    *next = q->next;
-    packed_advance(q, next, 1);
-    return true;
-}
-
 static inline ALWAYS_INLINE int
 packed_take(struct virtq *q, struct virtq_cursor *cursor, uint16_t n_taken,
             struct virtq_gather *g, struct virtq_chain *chain)
@@ -224,8 +200,7 @@ unsigned int
 virtq_packed_recv_burst(struct virtq *q, struct virtq_frame *frames,
                         unsigned int n)
 {
-    return virtq_recv__(q, frames, n, packed_peek, packed_take, packed_put,
-                        packed_flush);
+    return virtq_recv__(q, frames, n, packed_take, packed_put, packed_flush);
 }
 
 void

@@ -30,10 +30,7 @@
  * Kinds of rings
  * ==============
  *
- * A kind is four functions:
- *
- *   - "peek" reads the next available buffer if that is a single descriptor,
- *     as most are, and if it is known to be there without asking the driver;
+ * A kind is three functions:
  *
  *   - "take" reads the next available buffer, if there is one;
  *
@@ -252,18 +249,6 @@ virtq_break(struct virtq *q)
 #define VIRTQ_OK (-1)
 #define VIRTQ_EMPTY (-2)        /* Nothing is available, or 'q' is broken. */
 
-/* Returns where the 'len' bytes at 'addr' are, or NULL if that takes more than
- * a look at the region of the last success. */
-static inline uint8_t *
-virtq_near(const struct virtq *q, uint64_t addr, uint32_t len)
-{
-    const struct virtq_region *r = q->hint;
-    uint64_t ofs = addr - r->gpa;
-
-    return (OVS_LIKELY(ofs < r->size) && OVS_LIKELY(len <= r->size - ofs)
-            ? r->va + ofs : NULL);
-}
-
 /* Collects the descriptors of one buffer. */
 struct virtq_gather {
     bool writable;              /* Shall they be for the device to write? */
@@ -417,14 +402,6 @@ typedef int virtq_take_func(struct virtq *, struct virtq_cursor *cursor,
                             uint16_t n_taken, struct virtq_gather *,
                             struct virtq_chain *);
 
-/* "Peeks" at a buffer at q->next.  If it is a descriptor without
- * VIRTQ_F_NEXT and VIRTQ_F_INDIRECT, stores that in '*d', what is to be given
- * back in '*chain' and what comes after it in '*next', and returns true.
- * Nothing else has been checked.  Otherwise returns false, and what has been
- * read is forgotten: "take" begins anew. */
-typedef bool virtq_peek_func(const struct virtq *, struct virtq_desc *d,
-                             struct virtq_chain *chain,
-                             struct virtq_cursor *next);
 typedef void virtq_put_func(struct virtq *, struct virtq_batch *,
                             const struct virtq_chain *);
 typedef void virtq_flush_func(struct virtq *, struct virtq_batch *);
@@ -499,40 +476,10 @@ virtq_prefetch_frame(const struct virtq *q, const struct virtq_seg *seg)
     virtq_prefetch_data(seg->data + skip, seg->len - skip);
 }
 
-/* Takes the next frame to '*f' if it is a single descriptor in which nothing
- * is unusual. */
-static inline ALWAYS_INLINE bool
-virtq_recv_simple(struct virtq *q, struct virtq_frame *f,
-                  virtq_peek_func *peek)
-{
-    struct virtq_cursor next;
-    struct virtq_desc d;
-    uint8_t *data;
-
-    if (OVS_LIKELY(peek(q, &d, &f->chain, &next))
-        && OVS_LIKELY(!(d.flags & VIRTQ_F_WRITE))
-        && OVS_LIKELY(d.len >= VIRTQ_HDR_LEN)
-        && OVS_LIKELY(d.len <= VIRTQ_MAX_LENGTH)) {
-        data = virtq_near(q, d.addr, d.len);
-        if (OVS_LIKELY(data)) {
-            q->next = next;
-            q->outstanding++;
-            f->chain.len = 0;
-            f->len = d.len - q->hdr_len;
-            f->n_segs = 1;
-            f->segs[0].data = data;
-            f->segs[0].len = d.len;
-            virtq_prefetch_frame(q, &f->segs[0]);
-            return true;
-        }
-    }
-    return false;
-}
-
 static inline ALWAYS_INLINE unsigned int
 virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
-             virtq_peek_func *peek, virtq_take_func *take,
-             virtq_put_func *put, virtq_flush_func *flush)
+             virtq_take_func *take, virtq_put_func *put,
+             virtq_flush_func *flush)
 {
     unsigned int n_frames = 0;
 
@@ -542,10 +489,6 @@ virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
         struct virtq_cursor cursor = q->next;
         int error;
 
-        if (OVS_LIKELY(virtq_recv_simple(q, f, peek))) {
-            n_frames++;
-            continue;
-        }
         error = take(q, &cursor, 0, &g, &f->chain);
         if (OVS_UNLIKELY(error == VIRTQ_OK
                          && (g.len < q->hdr_len

@@ -94,27 +94,6 @@ split_available(struct virtq *q, struct virtq_cursor cursor, uint16_t n_taken)
     return true;
 }
 
-static inline ALWAYS_INLINE bool
-split_peek(const struct virtq *q, struct virtq_desc *d,
-           struct virtq_chain *chain, struct virtq_cursor *next)
-{
-    uint16_t index = q->next.index;
-    uint16_t i;
-
-    if (OVS_UNLIKELY(index == q->avail_idx)) {
-        return false;
-    }
-    i = virtq_load16(&q->driver.split->ring[index & (q->size - 1)]);
-    if (OVS_UNLIKELY(i >= q->size)) {
-        return false;
-    }
-    *d = virtq_load_split_desc(&q->desc.split[i]);
-    chain->id = i;
-    chain->n_descs = 1;
-    *next = (struct virtq_cursor) { .index = index + 1 };
-    return !(d->flags & (VIRTQ_F_NEXT | VIRTQ_F_INDIRECT));
-}
-
 static inline ALWAYS_INLINE int
 split_take(struct virtq *q, struct virtq_cursor *cursor, uint16_t n_taken,
            struct virtq_gather *g, struct virtq_chain *chain)
@@ -217,8 +196,7 @@ virtq_split_recv_burst(struct virtq *q, struct virtq_frame *frames,
         return 0;
     }
     split_prefetch(q, n);
-    return virtq_recv__(q, frames, n, split_peek, split_take, split_put,
-                        split_flush);
+    return virtq_recv__(q, frames, n, split_take, split_put, split_flush);
 }
 
 void

@@ -398,8 +398,8 @@ virtq_slot_to_frame(const struct virtq *q, const struct virtq_slot *slot,
 {
     memset(&frame->hdr, 0, sizeof frame->hdr);
     if (!q->skip_hdr) {
-        memcpy(&frame->hdr, slot->data, q->hdr_len);
-        frame->hdr.num_buffers = 0;
+        /* Without num_buffers, which means nothing here. */
+        memcpy(&frame->hdr, slot->data, VIRTQ_HDR_LEN_LEGACY);
     }
     frame->len = slot->len - q->hdr_len;
     frame->chain = (struct virtq_chain) { .id = slot->id, .n_descs = 1 };
