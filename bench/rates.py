@@ -89,6 +89,7 @@ class Switch:
             self.ctl = Unixctl(self.sb.ctl_path())
             if setup.idle:
                 self.start_idle_guests(sockets[2:])
+                self.settle()
         except BaseException:
             self.close()
             raise
@@ -99,6 +100,14 @@ class Switch:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self.idle_guests.stdout.readline() != b"ready\n":
             raise RuntimeError("the idle guests do not start")
+
+    def settle(self):
+        """Waits for Open vSwitch to have written the new state of all ports,
+        for which it needs processors that are wanted here."""
+        try:
+            self.sb.settle(timeout=20)
+        except TimeoutError as e:
+            print("# %s: %s" % (self.name, e), file=sys.stderr)
 
     def set_flows(self, n):
         """A datapath flow for each of a guest's flows, if they are many."""
