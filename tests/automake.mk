@@ -300,6 +300,7 @@ TESTSUITE = $(srcdir)/tests/testsuite
 EXTRA_DIST += $(TESTSUITE_AT) $(TESTSUITE) tests/atlocal.in tests/eswitch-corpus
 EXTRA_DIST += \
 	tests/check-cases \
+	tests/complaints.awk \
 	tests/error-cases \
 	tests/model-error-cases \
 	tests/model-option-cases \
