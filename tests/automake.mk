@@ -104,12 +104,6 @@ tests_test_soft_packed_ring_SOURCES = tests/test-soft-packed-ring.c
 tests_test_soft_packed_ring_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
 	-I$(srcdir)/netdev-virtio-emu/soft
-tests_test_soft_packed_ring_LDFLAGS = \
-	-Wl,--wrap=rte_vhost_get_vring_num \
-	-Wl,--wrap=rte_vhost_get_vhost_vring \
-	-Wl,--wrap=rte_vhost_get_vring_base \
-	-Wl,--wrap=rte_vhost_set_vring_base \
-	-Wl,--wrap=rte_vhost_get_mem_table
 tests_test_soft_packed_ring_LDADD = $(TEST_LIBS)
 tests_test_soft_packed_ring_DEPENDENCIES = \
 	$(OVS_STAMP) \

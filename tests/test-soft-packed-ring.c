@@ -27,12 +27,10 @@
 #include <rte_vhost.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "openvswitch/compiler.h"
-#include "openvswitch/vlog.h"
 #include "util.h"
+#include "virtq.h"
 
 #define AVAIL 0x0080
 #define USED 0x8000
@@ -57,176 +55,299 @@ place_of(const struct side *side)
     return side->index | (side->wrap ? SOFT_PACKED_WRAP : 0);
 }
 
+/* A ring, its driver, and its device, each of which has one buffer of one
+ * descriptor in hand at a time. */
+struct game {
+    struct vring_packed_desc *ring;
+    uint16_t size;
+    struct side driver;         /* Where it makes the next one available, */
+    struct side reaped;         /* and where it looks for the next used one. */
+    struct side device;
+    uint16_t n_pending;         /* Available, and not reaped. */
+    uint16_t *free_ids;         /* 'size' minus 'n_pending' of them. */
+};
+
+static void
+game_init(struct game *game, uint16_t size)
+{
+    memset(game, 0, sizeof *game);
+    game->ring = xcalloc(size, sizeof *game->ring);
+    game->size = size;
+    game->driver.wrap = game->reaped.wrap = game->device.wrap = true;
+    game->free_ids = xmalloc(size * sizeof *game->free_ids);
+    for (uint16_t i = 0; i < size; i++) {
+        game->free_ids[i] = i;
+    }
+}
+
+static void
+game_destroy(struct game *game)
+{
+    free(game->ring);
+    free(game->free_ids);
+}
+
+/* The driver makes a buffer available, if it has one. */
+static void
+driver_add(struct game *game)
+{
+    if (game->n_pending < game->size) {
+        struct vring_packed_desc *d = &game->ring[game->driver.index];
+
+        d->id = game->free_ids[game->size - ++game->n_pending];
+        d->len = 1;
+        d->flags = game->driver.wrap ? AVAIL : USED;
+        advance(&game->driver, game->size);
+    }
+}
+
+/* The driver takes the used buffers back, in their order in the ring. */
+static void
+driver_reap(struct game *game)
+{
+    while (game->n_pending) {
+        struct vring_packed_desc *d = &game->ring[game->reaped.index];
+
+        if (d->flags != (game->reaped.wrap ? AVAIL | USED : 0)) {
+            break;
+        }
+        game->free_ids[game->size - game->n_pending--] = d->id;
+        advance(&game->reaped, game->size);
+    }
+}
+
+/* Somebody who believes to be 'device' uses the next buffer, if it sees one,
+ * and returns true. */
+static bool
+device_use(struct game *game, struct side *device)
+{
+    struct vring_packed_desc *d = &game->ring[device->index];
+
+    if (d->flags != (device->wrap ? AVAIL : USED)) {
+        return false;
+    }
+    d->flags = device->wrap ? AVAIL | USED : 0;
+    d->len = 0;
+    advance(device, game->size);
+    return true;
+}
+
+/* A device that has crashed goes on where the ring says. */
+static void
+device_recover(struct game *game)
+{
+    uint16_t place, n;
+
+    assert(soft_packed_ring_find(game->ring, game->size, &place, &n));
+    place = soft_packed_ring_mend(game->ring, game->size, place, n);
+    game->device.index = place & SOFT_PACKED_INDEX;
+    game->device.wrap = place & SOFT_PACKED_WRAP;
+
+    /* There is nothing left to mend. */
+    assert(soft_packed_ring_find(game->ring, game->size, &place, &n));
+    assert(place == place_of(&game->device) && !n);
+}
+
+/* All that the driver ever made available it gets back, once. */
+static void
+game_end(struct game *game)
+{
+    bool *seen = xcalloc(game->size, sizeof *seen);
+
+    while (device_use(game, &game->device)) {
+        continue;
+    }
+    driver_reap(game);
+    assert(!game->n_pending);
+    assert(place_of(&game->reaped) == place_of(&game->driver));
+    for (uint16_t i = 0; i < game->size; i++) {
+        assert(game->free_ids[i] < game->size && !seen[game->free_ids[i]]);
+        seen[game->free_ids[i]] = true;
+    }
+    free(seen);
+}
+
+static void
+play(struct game *game, int n_steps)
+{
+    for (int i = 0; i < n_steps; i++) {
+        switch (rand() % 4) {
+        case 0: case 1: driver_add(game); break;
+        case 2: device_use(game, &game->device); break;
+        case 3: driver_reap(game); break;
+        }
+    }
+}
+
+/* While all goes well, the ring tells the place at any time. */
 static void
 test_laps(uint16_t size, unsigned int seed)
 {
-    struct vring_packed_desc *ring = calloc(size, sizeof *ring);
-    struct side driver = { 0, true }, device = { 0, true };
-    uint16_t pending = 0;
+    struct game game;
 
     srand(seed);
+    game_init(&game, size);
     for (int step = 0; step < size * 20; step++) {
-        uint16_t place, fresh = SOFT_PACKED_WRAP;
+        uint16_t place, n;
 
-        if (pending < size && (rand() & 1 || !pending)) {
-            ring[driver.index].flags = driver.wrap ? AVAIL : USED;
-            advance(&driver, size);
-            pending++;
-        } else {
-            ring[device.index].flags = device.wrap ? AVAIL | USED : 0;
-            advance(&device, size);
-            pending--;
+        play(&game, 1);
+        assert(soft_packed_ring_find(game.ring, size, &place, &n));
+        assert(place == place_of(&game.device) && !n);
+    }
+    game_end(&game);
+    game_destroy(&game);
+}
+
+/* The device dies in the middle of batches, of which it wrote the first element
+ * last. */
+static void
+test_torn_batches(uint16_t size, unsigned int seed)
+{
+    struct game game;
+
+    srand(seed);
+    game_init(&game, size);
+    for (int round = 0; round < 50; round++) {
+        struct side torn;
+
+        play(&game, rand() % (size * 6));
+        torn = game.device;
+        advance(&torn, size);
+        for (int n = rand() % size; n > 0; n--) {
+            device_use(&game, &torn);
         }
+        device_recover(&game);
+    }
+    game_end(&game);
+    game_destroy(&game);
+}
 
-        assert(soft_packed_ring_agrees(ring, size, place_of(&device)));
-        assert(soft_packed_ring_find(ring, size, &place));
-        assert(place == place_of(&device));
+/* While there is no device, the front end drops what the driver makes
+ * available, from a place of which it was told at some time. */
+static void
+test_drops(uint16_t size, unsigned int seed)
+{
+    struct side stale;
+    struct game game;
 
-        /* Every other place is wrong, and known to be. */
-        for (uint16_t i = 0; i < size; i++) {
-            for (int wrap = 0; wrap < 2; wrap++) {
-                struct side other = { i, wrap };
-
-                assert(soft_packed_ring_agrees(ring, size, place_of(&other))
-                       == (place_of(&other) == place));
+    srand(seed);
+    game_init(&game, size);
+    stale = game.device;
+    for (int round = 0; round < 50; round++) {
+        play(&game, rand() % (size * 6));
+        for (int n = rand() % (2 * size); n > 0; n--) {
+            if (rand() % 2) {
+                driver_add(&game);
+            }
+            if (rand() % 2) {
+                device_use(&game, &stale);
+            }
+            if (!(rand() % 8)) {
+                driver_reap(&game);
             }
         }
-        assert(soft_packed_ring_agrees(ring, size, fresh)
-               == (place == fresh));
+        device_recover(&game);
+        if (rand() % 2) {
+            stale = game.device;
+        }
     }
-    free(ring);
+    game_end(&game);
+    game_destroy(&game);
 }
 
 static void
 test_odd_rings(void)
 {
     struct vring_packed_desc ring[8];
-    uint16_t place;
+    uint16_t place, n;
 
     memset(ring, 0, sizeof ring);
-    assert(soft_packed_ring_find(ring, 8, &place)
-           && place == SOFT_PACKED_WRAP);
-    assert(!soft_packed_ring_find(ring, 0, &place));
-    assert(!soft_packed_ring_agrees(ring, 8, 8 | SOFT_PACKED_WRAP));
-    assert(!soft_packed_ring_agrees(ring, 8, SOFT_PACKED_INDEX));
+    assert(soft_packed_ring_find(ring, 8, &place, &n)
+           && place == SOFT_PACKED_WRAP && !n);
+    assert(!soft_packed_ring_find(ring, 0, &place, &n));
+    assert(!soft_packed_ring_find(ring, SOFT_PACKED_WRAP + 1, &place, &n));
 
-    /* A buffer of two descriptors: the second one stays as the driver wrote
-     * it, and nothing can be said. */
-    ring[0].flags = AVAIL | USED;
-    ring[1].flags = AVAIL;
-    ring[2].flags = AVAIL | USED;
-    assert(!soft_packed_ring_find(ring, 8, &place));
+    /* The rests of buffers of several descriptors stay as the driver wrote
+     * them, in one lap or another, and nothing can be said. */
+    ring[0].flags = ring[2].flags = AVAIL;
+    ring[1].flags = USED;
+    assert(!soft_packed_ring_find(ring, 8, &place, &n));
 }
 
-/* What librte_vhost would tell of a device with one virtqueue, which is
- * all the memory that there is. */
-static struct rte_vhost_vring vhost_vring;
-static uint16_t vhost_base;
-static size_t memory_size;
-
-uint16_t __wrap_rte_vhost_get_vring_num(int vid);
-int __wrap_rte_vhost_get_vhost_vring(int vid, uint16_t index,
-                                     struct rte_vhost_vring *);
-int __wrap_rte_vhost_get_vring_base(int vid, uint16_t index, uint16_t *avail,
-                                    uint16_t *used);
-int __wrap_rte_vhost_set_vring_base(int vid, uint16_t index, uint16_t avail,
-                                    uint16_t used);
-int __wrap_rte_vhost_get_mem_table(int vid, struct rte_vhost_memory **);
-
-uint16_t
-__wrap_rte_vhost_get_vring_num(int vid OVS_UNUSED)
+/* Whatever there is, the result is a place, or none. */
+static void
+test_garbage(uint16_t size, unsigned int seed)
 {
-    return 1;
+    struct vring_packed_desc *ring = xcalloc(size, sizeof *ring);
+    uint16_t place, n;
+
+    srand(seed);
+    for (int round = 0; round < 1000; round++) {
+        for (uint16_t i = 0; i < size; i++) {
+            ring[i].flags = rand();
+        }
+        if (soft_packed_ring_find(ring, size, &place, &n)) {
+            assert((place & SOFT_PACKED_INDEX) < size && n <= size);
+            place = soft_packed_ring_mend(ring, size, place, n);
+            assert((place & SOFT_PACKED_INDEX) < size);
+        }
+    }
+    free(ring);
 }
 
-int
-__wrap_rte_vhost_get_vhost_vring(int vid OVS_UNUSED, uint16_t index OVS_UNUSED,
-                                 struct rte_vhost_vring *vring)
-{
-    *vring = vhost_vring;
-    return 0;
-}
-
-int
-__wrap_rte_vhost_get_vring_base(int vid OVS_UNUSED, uint16_t index OVS_UNUSED,
-                                uint16_t *avail, uint16_t *used)
-{
-    *avail = *used = vhost_base;
-    return 0;
-}
-
-int
-__wrap_rte_vhost_set_vring_base(int vid OVS_UNUSED, uint16_t index OVS_UNUSED,
-                                uint16_t avail, uint16_t used)
-{
-    assert(avail == used);
-    vhost_base = used;
-    return 0;
-}
-
-int
-__wrap_rte_vhost_get_mem_table(int vid OVS_UNUSED,
-                               struct rte_vhost_memory **memp)
-{
-    struct rte_vhost_memory *mem;
-
-    mem = xzalloc(sizeof *mem + sizeof mem->regions[0]);
-    mem->nregions = 1;
-    mem->regions[0].guest_phys_addr = 0x10000;
-    mem->regions[0].host_user_addr = (uintptr_t) vhost_vring.desc_packed;
-    mem->regions[0].size = memory_size;
-    *memp = mem;
-    return 0;
-}
-
-/* Returns where a ring of 'size' goes on that is said to go on at 5. */
-static uint16_t
-recover(uint16_t size, uint64_t features)
-{
-    vhost_vring.size = size;
-    vhost_base = SOFT_PACKED_WRAP | 5;
-    soft_packed_rings_recover(0, features);
-    return vhost_base;
-}
-
-/* A fresh ring is recognized, and nothing beyond its end is looked at. */
+/* A ring goes on where it tells, not where somebody believes. */
 static void
 test_recover(void)
 {
-    const uint64_t packed = UINT64_C(1) << 34, indirect = UINT64_C(1) << 28;
-    size_t page = getpagesize();
-    uint16_t size = page / sizeof *vhost_vring.desc_packed;
-    char *pages;
+    struct vring_packed_desc ring[8];
+    struct virtq_config c = {
+        .desc = ring,
+        .size = ARRAY_SIZE(ring),
+        .packed = true,
+        .avail_base = SOFT_PACKED_WRAP | 5,
+        .used_base = SOFT_PACKED_WRAP | 5,
+    };
 
-    memory_size = page;
-    pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert(pages != MAP_FAILED);
-    assert(!mprotect(pages + page, page, PROT_NONE));
-    vhost_vring.desc_packed = (struct vring_packed_desc *) pages;
+    memset(ring, 0, sizeof ring);
 
-    assert(recover(size, packed | indirect) == SOFT_PACKED_WRAP);
-    assert(recover(size, packed) == (SOFT_PACKED_WRAP | 5));
-    assert(recover(size, indirect) == (SOFT_PACKED_WRAP | 5));
+    /* It may have buffers of several descriptors. */
+    assert(!soft_packed_ring_recover(&c));
+    assert(c.avail_base == (SOFT_PACKED_WRAP | 5));
 
-    /* A front end has enlarged the ring after librte_vhost looked. */
-    assert(recover(size + 1, packed | indirect) == (SOFT_PACKED_WRAP | 5));
-    assert(recover(32768, packed | indirect) == (SOFT_PACKED_WRAP | 5));
-    munmap(pages, 2 * page);
+    c.indirect = true;
+    assert(!soft_packed_ring_recover(&c));
+    assert(c.avail_base == SOFT_PACKED_WRAP
+           && c.used_base == SOFT_PACKED_WRAP);
+
+    ring[0].flags = AVAIL;
+    ring[1].flags = AVAIL | USED;
+    assert(soft_packed_ring_recover(&c));
+    assert(ring[0].flags == (AVAIL | USED));
+    assert(c.avail_base == (SOFT_PACKED_WRAP | 2)
+           && c.used_base == (SOFT_PACKED_WRAP | 2));
+
+    /* It does not tell. */
+    ring[0].flags = ring[2].flags = AVAIL;
+    ring[1].flags = USED;
+    assert(!soft_packed_ring_recover(&c));
+    assert(c.avail_base == (SOFT_PACKED_WRAP | 2));
 }
 
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
     set_program_name(argv[0]);
-    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     test_recover();
     test_odd_rings();
     for (unsigned int seed = 1; seed <= 20; seed++) {
-        test_laps(1, seed);
-        test_laps(2, seed);
-        test_laps(7, seed);
-        test_laps(64, seed);
+        static const uint16_t sizes[] = { 1, 2, 7, 64 };
+
+        for (int i = 0; i < ARRAY_SIZE(sizes); i++) {
+            test_laps(sizes[i], seed);
+            test_torn_batches(sizes[i], seed);
+            test_drops(sizes[i], seed);
+            test_garbage(sizes[i], seed);
+        }
     }
     return 0;
 }

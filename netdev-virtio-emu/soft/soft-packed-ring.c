@@ -21,134 +21,168 @@
  * ==============
  *
  * The descriptors are in the memory of a hostile guest, and may change while
- * we read.  Only their flags are read, each once, at indices below the size of
- * the ring.  That the whole of it is the guest's memory is checked here: a
- * front end may enlarge a ring after librte_vhost has looked.  Whatever the
- * flags say, the result is an index below that size, or none.  A guest that
- * lies about its own ring only harms itself. */
+ * we read.  Only their flags are read, at indices below the size of the ring,
+ * and a place is found in a copy of them.  Whatever they say, the result is an
+ * index below that size, or none.  A guest that lies about its own ring only
+ * harms itself. */
 
 #include <config.h>
 
 #include "soft-packed-ring.h"
 
+#include <rte_byteorder.h>
 #include <rte_vhost.h>
+#include <stdlib.h>
 
-#include "openvswitch/vlog.h"
-#include "soft-ring.h"
+#include "ovs-atomic.h"
 #include "util.h"
-#include "virtq-mem.h"
+#include "virtq.h"
 
-VLOG_DEFINE_THIS_MODULE(virtnet_packed_ring);
-
-static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
-
-#define F_INDIRECT (UINT64_C(1) << 28)
-#define F_RING_PACKED (UINT64_C(1) << 34)
-
+#define DESC_F_AVAIL 0x0080
 #define DESC_F_USED 0x8000
 
-/* Returns the "used" flag of descriptor 'i'.  The device writes it as its wrap
- * counter is; the driver, making a descriptor available, as its own wrap
- * counter is not. */
-static bool
-used_flag(const struct vring_packed_desc *ring, uint16_t i)
-{
-    const volatile uint16_t *flags = &ring[i].flags;
+/* What an element of the ring is to a device that gets to it. */
+enum element {
+    ELEMENT_AVAILABLE,          /* To be used in this lap. */
+    ELEMENT_USED,               /* Has been, in this lap. */
+    ELEMENT_OLD,                /* Used in the lap before, and no more. */
+    ELEMENT_MISSED,             /* To be used in the lap before, and was not. */
+};
 
-    return *flags & DESC_F_USED;
+static uint16_t
+load_flags(const struct vring_packed_desc *desc)
+{
+    return rte_le_to_cpu_16(*(const volatile uint16_t *) &desc->flags);
 }
 
-/* Returns true if a device that has come as far as 'place' can have left the
- * ring as it is.  The descriptor there is the next to be used, so it is not
- * used in this lap; and the one before it is, in this lap or, for the last of
- * the ring, the lap before. */
-bool
-soft_packed_ring_agrees(const struct vring_packed_desc *ring, uint16_t size,
-                        uint16_t place)
+/* Returns what an element with 'flags' is in a lap with wrap counter 'wrap'.
+ * VIRTIO 1.2, section 2.8.1. */
+static enum element
+classify(uint16_t flags, bool wrap)
 {
-    uint16_t index = place & SOFT_PACKED_INDEX;
-    bool wrap = place & SOFT_PACKED_WRAP;
+    bool avail = flags & DESC_F_AVAIL;
+    bool used = flags & DESC_F_USED;
 
-    if (index >= size) {
-        return false;
-    }
-    return (used_flag(ring, index) != wrap
-            && (index
-                ? used_flag(ring, index - 1) == wrap
-                : used_flag(ring, size - 1) != wrap));
+    return (avail == wrap
+            ? (used == wrap ? ELEMENT_USED : ELEMENT_AVAILABLE)
+            : (used == wrap ? ELEMENT_MISSED : ELEMENT_OLD));
 }
 
-/* Stores into '*place' how far the device has come, and returns true.  Returns
- * false if the ring does not tell, since some buffers take several
- * descriptors.
+/* Stores into '*place' how far the device has come in the ring of 'size'
+ * descriptors, and into '*n_torn' how many elements from there on are to be
+ * passed over, some of which have been used out of order.  Returns false if
+ * the ring does not tell, since some buffers take several descriptors, or the
+ * driver was just writing.
  *
- * Behind the device, all "used" flags are as its wrap counter is: it wrote
- * them, or the driver has done so since, in the next lap.  In front of it they
- * are the opposite, for the same reasons.  So the place is where they
- * change. */
+ * Of the elements from the device's place on, for one lap, none can have been
+ * missed in the lap before.  Those that are available come first; then those
+ * that are not yet.  There is one such place only, if among those that are
+ * available there may be some that have been used before it was their turn,
+ * but not the first of them:
+ *
+ *     - A device that dies while it hands over a batch has written the first
+ *       one last, or not at all.
+ *
+ *     - A QEMU without back end drops what its guest transmits, from where it
+ *       believes to be: a place of which it was told long ago. */
 bool
 soft_packed_ring_find(const struct vring_packed_desc *ring, uint16_t size,
-                      uint16_t *place)
+                      uint16_t *place, uint16_t *n_torn)
 {
-    bool first, last;
-    uint16_t index;
+    uint32_t wrong = 0, n_places = 0, end_torn = 0;
+    enum element previous = ELEMENT_AVAILABLE;
+    uint16_t *flags;
 
     if (!size || size > SOFT_PACKED_WRAP) {
         return false;
     }
-    first = used_flag(ring, 0);
-    index = 1;
-    while (index < size && used_flag(ring, index) == first) {
-        index++;
+
+    /* Backwards, since a driver may be making more of them available. */
+    flags = xmalloc(size * sizeof *flags);
+    for (uint16_t i = size; i-- > 0;) {
+        flags[i] = load_flags(&ring[i]);
     }
-    if (index == size) {
-        /* A lap has just ended, and none of the next is used. */
-        *place = first ? 0 : SOFT_PACKED_WRAP;
-        return true;
+
+    /* Places of two laps are counted from that of a new ring; the lap from any
+     * of them ends within the third.  None below 'wrong' is possible. */
+    *place = *n_torn = 0;
+    for (uint32_t i = 0; i < 3u * size; i++) {
+        enum element e = classify(flags[i % size], !(i / size & 1));
+
+        if (e == ELEMENT_MISSED) {
+            wrong = i + 1;
+        } else if (i && e != ELEMENT_OLD && previous == ELEMENT_OLD) {
+            wrong = MAX(wrong, i);
+        }
+        if (e == ELEMENT_USED) {
+            end_torn = i + 1;
+        }
+        previous = e;
+
+        if (i + 1 >= size && i + 1 < 3u * size) {
+            uint32_t first = i + 1 - size;
+            bool wrap = !(first / size & 1);
+
+            if (first >= wrong
+                && classify(flags[first % size], wrap) != ELEMENT_USED) {
+                *place = first % size | (wrap ? SOFT_PACKED_WRAP : 0);
+                *n_torn = end_torn > first ? end_torn - first : 0;
+                n_places++;
+            }
+        }
     }
-    *place = index | (first ? SOFT_PACKED_WRAP : 0);
-    for (last = !first; index < size; index++) {
-        if (used_flag(ring, index) != last) {
+    free(flags);
+    return n_places == 1;
+}
+
+/* Gives back, unused, those of the 'n' elements of the ring from 'place' on
+ * that the driver still waits for, and returns the place behind them.  'ring'
+ * and 'size' are as for soft_packed_ring_find(). */
+uint16_t
+soft_packed_ring_mend(struct vring_packed_desc *ring, uint16_t size,
+                      uint16_t place, uint16_t n)
+{
+    uint16_t index = place & SOFT_PACKED_INDEX;
+    bool wrap = place & SOFT_PACKED_WRAP;
+
+    for (; n; n--) {
+        if (classify(load_flags(&ring[index]), wrap) != ELEMENT_USED) {
+            ring[index].len = 0;
+            atomic_thread_fence(memory_order_release);
+            *(volatile uint16_t *) &ring[index].flags = rte_cpu_to_le_16(
+                wrap ? DESC_F_AVAIL | DESC_F_USED : 0);
+        }
+        if (++index == size) {
+            index = 0;
+            wrap = !wrap;
+        }
+    }
+    return index | (wrap ? SOFT_PACKED_WRAP : 0);
+}
+
+/* Corrects where the packed ring of '*c', which must be the guest's memory as
+ * a whole, goes on, if what the front end believes cannot be.  Returns true if
+ * buffers have been given back: then the driver is to be notified, and the
+ * ring has been written to.  To be called before packets pass. */
+bool
+soft_packed_ring_recover(struct virtq_config *c)
+{
+    uint16_t place, n_torn;
+
+    ovs_assert(c->packed);
+    if (!c->indirect) {
+        return false;
+    }
+
+    /* A driver that makes buffers available just while the ring is looked at
+     * can have it seem impossible, but hardly each time. */
+    for (int i = 0; !soft_packed_ring_find(c->desc, c->size, &place, &n_torn);
+         i++) {
+        if (i >= 10) {
             return false;
         }
     }
-    return true;
-}
-
-/* Corrects where librte_vhost would go on in the packed virtqueues of 'vid',
- * where what the front end told it cannot be.  'features' are those that were
- * negotiated.  'vid' must have memory.  To be called before packets pass. */
-void
-soft_packed_rings_recover(int vid, uint64_t features)
-{
-    struct virtq_mem *mem;
-    uint16_t n_vrings;
-
-    if (!(features & F_RING_PACKED) || !(features & F_INDIRECT)
-        || soft_ring_load_memory(vid, &mem)) {
-        return;
-    }
-    n_vrings = rte_vhost_get_vring_num(vid);
-    for (uint16_t i = 0; i < n_vrings; i++) {
-        struct rte_vhost_vring vring;
-        uint16_t avail, used, place;
-
-        if (rte_vhost_get_vhost_vring(vid, i, &vring)
-            || !virtq_mem_contains(mem, vring.desc_packed,
-                                   vring.size * sizeof *vring.desc_packed)
-            || rte_vhost_get_vring_base(vid, i, &avail, &used)
-            || soft_packed_ring_agrees(vring.desc_packed, vring.size, used)
-            || !soft_packed_ring_find(vring.desc_packed, vring.size, &place)) {
-            continue;
-        }
-        VLOG_INFO_RL(&rl, "vhost device %d: virtqueue %"PRIu16" goes on at "
-                     "%"PRIu16" (wrap counter %d), not at %"PRIu16" (%d) as "
-                     "its front end believes", vid, i,
-                     (uint16_t) (place & SOFT_PACKED_INDEX),
-                     !!(place & SOFT_PACKED_WRAP),
-                     (uint16_t) (used & SOFT_PACKED_INDEX),
-                     !!(used & SOFT_PACKED_WRAP));
-        rte_vhost_set_vring_base(vid, i, place, place);
-    }
-    virtq_mem_destroy(mem);
+    c->avail_base = c->used_base = soft_packed_ring_mend(c->desc, c->size,
+                                                         place, n_torn);
+    return n_torn;
 }

@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct virtq_config;
 struct vring_packed_desc;
 
 /* A place in a packed virtqueue, as VHOST_USER_SET_VRING_BASE has it: the
@@ -36,10 +37,10 @@ struct vring_packed_desc;
 #define SOFT_PACKED_INDEX 0x7fff
 #define SOFT_PACKED_WRAP 0x8000
 
-bool soft_packed_ring_agrees(const struct vring_packed_desc *, uint16_t size,
-                             uint16_t place);
 bool soft_packed_ring_find(const struct vring_packed_desc *, uint16_t size,
-                           uint16_t *place);
-void soft_packed_rings_recover(int vid, uint64_t features);
+                           uint16_t *place, uint16_t *n_torn);
+uint16_t soft_packed_ring_mend(struct vring_packed_desc *, uint16_t size,
+                               uint16_t place, uint16_t n);
+bool soft_packed_ring_recover(struct virtq_config *);
 
 #endif /* soft-packed-ring.h */

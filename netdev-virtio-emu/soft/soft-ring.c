@@ -71,8 +71,8 @@ soft_ring_init(struct soft_ring *ring)
 
 /* Makes a table of the memory of 'vid', which must have some.  Returns 0, or a
  * positive errno value if it is none that can be used. */
-int
-soft_ring_load_memory(int vid, struct virtq_mem **memp)
+static int
+load_memory(int vid, struct virtq_mem **memp)
 {
     struct rte_vhost_memory *mem = NULL;
     struct virtq_region *regions;
@@ -130,7 +130,7 @@ soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
                                     &c->used_base)) {
         return ENODEV;
     }
-    error = soft_ring_load_memory(vid, &mem);
+    error = load_memory(vid, &mem);
     if (error) {
         return error;
     }
@@ -215,7 +215,8 @@ soft_ring_publish(struct soft_ring *ring, struct soft_ring_spec *spec)
     ring->ready = true;
 
     /* Whoever served the ring before may have left without a word. */
-    if (spec->config.used_base != (spec->config.packed ? VIRTQ_WRAP : 0)) {
+    if (spec->mended
+        || spec->config.used_base != (spec->config.packed ? VIRTQ_WRAP : 0)) {
         ring->q.news = 1;
         soft_ring_notify(ring);
     }

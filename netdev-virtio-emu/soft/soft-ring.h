@@ -75,6 +75,7 @@ struct soft_ring_spec {
     struct virtq_config config; /* config.mem is ours. */
     bool mergeable;
     bool requests;
+    bool mended;                /* Have buffers been given back already? */
     int callfd;
     int kickfd;
     uint8_t *log;               /* Dirty log, or NULL. */
@@ -83,7 +84,6 @@ struct soft_ring_spec {
 };
 
 void soft_ring_init(struct soft_ring *);
-int soft_ring_load_memory(int vid, struct virtq_mem **);
 int soft_ring_load(struct soft_ring_spec *, int vid, uint16_t vring,
                    uint64_t features);
 void soft_ring_unload(struct soft_ring_spec *);

@@ -159,6 +159,7 @@ struct soft_vhost_msg {
 /* What the driver has told of one virtqueue. */
 struct soft_vhost_vring {
     bool enabled;
+    bool known;                 /* Used before in this connection? */
     uint16_t size;              /* Descriptors. */
     uint64_t desc_addr;         /* Guest physical addresses, or 0. */
     uint64_t driver_addr;
@@ -233,7 +234,7 @@ forget_driver(struct soft_vhost_user *vu)
     for (unsigned int i = 0; i < vu->n_vrings; i++) {
         struct soft_ring *ring = soft_rep_get_ring(vu->rep, i);
 
-        vu->vrings[i].enabled = false;
+        vu->vrings[i].enabled = vu->vrings[i].known = false;
         if (ring) {
             soft_ring_withdraw(ring, NULL, NULL);
         }
@@ -242,13 +243,40 @@ forget_driver(struct soft_vhost_user *vu)
 
 /* Rings. */
 
+/* Looks whether virtqueue 'index' of 'vid', which has not been used in this
+ * connection, can really go on where the front end says.  One that knew another
+ * back end before may not know. */
+static void
+recover_ring(int vid, unsigned int index, struct soft_ring_spec *spec)
+{
+    uint16_t told = spec->config.used_base;
+    uint16_t place;
+
+    if (!spec->config.packed) {
+        return;
+    }
+    spec->mended = soft_packed_ring_recover(&spec->config);
+    if (spec->mended) {
+        rte_vhost_log_used_vring(vid, index, 0,
+                                 virtq_area_size(&spec->config, 0));
+    }
+    place = spec->config.used_base;
+    if (place != told) {
+        VLOG_INFO_RL(&rl, "vhost device %d: virtqueue %u goes on at %d (wrap "
+                     "counter %d), not at %d (%d) as its front end believes",
+                     vid, index, place & SOFT_PACKED_INDEX,
+                     !!(place & SOFT_PACKED_WRAP), told & SOFT_PACKED_INDEX,
+                     !!(told & SOFT_PACKED_WRAP));
+    }
+}
+
 /* Sets up virtqueue 'index' of 'vid' if it is running and enabled. */
 static void
 publish_ring(int vid, unsigned int index)
 {
     struct soft_ring_spec spec;
     struct soft_vhost_user *vu;
-    bool wanted, has_log;
+    bool wanted, has_log, known = false;
     uint64_t features;
     int error;
 
@@ -257,6 +285,9 @@ publish_ring(int vid, unsigned int index)
     wanted = (vu && vu->running && vu->has_memory && index < vu->n_vrings
               && vu->vrings[index].enabled);
     has_log = vu && vu->has_log;
+    if (wanted) {
+        known = vu->vrings[index].known;
+    }
     ovs_mutex_unlock(&mutex);
     if (!wanted || rte_vhost_get_negotiated_features(vid, &features)) {
         return;
@@ -264,6 +295,9 @@ publish_ring(int vid, unsigned int index)
     error = soft_ring_load(&spec, vid, index,
                            has_log ? features : features & ~F_LOG_ALL);
     if (!error) {
+        if (!known) {
+            recover_ring(vid, index, &spec);
+        }
         ovs_mutex_lock(&mutex);
         vu = lookup_vid(vid);
         if (vu && vu->running && index < vu->n_vrings
@@ -271,6 +305,7 @@ publish_ring(int vid, unsigned int index)
             struct soft_ring *ring = soft_rep_get_ring(vu->rep, index);
 
             error = ring ? soft_ring_publish(ring, &spec) : ENXIO;
+            vu->vrings[index].known = !error;
         }
         ovs_mutex_unlock(&mutex);
         if (spec.config.mem) {
@@ -547,7 +582,6 @@ vhost_new_device(int vid)
 
     n_vrings = rte_vhost_get_vring_num(vid);
     rte_vhost_get_negotiated_features(vid, &features);
-    soft_packed_rings_recover(vid, features);
     if (rte_vhost_get_mtu(vid, &mtu)) {
         mtu = 0;
     }
