@@ -40,10 +40,6 @@
 
 VLOG_DEFINE_THIS_MODULE(virtnet_batch);
 
-/* How many devices of a batch may be under way: their records are being
- * written, or the backend needs time. */
-#define MAX_PENDING 64
-
 /* Each has an SF number of its own. */
 #define N_SF_NUMS (VIRTNET_SF_HOTPLUG_MAX - VIRTNET_SF_HOTPLUG_MIN + 1)
 
@@ -207,8 +203,7 @@ batch_unmake(struct batch *b)
 static bool
 batch_can_go_on(const struct batch *b)
 {
-    return (b->error || b->n_begun >= b->n
-            ? !b->n_pending : b->n_pending < MAX_PENDING);
+    return (!b->error && b->n_begun < b->n) || !b->n_pending;
 }
 
 /* Carries on with 'b' for a while, and finishes it if that was all. */

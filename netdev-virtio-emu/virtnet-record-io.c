@@ -51,6 +51,7 @@
 #include "unixctl.h"
 #include "util.h"
 #include "virtnet-error.h"
+#include "virtnet-slice.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_record_io);
 
@@ -88,6 +89,8 @@ static uint64_t n_waiting;      /* With a 'cb' that was not called yet. */
 static struct seq *progress;    /* Changes with 'n_done'; there as long as the
                                  * record thread. */
 static uint64_t progress_seen;  /* When 'done' was looked at. */
+static struct ovs_list heard    /* What was there then, to be answered. */
+    = OVS_LIST_INITIALIZER(&heard);
 
 static void
 record_job_destroy(struct record_job *job)
@@ -335,16 +338,31 @@ wait_for_flush_time(void)
     pthread_cond_timedwait(&wanted, &mutex.lock, &ts);
 }
 
+/* While there is more to do, the main thread hears of progress this often
+ * (ms).  In each of its turns, it looks at all that there is. */
+#define PROGRESS_MS 2
+
 static void *
 record_main(void *aux OVS_UNUSED)
 {
+    long long int tell_at = 0;
+    bool told = true;
+
     /* This thread reads nothing that RCU protects. */
     ovsrcu_quiesce_start();
     ovs_mutex_lock(&mutex);
     for (;;) {
         struct record_job *job = held ? NULL : take_job();
 
+        if (!told && (!job || time_msec() >= tell_at)) {
+            seq_change(progress);
+            told = true;
+        }
         if (job) {
+            if (told) {
+                tell_at = time_msec() + PROGRESS_MS;
+                told = false;
+            }
             ovs_mutex_unlock(&mutex);
             record_job_run(job);
             put_off_flush();
@@ -355,7 +373,6 @@ record_main(void *aux OVS_UNUSED)
             } else {
                 record_job_destroy(job);
             }
-            seq_change(progress);
         } else if (held) {
             ovs_mutex_cond_wait(&wanted, &mutex);
         } else if (all_flushed()) {
@@ -433,17 +450,20 @@ virtnet_record_io_delete(const char *dir, const char *name)
 void
 virtnet_record_io_run(void)
 {
-    struct ovs_list jobs = OVS_LIST_INITIALIZER(&jobs);
-    struct record_job *job;
+    struct virtnet_slice slice;
 
     if (!n_waiting) {
         return;
     }
     progress_seen = seq_read(progress);
     ovs_mutex_lock(&mutex);
-    ovs_list_push_back_all(&jobs, &done);
+    ovs_list_push_back_all(&heard, &done);
     ovs_mutex_unlock(&mutex);
-    LIST_FOR_EACH_POP (job, list_node, &jobs) {
+    virtnet_slice_begin(&slice, false);
+    while (!ovs_list_is_empty(&heard) && !virtnet_slice_is_over(&slice)) {
+        struct record_job *job = CONTAINER_OF(ovs_list_pop_front(&heard),
+                                              struct record_job, list_node);
+
         n_waiting--;
         job->cb(job->error, job->aux);
         record_job_destroy(job);
@@ -453,7 +473,9 @@ virtnet_record_io_run(void)
 void
 virtnet_record_io_wait(void)
 {
-    if (n_waiting) {
+    if (!ovs_list_is_empty(&heard)) {
+        poll_immediate_wake();
+    } else if (n_waiting) {
         seq_wait(progress, progress_seen);
     }
 }

@@ -40,7 +40,7 @@ COVERAGE_DEFINE(virtnet_vf_failed);
 
 /* How many VFs of a job may be under way: their records are being written, or
  * the backend needs time. */
-#define MAX_PENDING 20
+#define MAX_PENDING 128
 
 /* How many VFs come or go in a turn of the main loop at most.  A VF is removed
  * in no time, but in the same turn Open vSwitch looks at its port, which takes
