@@ -118,6 +118,9 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-packet.h \
 	netdev-virtio-emu/soft/soft-place.c \
 	netdev-virtio-emu/soft/soft-place.h \
+	netdev-virtio-emu/soft/soft-rep-private.h \
+	netdev-virtio-emu/soft/soft-rep-stats.c \
+	netdev-virtio-emu/soft/soft-rep-tx.c \
 	netdev-virtio-emu/soft/soft-rep.c \
 	netdev-virtio-emu/soft/soft-rep.h \
 	netdev-virtio-emu/soft/soft-ring.c \

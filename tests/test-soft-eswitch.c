@@ -832,7 +832,7 @@ execute_reference(const struct test_packet *p, const struct test_flow *tf,
                         tf->actions.size, reference_output);
 }
 
-/* In the place of soft-rep.c's. */
+/* In the place of soft-rep-tx.c's. */
 void __wrap_soft_rep_send(struct virtnet_device *, int,
                           struct dp_packet_batch *);
 void

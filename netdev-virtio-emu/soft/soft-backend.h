@@ -30,7 +30,7 @@
  *
  *   - soft-await.c: waits for them to appear.
  *
- *   - soft-rep.c: the representor: packets and counters.
+ *   - soft-rep*.c: the representor: packets and counters.
  *
  *   - soft-packet.c: offloads, where versions of Open vSwitch differ.
  *
