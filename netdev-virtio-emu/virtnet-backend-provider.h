@@ -257,8 +257,9 @@ struct virtnet_backend_class {
     const struct virtnet_backend_caps *(*get_caps)(
         const struct virtnet_backend *backend);
 
-    /* Returns why the backend, as long as it is open, cannot do what the
-     * setting 'key' asks for if it is true; or NULL if it can, or does not
+    /* Returns why the setting 'key' is of no effect as long as the backend is
+     * open (one that is a boolean: if it is true), and what to do instead if
+     * there is something; or NULL if it has an effect, or the backend does not
      * know.  Optional. */
     const char *(*no_effect)(const struct virtnet_backend *backend,
                              const char *key);

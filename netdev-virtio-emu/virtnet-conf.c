@@ -540,14 +540,14 @@ check_effects(struct virtnet_conf *conf)
 }
 
 void
-virtnet_conf_note(struct virtnet_conf *conf, size_t i, const char *value,
-                  const char *why)
+virtnet_conf_note(struct virtnet_conf *conf, size_t i, const char *why)
 {
+    const struct virtnet_setting *s = &virtnet_settings_table[i];
     const struct virtnet_conf_value *v = &conf->values[i];
 
-    if (v->line && !strcmp(v->text, value)) {
-        add(&conf->notes, &conf->n_notes, v->line,
-            virtnet_settings_table[i].conf,
+    if (v->line
+        && (s->type != VIRTNET_SETTING_BOOL || strcmp(v->text, "false"))) {
+        add(&conf->notes, &conf->n_notes, v->line, s->conf,
             xasprintf("of no effect: %s", why));
     }
 }

@@ -97,9 +97,9 @@ void virtnet_conf_read(struct virtnet_conf *, const char *path);
 void virtnet_conf_destroy(struct virtnet_conf *);
 
 /* Notes that the setting with index 'i' in virtnet_settings_table is of no
- * effect, since 'why', if the file has it as 'value'. */
-void virtnet_conf_note(struct virtnet_conf *, size_t i, const char *value,
-                       const char *why);
+ * effect, since 'why', if the file has it.  One that is "false" asks for
+ * nothing. */
+void virtnet_conf_note(struct virtnet_conf *, size_t i, const char *why);
 
 /* Appends a line of verdict on the file 'path', or one for each problem. */
 void virtnet_conf_format(const struct virtnet_conf *, const char *path,

@@ -92,17 +92,31 @@ parse_features(const char *key, const char *text,
     return virtnet_features_for(def, type, caps);
 }
 
+const char *
+virtnet_firmware_no_effect(const struct virtnet_setting *s)
+{
+    const void *p = (const char *) virtnet_controller_settings() + s->offset;
+    enum virtnet_setting_source source = virtnet_settings_source(s->key);
+
+    /* The file may be that of whoever makes the functions, for whom it has
+     * an effect. */
+    return (source == VIRTNET_SETTING_DEFAULT
+            || (source == VIRTNET_SETTING_FILE && get_caps()->external)
+            || (s->type == VIRTNET_SETTING_BOOL && !*(const bool *) p)
+            ? NULL
+            : virtnet_backend_no_effect(virtnet_controller_backend(),
+                                        s->key));
+}
+
 /* Names the settings that ask for what the backend cannot do. */
 static void
-check_effects(const struct virtnet_settings *settings)
+check_effects(void)
 {
     for (size_t i = 0; i < virtnet_n_settings; i++) {
         const struct virtnet_setting *s = &virtnet_settings_table[i];
-        const char *why = virtnet_backend_no_effect(
-            virtnet_controller_backend(), s->key);
+        const char *why = virtnet_firmware_no_effect(s);
 
-        if (why && s->type == VIRTNET_SETTING_BOOL
-            && *(const bool *) ((const char *) settings + s->offset)) {
+        if (why) {
             virtnet_settings_complain(s->key, "%s; ignored", why);
         }
     }
@@ -123,7 +137,7 @@ virtnet_firmware_load(void)
         "virtnet-static-pf-features", s->static_pf_features,
         VIRTNET_STATIC_PF,
         caps->default_features
-        | (s->num_vf ? caps->supported_features & VIRTIO_F_SR_IOV : 0));
+        | (max_vfs_per_pf() ? caps->supported_features & VIRTIO_F_SR_IOV : 0));
     fw.vf_features = parse_features("virtnet-vf-features", s->vf_features,
                                     VIRTNET_VF, caps->default_features);
     fw.vf_queue_size = (s->vf_max_queue_size ? s->vf_max_queue_size
@@ -150,7 +164,7 @@ virtnet_firmware_load(void)
                                   "virtnet-pf-total-sf; no SFs are made in "
                                   "advance");
     }
-    check_effects(s);
+    check_effects();
 
     backend->class->get_ib_devices(backend, &devs);
     fw.ib_device = devs[0].name;
@@ -449,7 +463,8 @@ max_functions(void)
     const struct virtnet_settings *s = virtnet_controller_settings();
 
     return (s->max_functions ? s->max_functions
-            : MAX(256, s->switch_num_port + s->num_pf));
+            : MAX(256, (get_caps()->max_hotplug_devices
+                        + virtnet_firmware_num_pfs())));
 }
 
 static unsigned int

@@ -30,11 +30,17 @@
 #include "virtnet-device.h"
 
 struct virtnet_record;
+struct virtnet_setting;
 
 /* Works out what the settings mean with the open backend, and logs what in
  * them is no good.  Called when the controller starts, before the functions
  * below. */
 void virtnet_firmware_load(void);
+
+/* Returns why 'setting', of virtnet_settings_table, is of no effect with the
+ * open backend as the operator has given it; or NULL if it has one, or has not
+ * been given. */
+const char *virtnet_firmware_no_effect(const struct virtnet_setting *setting);
 
 /* Returns the settings that records depend on, as one line that the caller
  * must free: when it has changed, records are out of date. */

@@ -152,7 +152,7 @@ get_leftovers(struct virtnet_leftovers *left)
 }
 
 void
-virtnet_json_controller_health(struct virtnet_json *j)
+virtnet_json_controller_health(struct virtnet_json *j, const char *key)
 {
     const char *reason;
     bool running = virtnet_controller_is_running(&reason);
@@ -171,7 +171,7 @@ virtnet_json_controller_health(struct virtnet_json *j)
         && !any_left && !exceeded.n) {
         return;
     }
-    virtnet_json_begin_object(j, NULL);
+    virtnet_json_begin_object(j, key);
     virtnet_json_string(j, "type", "controller");
     virtnet_json_string(j, "health_status", running ? "Good" : "Fatal");
     if (!running) {

@@ -39,8 +39,8 @@ void virtnet_device_count_errors(const struct virtnet_device *,
 /* Adds the object of 'dev'. */
 void virtnet_json_health(struct virtnet_json *, const struct virtnet_device *);
 
-/* Adds an object of the controller, if there is anything to be said: that it
- * does not run, and why, or what is wrong with its settings. */
-void virtnet_json_controller_health(struct virtnet_json *);
+/* Adds an object of the controller, 'key', if there is anything to be said:
+ * that it does not run, and why, or what is wrong with its settings. */
+void virtnet_json_controller_health(struct virtnet_json *, const char *key);
 
 #endif /* virtnet-health.h */

@@ -48,6 +48,9 @@ static char *file_problems;
 static char *file_name;
 static int *file_lines;
 
+/* Which settings are as the database says, by the same index. */
+static bool *from_database;
+
 /* Takes 'line'. */
 static void
 complain__(const char *key, char *line)
@@ -108,6 +111,17 @@ static void
 content(const char *key)
 {
     free(shash_find_and_delete(&complaints, key));
+}
+
+enum virtnet_setting_source
+virtnet_settings_source(const char *key)
+{
+    size_t i = setting_index(key);
+
+    return (i >= virtnet_n_settings ? VIRTNET_SETTING_DEFAULT
+            : file_lines && file_lines[i] ? VIRTNET_SETTING_FILE
+            : from_database && from_database[i] ? VIRTNET_SETTING_DATABASE
+            : VIRTNET_SETTING_DEFAULT);
 }
 
 /* Is there no setting 'key' of the database, though it looks like one? */
@@ -270,6 +284,9 @@ virtnet_settings_from_smap(struct virtnet_settings *settings,
 {
     struct virtnet_conf conf = { .values = NULL };
 
+    if (!from_database) {
+        from_database = xcalloc(virtnet_n_settings, sizeof *from_database);
+    }
     for (size_t i = 0; i < virtnet_n_settings; i++) {
         const struct virtnet_setting *s = &virtnet_settings_table[i];
         const char *value = NULL;
@@ -282,8 +299,10 @@ virtnet_settings_from_smap(struct virtnet_settings *settings,
         }
         if (value) {
             content(s->key);
+            from_database[i] = false;
         } else {
             value = setting_get(s, other_config);
+            from_database[i] = value != NULL;
         }
         setting_store(settings, s, value ? value : s->def);
         if (s->offset == offsetof(struct virtnet_settings, conf_file)

@@ -122,6 +122,14 @@ struct virtnet_parent_settings {
 struct virtnet_parent_settings virtnet_settings_of_parent(
     const struct virtnet_settings *, const char *ib_device);
 
+/* Where the value of the setting 'key' is from, as last read.  Main thread. */
+enum virtnet_setting_source {
+    VIRTNET_SETTING_DEFAULT,
+    VIRTNET_SETTING_DATABASE,
+    VIRTNET_SETTING_FILE,
+};
+enum virtnet_setting_source virtnet_settings_source(const char *key);
+
 /* Head of the keys of the database that end in a VUID: see auto-port.c. */
 #define VIRTNET_IFACE_ID_HEAD "virtnet-iface-id-"
 

@@ -315,7 +315,7 @@ health_device(struct show_job *job, struct virtnet_device *dev)
 static void
 health_finish(struct show_job *job)
 {
-    virtnet_json_controller_health(&job->j);
+    virtnet_json_controller_health(&job->j, NULL);
     virtnet_json_end_array(&job->j);
     virtnet_reply(job->conn, &job->j);
 }

@@ -44,10 +44,13 @@
 #include "virtnet-debug.h"
 #include "virtnet-events.h"
 #include "virtnet-field.h"
+#include "virtnet-firmware.h"
+#include "virtnet-health.h"
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
 #include "virtnet-reply.h"
+#include "virtnet-settings.h"
 #include "virtnet-show.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_unixctl);
@@ -303,6 +306,23 @@ cmd_restart(struct unixctl_conn *conn,
     }
 }
 
+/* Appends a line for each setting of the database that is of no effect. */
+static void
+put_database_notes(struct ds *s)
+{
+    for (size_t i = 0; virtnet_controller_backend()
+                       && i < virtnet_n_settings; i++) {
+        const struct virtnet_setting *setting = &virtnet_settings_table[i];
+        const char *why = virtnet_firmware_no_effect(setting);
+
+        if (why && virtnet_settings_source(setting->key)
+                   == VIRTNET_SETTING_DATABASE) {
+            ds_put_format(s, "other_config:%s: note: of no effect: %s\n",
+                          setting->key, why);
+        }
+    }
+}
+
 static void
 cmd_validate(struct unixctl_conn *conn, const struct virtnet_args *args,
              const struct virtnet_args *sub OVS_UNUSED)
@@ -318,11 +338,12 @@ cmd_validate(struct unixctl_conn *conn, const struct virtnet_args *args,
             backend, virtnet_settings_table[i].key);
 
         if (why) {
-            virtnet_conf_note(&conf, i, "true", why);
+            virtnet_conf_note(&conf, i, why);
         }
     }
     virtnet_conf_format(&conf, path, &s);
     virtnet_conf_format_notes(&conf, path, &s);
+    put_database_notes(&s);
     if (conf.n_problems) {
         unixctl_command_reply_error(conn, ds_cstr(&s));
     } else {
@@ -628,6 +649,36 @@ command_answered(int error, const char *reason, const char *text, void *conn)
     }
 }
 
+/* The same for the health of all devices, whose answer also has what there is
+ * to be said of the controller: as another element, or member. */
+static void
+health_answered(int error, const char *reason, const char *text, void *conn)
+{
+    size_t n = text ? strlen(text) : 0;
+    struct virtnet_json j;
+    bool array;
+
+    while (n && strchr(" \n", text[n - 1])) {
+        n--;
+    }
+    if (error || !n || !strchr("]}", text[n - 1])) {
+        command_answered(error, reason, text, conn);
+        return;
+    }
+    array = text[n - 1] == ']';
+    do {
+        n--;
+    } while (n && strchr(" \n", text[n - 1]));
+    virtnet_json_init(&j);
+    ds_put_buffer(&j.text, text, n);
+    j.depth = 1;
+    j.empty = n <= 1;
+    virtnet_json_controller_health(&j, array ? NULL : "controller");
+    j.empty = false;
+    (array ? virtnet_json_end_array : virtnet_json_end_object)(&j);
+    virtnet_reply(conn, &j);
+}
+
 /* Some of the words of a command become a part of answers, records and the
  * database, none of which can have text that is not UTF-8.  Returns NULL, or a
  * line about what is wrong, which the caller must free. */
@@ -643,6 +694,14 @@ check_words(int argc, const char *const argv[])
         }
     }
     return NULL;
+}
+
+static bool
+is_health_of_all(const struct virtnet_command *command,
+                 const struct virtnet_args *args)
+{
+    return (command == &virtnet_commands[VIRTNET_CMD_HEALTH]
+            && virtnet_arg_given(args, "all"));
 }
 
 static void
@@ -672,7 +731,9 @@ handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
         virtnet_reply_errno(conn, -EBUSY, "an update is in progress");
     } else if (!backend || !backend->class->command
                || !backend->class->command(backend, command->name, argc, argv,
-                                           command_answered, conn)) {
+                                           is_health_of_all(command, &args)
+                                           ? health_answered
+                                           : command_answered, conn)) {
         handlers[command - virtnet_commands](conn, &args, &sub);
     }
 }

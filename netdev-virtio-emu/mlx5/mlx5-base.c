@@ -68,6 +68,39 @@ mlx5_parents_find(const struct mlx5_parents *parents, const char *name)
     return NULL;
 }
 
+/* Settings that stand for a card's firmware configuration.  The entries of
+ * mlxconfig are those of Documentation/bluefield.md. */
+static const struct {
+    const char *key;
+    bool native;                /* In mode "native", too? */
+    const char *why;
+} firmware_settings[] = {
+    { "virtnet-num-pf", true, "firmware says how many static PFs there are: "
+      "set VIRTIO_NET_EMULATION_NUM_PF with mlxconfig" },
+    { "virtnet-num-vf", true, "firmware says how many VFs a PF can have: set "
+      "VIRTIO_NET_EMULATION_NUM_VF with mlxconfig" },
+    { "virtnet-switch-num-port", true, "firmware says how many hotplug PFs "
+      "there can be: set PCI_SWITCH_EMULATION_NUM_PORT with mlxconfig" },
+    { "virtnet-num-msix", false, "firmware says how many vectors a PF has: "
+      "set VIRTIO_NET_EMULATION_NUM_MSIX with mlxconfig" },
+    { "virtnet-num-vf-msix", false, "firmware says how many vectors a VF has: "
+      "set VIRTIO_NET_EMULATION_NUM_VF_MSIX with mlxconfig" },
+    { "virtnet-pf-total-sf", false, "firmware says how many SFs there can be: "
+      "set PF_TOTAL_SF with mlxconfig" },
+};
+
+const char *
+mlx5_firmware_says(const char *key, bool all)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(firmware_settings); i++) {
+        if (!strcmp(key, firmware_settings[i].key)) {
+            return (all || firmware_settings[i].native
+                    ? firmware_settings[i].why : NULL);
+        }
+    }
+    return NULL;
+}
+
 static struct mlx5_base *
 mlx5_base_cast(const struct virtnet_backend *backend)
 {

@@ -64,6 +64,11 @@ const struct virtnet_backend_caps *mlx5_base_get_caps(
 size_t mlx5_base_get_ib_devices(const struct virtnet_backend *,
                                 const struct virtnet_ib_device **devs);
 
+/* Why the setting 'key' of the firmware configuration is of no effect where
+ * there is a card, and the entry of mlxconfig that is in its place; or NULL if
+ * it has an effect.  With 'all', none has. */
+const char *mlx5_firmware_says(const char *key, bool all);
+
 #define MLX5_BASE_OPS                                                       \
     .get_caps = mlx5_base_get_caps,                                         \
     .get_ib_devices = mlx5_base_get_ib_devices

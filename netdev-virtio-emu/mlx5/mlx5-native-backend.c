@@ -382,7 +382,7 @@ native_no_effect(const struct virtnet_backend *backend, const char *key)
             ? "the card's firmware has no mergeable receive buffers"
             : !strcmp(key, "virtnet-packed-vq")
             ? "control queues of a card are split queues only"
-            : NULL);
+            : mlx5_firmware_says(key, false));
 }
 
 static int

@@ -667,6 +667,30 @@ vendor_close(struct virtnet_backend *backend, bool keep)
     }
 }
 
+/* What NVIDIA's service decides. */
+static const char *
+vendor_no_effect(const struct virtnet_backend *backend OVS_UNUSED,
+                 const char *key)
+{
+    static const char *const of_devices[] = {
+        "virtnet-max-vfs", "virtnet-max-hotplug-with-vfs", "virtnet-recovery",
+        "virtnet-ib-dev-for-static-pf", "virtnet-static-pf-mac-base",
+        "virtnet-static-pf-features", "virtnet-vf-mac-base",
+        "virtnet-vf-features", "virtnet-vf-vfs-per-pf",
+        "virtnet-vf-max-queue-pairs", "virtnet-vf-max-queue-size",
+        "virtnet-packed-vq", "virtnet-mrg-rxbuf", "virtnet-sf-pool-percent",
+        "virtnet-sf-pool-force-destroy", "virtnet-lm-prov",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(of_devices); i++) {
+        if (!strcmp(key, of_devices[i])) {
+            return "NVIDIA's service makes and remembers the devices: see "
+                   "its own virtnet.conf";
+        }
+    }
+    return mlx5_firmware_says(key, true);
+}
+
 static int
 vendor_enumerate(struct virtnet_backend *backend,
                  void (*cb)(struct virtnet_device *, void *) OVS_UNUSED,
@@ -910,6 +934,7 @@ const struct virtnet_backend_class virtnet_mlx5_vendor_class = {
     .run = vendor_run,
     .wait = vendor_wait,
     MLX5_BASE_OPS,
+    .no_effect = vendor_no_effect,
     .enumerate = vendor_enumerate,
     .command = vendor_command,
 
