@@ -111,6 +111,9 @@ struct fw {
     unsigned int n_open;
     unsigned int n_calls, fail_at, n_fail;
     bool held;                  /* Do calls wait? */
+    unsigned int n_waiting;     /* Those that do. */
+    uint16_t watched;           /* See fw_watch(). */
+    unsigned int watched_at, watched_gap;
     int fail_errno;
     bool failed;
     char refusal[128];

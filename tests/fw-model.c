@@ -157,6 +157,10 @@ fw_new_obj(struct fw_dev *dev, uint32_t type)
 {
     struct fw_obj *obj = xzalloc(sizeof *obj);
 
+    if (dev->vhca_id == fw.watched) {
+        fw.watched_gap = MAX(fw.watched_gap, fw.n_calls - fw.watched_at);
+        fw.watched_at = fw.n_calls;
+    }
     obj->dev = dev;
     obj->type = type;
     obj->id = ++fw.next_id;
@@ -311,6 +315,38 @@ fw_hold(bool hold)
     ovs_mutex_unlock(&fw_mutex);
 }
 
+bool
+fw_is_waiting(void)
+{
+    bool waiting;
+
+    ovs_mutex_lock(&fw_mutex);
+    waiting = fw.n_waiting > 0;
+    ovs_mutex_unlock(&fw_mutex);
+    return waiting;
+}
+
+void
+fw_watch(uint16_t vhca_id)
+{
+    ovs_mutex_lock(&fw_mutex);
+    fw.watched = vhca_id;
+    fw.watched_at = fw.n_calls;
+    fw.watched_gap = 0;
+    ovs_mutex_unlock(&fw_mutex);
+}
+
+unsigned int
+fw_watched_gap(void)
+{
+    unsigned int gap;
+
+    ovs_mutex_lock(&fw_mutex);
+    gap = fw.watched_gap;
+    ovs_mutex_unlock(&fw_mutex);
+    return gap;
+}
+
 /* Begins a call: returns a negative errno, with fw_mutex taken in any case. */
 static int
 begin(void)
@@ -322,7 +358,9 @@ begin(void)
     ovs_mutex_lock(&fw_mutex);
     while (fw.held) {
         /* Whoever calls says whether it is quiescent. */
+        fw.n_waiting++;
         pthread_cond_wait(&fw_unheld, &fw_mutex.lock);
+        fw.n_waiting--;
     }
     return inject() ? injected() : 0;
 }

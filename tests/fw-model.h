@@ -81,8 +81,14 @@ void fw_fail_from(unsigned int n, unsigned int n_fail, int errno_);
 bool fw_failed(void);           /* Has it happened? */
 unsigned int fw_n_calls(void);  /* Since fw_fail_at(). */
 
-/* Has calls wait, or go on. */
+/* Has calls wait, or go on.  Is there one that waits? */
 void fw_hold(bool hold);
+bool fw_is_waiting(void);
+
+/* From now on, how many calls come at most before an object is made on the
+ * device 'vhca_id', and before each further one? */
+void fw_watch(uint16_t vhca_id);
+unsigned int fw_watched_gap(void);
 
 /* Objects that there are, functions that are plugged, open devices. */
 unsigned int fw_n_objects(void);

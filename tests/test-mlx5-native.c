@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "fw-model.h"
+#include "mlx5-datapath.h"
 #include "mlx5-native.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -648,6 +649,67 @@ test_vfs(unsigned int n, unsigned int latency_us)
     stop();
 }
 
+/* A driver that asks for much of the firmware does not keep it from others. */
+static void
+test_fairness(void)
+{
+    const struct fw_config config = {
+        .n_static_pfs = 2, .n_sfs = 2, .max_queues = 5,
+    };
+    uint8_t table[4 + 6 * MLX5_RX_MAX_MACS + 4] = { MLX5_RX_MAX_MACS };
+    unsigned int gaps[2];
+    struct fw_fn *a, *b;
+    uint8_t ack;
+
+    for (int i = 0; i < MLX5_RX_MAX_MACS; i++) {
+        table[4 + 6 * i] = 2;
+        table[9 + 6 * i] = i;
+    }
+    start(&config);
+    for (int i = 0; i < 2; i++) {
+        char *sf = xasprintf("mlx5_%u", FW_FIRST_SF + i);
+        struct mlx5_native_wish wish = as_it_is(FW_STATIC_PF(i), sf);
+
+        assert(!take(&wish));
+        free(sf);
+    }
+    a = fw_host_find(FW_STATIC_PF(0));
+    b = fw_host_find(FW_STATIC_PF(1));
+    assert(fw_host_probe(a, UINT64_MAX, 2, 64));
+    WAIT_UNTIL(is_ready());
+    fw_host_ctrl_post(a, 0, 0, "", 1);
+    WAIT_UNTIL(fw_host_ctrl_done(a, &ack));
+    assert(!ack);
+
+    /* First it sets a large table, then it resets the device, for which all
+     * of it has to go, while another one comes.  The thread is about to look
+     * at its control queue, since it has nothing else to do. */
+    for (int i = 0; i < 2; i++) {
+        fw_hold(true);
+        WAIT_UNTIL(fw_is_waiting());
+        if (!i) {
+            fw_host_ctrl_post(a, 1, 0, table, sizeof table);
+        } else {
+            assert(fw_rx_queue(a, &table[4 + 6 * 9], 0, 0) == 0);
+            fw_host_write_status(a, 0);
+        }
+        assert(fw_host_probe(b, UINT64_MAX, 2, 64));
+        fw_watch(FW_SF_VHCA(1));
+        fw_hold(false);
+        WAIT_UNTIL(fw_queue_is_running(b, 3) && fw_host_ctrl_done(a, &ack)
+                   && (!i || !fw_host_status(a)));
+        assert(!ack);
+        gaps[i] = fw_watched_gap();
+
+        fw_host_write_status(b, 0);
+        WAIT_UNTIL(!fw_host_status(b));
+    }
+    printf("another driver's steps: %u and %u commands apart\n", gaps[0],
+           gaps[1]);
+    assert(gaps[0] && gaps[1] && gaps[0] < 60 && gaps[1] < 60);
+    stop();
+}
+
 /* A life in which one call fails.  In the end all is well or the host has been
  * told, and nothing is left. */
 static void
@@ -740,6 +802,7 @@ main(int argc, char *argv[])
     test_packed_ctrl();
     test_hotplug();
     test_take();
+    test_fairness();
     test_vfs(4, 0);
     test_vfs(504, 1000);
     test_errors(argc > 1 ? atoi(argv[1]) : 1);

@@ -58,9 +58,12 @@ enum {
 
 #define MAX_INDIRECT (MLX5_DEVX_DMA_MAX / DESC_LEN)
 
-/* Most descriptors of a command in the ring itself.  Each is fetched by itself,
- * while other functions wait.  Drivers use three or four. */
+/* Most descriptors of a command in the ring itself, each of which is fetched by
+ * itself.  Drivers use three or four. */
 #define MAX_CHAIN 256
+
+/* How many of them are taken at once, while other functions wait. */
+#define MAX_AT_ONCE 8
 
 static uint16_t
 le16(const uint8_t *p)
@@ -264,6 +267,17 @@ struct mlx5_ctrlq {
     uint16_t last_avail;        /* Next entry of the driver's ring. */
     struct mlx5_ctrlq_stats stats;
 
+    enum {
+        CTRLQ_IDLE,
+        CTRLQ_TAKING,           /* Descriptors of a command, from 'i' on. */
+        CTRLQ_CARRYING_OUT,
+    } state;
+    bool wants_interrupt;
+    uint16_t head, i;
+    unsigned int n_taken;
+    uint8_t table[MAX_INDIRECT * DESC_LEN]; /* Indirect descriptors. */
+    uint32_t n_table;           /* 0 if 'i' is in the ring. */
+
     uint8_t command[MLX5_CTRL_MAX_LEN];
     size_t len;
     bool too_long;
@@ -373,80 +387,72 @@ take_buffer(struct mlx5_ctrlq *cq, const uint8_t *d, char **errp)
                           errp) : 0;
 }
 
-/* Takes the buffers of a table of 'n' descriptors that has been copied. */
+/* Copies the table of descriptors that 'd' describes, and goes on in it. */
 static int
-take_indirect(struct mlx5_ctrlq *cq, const uint8_t *table, uint32_t n,
-              char **errp)
+take_table(struct mlx5_ctrlq *cq, const uint8_t *d, char **errp)
 {
-    uint32_t i = 0;
+    uint32_t len = le32(d + 8);
 
-    for (uint32_t steps = 0; steps < n; steps++) {
-        const uint8_t *d = table + i * DESC_LEN;
-        uint16_t flags = le16(d + 12);
-        int error;
-
-        if (flags & DESC_F_INDIRECT) {
-            return bad("an indirect descriptor in an indirect table", errp);
-        }
-        error = take_buffer(cq, d, errp);
-        if (error || !(flags & DESC_F_NEXT)) {
-            return error;
-        }
-        i = le16(d + 14);
-        if (i >= n) {
-            return bad("a descriptor number out of range", errp);
-        }
+    if (cq->n_table) {
+        return bad("an indirect descriptor in an indirect table", errp);
+    } else if (!len || len % DESC_LEN || len > sizeof cq->table
+               || le16(d + 12) & DESC_F_NEXT) {
+        return bad("a bad indirect descriptor", errp);
     }
-    return bad("a loop of descriptors", errp);
+    cq->n_table = len / DESC_LEN;
+    cq->i = 0;
+    cq->n_taken = 0;
+    return dma_copy(cq, le64(d), cq->table, len, false, errp);
 }
 
+/* Takes some descriptors.  Returns 1 if there are more, 0 if not. */
 static int
-take_chain(struct mlx5_ctrlq *cq, uint16_t head, char **errp)
+take_some(struct mlx5_ctrlq *cq, char **errp)
 {
-    uint16_t i = head;
-
-    cq->len = 0;
-    cq->too_long = cq->has_ack = false;
-    for (unsigned int steps = 0; steps < MIN(cq->layout.size, MAX_CHAIN);
-         steps++) {
-        uint8_t d[DESC_LEN];
+    for (int n = 0; n < MAX_AT_ONCE; n++) {
+        uint32_t size = cq->n_table ? cq->n_table : cq->layout.size;
+        uint32_t max = cq->n_table ? size : MIN(size, MAX_CHAIN);
+        const uint8_t *d = cq->table + cq->i * DESC_LEN;
+        uint8_t copy[DESC_LEN];
         uint16_t flags;
         int error;
 
-        error = dma_copy(cq, cq->layout.desc + (uint64_t) i * DESC_LEN, d,
-                         sizeof d, false, errp);
-        if (error) {
-            return error;
+        if (cq->i >= size) {
+            return bad("a descriptor number out of range", errp);
+        } else if (cq->n_taken++ >= max) {
+            return bad("a loop of descriptors, or too many", errp);
+        }
+        if (!cq->n_table) {
+            error = dma_copy(cq,
+                             cq->layout.desc + (uint64_t) cq->i * DESC_LEN,
+                             copy, sizeof copy, false, errp);
+            if (error) {
+                return error;
+            }
+            d = copy;
         }
         flags = le16(d + 12);
         if (flags & DESC_F_INDIRECT) {
-            uint8_t table[MAX_INDIRECT * DESC_LEN];
-            uint32_t len = le32(d + 8);
-
-            if (!len || len % DESC_LEN || len > sizeof table
-                || flags & DESC_F_NEXT) {
-                return bad("a bad indirect descriptor", errp);
+            error = take_table(cq, d, errp);
+            if (error) {
+                return error;
             }
-            error = dma_copy(cq, le64(d), table, len, false, errp);
-            return error ? error : take_indirect(cq, table, len / DESC_LEN,
-                                                 errp);
+            continue;
         }
         error = take_buffer(cq, d, errp);
         if (error || !(flags & DESC_F_NEXT)) {
             return error;
         }
-        i = le16(d + 14);
-        if (i >= cq->layout.size) {
-            return bad("a descriptor number out of range", errp);
-        }
+        cq->i = le16(d + 14);
     }
-    return bad("a loop of descriptors, or too many", errp);
+    return 1;
 }
 
 /* Gives the chain back to the driver, with one byte written to it. */
 static int
-put_used(struct mlx5_ctrlq *cq, uint16_t head, char **errp)
+put_used(struct mlx5_ctrlq *cq, char **errp)
 {
+    uint16_t head = cq->head;
     uint16_t index = cq->last_avail % cq->layout.size;
     uint16_t next = cq->last_avail + 1;
     uint8_t elem[8] = { head, head >> 8, 0, 0, 1, 0, 0, 0 };
@@ -461,12 +467,12 @@ put_used(struct mlx5_ctrlq *cq, uint16_t head, char **errp)
                                     true, errp);
 }
 
-int
-mlx5_ctrlq_poll(struct mlx5_ctrlq *cq, mlx5_ctrlq_cb *cb, void *aux,
-                char **errp)
+/* Looks for a command.  Returns 1 if there is one, 0 if not. */
+static int
+find_command(struct mlx5_ctrlq *cq, char **errp)
 {
-    uint8_t avail[4], entry[2], ack;
-    uint16_t idx, head;
+    uint8_t avail[4], entry[2];
+    uint16_t idx;
     int error;
 
     error = dma_copy(cq, cq->layout.driver, avail, sizeof avail, false, errp);
@@ -485,31 +491,56 @@ mlx5_ctrlq_poll(struct mlx5_ctrlq *cq, mlx5_ctrlq_cb *cb, void *aux,
     if (error) {
         return error;
     }
-    head = le16(entry);
-    if (head >= cq->layout.size) {
-        return bad("a descriptor number out of range", errp);
+    cq->wants_interrupt = (!(le16(avail) & AVAIL_F_NO_INTERRUPT)
+                           && cq->layout.msix_vector
+                              != VIRTNET_NO_MSIX_VECTOR);
+    cq->head = cq->i = le16(entry);
+    cq->n_taken = cq->n_table = 0;
+    cq->len = 0;
+    cq->too_long = cq->has_ack = false;
+    return 1;
+}
+
+int
+mlx5_ctrlq_poll(struct mlx5_ctrlq *cq, mlx5_ctrlq_cb *cb, void *aux,
+                char **errp)
+{
+    uint8_t ack;
+    int error;
+
+    if (cq->state == CTRLQ_IDLE) {
+        error = find_command(cq, errp);
+        if (error <= 0) {
+            return error;
+        }
+        cq->state = CTRLQ_TAKING;
     }
-    error = take_chain(cq, head, errp);
-    if (error) {
-        return error;
-    } else if (!cq->has_ack) {
-        return bad("a command without room for the answer", errp);
+    if (cq->state == CTRLQ_TAKING) {
+        error = take_some(cq, errp);
+        if (error) {
+            return error;
+        } else if (!cq->has_ack) {
+            return bad("a command without room for the answer", errp);
+        }
+        cq->state = CTRLQ_CARRYING_OUT;
     }
 
-    ack = cq->too_long ? 1 : cb(cq->command, cq->len, aux);
+    error = cq->too_long ? 1 : cb(cq->command, cq->len, aux);
+    if (error == -EINPROGRESS) {
+        return 1;
+    }
+    cq->state = CTRLQ_IDLE;
     cq->stats.commands++;
-    cq->stats.errors += ack != 0;
+    cq->stats.errors += error != 0;
+    ack = error != 0;
     error = dma_copy(cq, cq->ack, &ack, 1, true, errp);
     if (!error) {
-        error = put_used(cq, head, errp);
+        error = put_used(cq, errp);
     }
     if (error) {
         return error;
     }
     cq->last_avail++;
-    if (!(le16(avail) & AVAIL_F_NO_INTERRUPT)
-        && cq->layout.msix_vector != VIRTNET_NO_MSIX_VECTOR) {
-        cq->stats.missing_interrupts++;
-    }
+    cq->stats.missing_interrupts += cq->wants_interrupt;
     return 1;
 }

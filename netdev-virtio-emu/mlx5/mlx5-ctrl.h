@@ -65,9 +65,10 @@ int mlx5_ctrl_execute(struct mlx5_ctrl_state *state, uint64_t features,
                       unsigned int max_pairs, const uint8_t *command,
                       size_t len, enum mlx5_ctrl_change *);
 
-/* Called with a whole command.  Returns the answer: 0 for VIRTIO_NET_OK, 1 for
- * VIRTIO_NET_ERR. */
-typedef uint8_t mlx5_ctrlq_cb(const uint8_t *command, size_t len, void *aux);
+/* Called with a whole command.  Returns the answer, 0 for VIRTIO_NET_OK or 1
+ * for VIRTIO_NET_ERR; or -EINPROGRESS, to be called with the same command
+ * again at the next mlx5_ctrlq_poll(). */
+typedef int mlx5_ctrlq_cb(const uint8_t *command, size_t len, void *aux);
 
 /* Longest command. */
 #define MLX5_CTRL_MAX_LEN 4096
@@ -84,9 +85,11 @@ int mlx5_ctrlq_open(struct mlx5_datapath *,
                     char **errp);
 void mlx5_ctrlq_close(struct mlx5_ctrlq *);
 
-/* Carries out one command.  Returns 1 if there was one, 0 if not.  -EPROTO:
- * the driver has written nonsense, and needs a reset.  Others: its memory
- * cannot be reached, as happens when it is about to be reset. */
+/* Does the next step of carrying out a command: what drivers send is one step
+ * for all of it but what the callback takes.  Returns 1 if there was one, 0 if
+ * there is no command.  -EPROTO: the driver has written nonsense, and needs a
+ * reset.  Others: its memory cannot be reached, as happens when it is about to
+ * be reset. */
 int mlx5_ctrlq_poll(struct mlx5_ctrlq *, mlx5_ctrlq_cb *, void *aux,
                     char **errp);
 

@@ -106,6 +106,17 @@ struct mlx5_datapath {
     struct mlx5_rx_filter filter; /* 'vlans' is owned. */
     struct flow *flows;
     size_t n_flows;
+    struct flow *coming;        /* While they are replaced: new ones, */
+    size_t n_coming, n_made;    /* those of them that have been made, */
+    struct flow *going;         /* and ones to be destroyed. */
+    size_t n_going;
+    enum {
+        FLOWS_STAY,
+        FLOWS_COME,
+        FLOWS_GO,
+    } flows_state;
+    int flows_error;            /* What FLOWS_GO ends with, */
+    char *flows_reason;         /* and why. */
     unsigned int n_pairs;
 };
 
@@ -690,45 +701,94 @@ find_flow(struct flow *flows, size_t n, const struct mlx5_rx_match *match)
     return NULL;
 }
 
+/* Destroys the last one of '*flows' that exists.  Frees the array and returns
+ * false if there is none. */
+static bool
+destroy_last(struct flow **flows, size_t *n)
+{
+    while (*n) {
+        struct flow *flow = &(*flows)[--*n];
+
+        if (flow->obj[0]) {
+            destroy_flow(flow);
+            return true;
+        }
+    }
+    free(*flows);
+    *flows = NULL;
+    return false;
+}
+
+/* All new flows are there: the old ones, but for those that stay, go. */
+static void
+take_new_flows(struct mlx5_datapath *dp)
+{
+    for (size_t i = 0; i < dp->n_flows; i++) {
+        struct flow *old = &dp->flows[i];
+        struct flow *same = find_flow(dp->coming, dp->n_coming, &old->match);
+
+        if (same) {
+            memcpy(same->obj, old->obj, sizeof same->obj);
+            memset(old->obj, 0, sizeof old->obj);
+        }
+    }
+    dp->going = dp->flows;
+    dp->n_going = dp->n_flows;
+    dp->flows = dp->coming;
+    dp->n_flows = dp->n_coming;
+    dp->coming = NULL;
+    dp->n_coming = 0;
+}
+
 /* Puts the flows of 'filter' in place of those that there are.  New ones come
- * first and old ones go last, so that no packet that both want is lost. */
+ * first and old ones go last, so that no packet that both want is lost.  One
+ * flow, which takes as many commands as there are protocols, in each step: see
+ * mlx5_datapath_set_filter(). */
 static int
 replace_flows(struct mlx5_datapath *dp, const struct mlx5_rx_filter *filter,
               char **errp)
 {
-    struct flow *flows;
-    size_t n;
-
-    /* A flow that could not be destroyed is in the way of the same one. */
-    mlx5_devx_reap(dp->sf);
-    make_flows(dp, filter, &flows, &n);
-    for (size_t i = 0; i < n; i++) {
-        int error;
-
-        if (find_flow(dp->flows, dp->n_flows, &flows[i].match)) {
-            continue;
+    if (dp->flows_state == FLOWS_STAY) {
+        /* A flow that could not be destroyed is in the way of the same one. */
+        mlx5_devx_reap(dp->sf);
+        make_flows(dp, filter, &dp->coming, &dp->n_coming);
+        dp->n_made = 0;
+        dp->flows_state = FLOWS_COME;
+    }
+    if (dp->flows_state == FLOWS_COME) {
+        while (dp->n_made < dp->n_coming
+               && find_flow(dp->flows, dp->n_flows,
+                            &dp->coming[dp->n_made].match)) {
+            dp->n_made++;
         }
-        error = create_flow(dp, &flows[i], errp);
-        if (error) {
-            while (i) {
-                destroy_flow(&flows[--i]);
+        if (dp->n_made < dp->n_coming) {
+            dp->flows_error = create_flow(dp, &dp->coming[dp->n_made],
+                                          &dp->flows_reason);
+            if (!dp->flows_error) {
+                dp->n_made++;
+                return 1;
             }
-            free(flows);
-            return error;
-        }
-    }
-    for (size_t i = 0; i < dp->n_flows; i++) {
-        struct flow *same = find_flow(flows, n, &dp->flows[i].match);
-
-        if (same) {
-            memcpy(same->obj, dp->flows[i].obj, sizeof same->obj);
+            dp->going = dp->coming;
+            dp->n_going = dp->n_made;
+            dp->coming = NULL;
+            dp->n_coming = 0;
         } else {
-            destroy_flow(&dp->flows[i]);
+            take_new_flows(dp);
         }
+        dp->flows_state = FLOWS_GO;
     }
-    free(dp->flows);
-    dp->flows = flows;
-    dp->n_flows = n;
+    if (destroy_last(&dp->going, &dp->n_going)) {
+        return 1;
+    }
+    dp->flows_state = FLOWS_STAY;
+    if (dp->flows_error) {
+        int error = dp->flows_error;
+
+        *errp = dp->flows_reason;
+        dp->flows_error = 0;
+        dp->flows_reason = NULL;
+        return error;
+    }
     return 0;
 }
 
@@ -757,25 +817,33 @@ start_receiving(struct mlx5_datapath *dp, char **errp)
         error = create_tir(dp, i, errp);
     }
     if (!error) {
-        error = replace_flows(dp, &dp->filter, errp);
+        /* There are few: those of a driver that has not set any. */
+        do {
+            error = replace_flows(dp, &dp->filter, errp);
+        } while (error > 0);
     }
     return error;
 }
 
-static void
+/* Does the next step.  Returns false if it was the last one. */
+static bool
 stop_receiving(struct mlx5_datapath *dp)
 {
-    for (size_t i = 0; i < dp->n_flows; i++) {
-        destroy_flow(&dp->flows[i]);
+    if (destroy_last(&dp->going, &dp->n_going)
+        || destroy_last(&dp->coming, &dp->n_coming)
+        || destroy_last(&dp->flows, &dp->n_flows)) {
+        return true;
     }
-    free(dp->flows);
-    dp->flows = NULL;
-    dp->n_flows = 0;
+    dp->flows_state = FLOWS_STAY;
+    dp->flows_error = 0;
+    free(dp->flows_reason);
+    dp->flows_reason = NULL;
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         mlx5_devx_destroy(&dp->tirs[i]);
     }
     mlx5_devx_destroy(&dp->rqt);
     mlx5_devx_destroy(&dp->rx_td);
+    return false;
 }
 
 /* Life. */

@@ -91,6 +91,10 @@ void mlx5_datapath_destroy(struct mlx5_datapath *);
 /* Spreads packets over the first 'n' receive queues. */
 int mlx5_datapath_set_pairs(struct mlx5_datapath *, unsigned int n,
                             char **errp);
+
+/* Does the next step of putting the filter in force, which takes hundreds of
+ * commands if it is large.  Returns 1 if there are more: then call it again
+ * with the same filter, or stop the datapath. */
 int mlx5_datapath_set_filter(struct mlx5_datapath *,
                              const struct mlx5_rx_filter *, char **errp);
 

@@ -86,6 +86,9 @@ struct fn {
     struct mlx5_ctrl_state ctrl; /* Initialized while 'dp' is there. */
     struct mlx5_devx_events *queue_events; /* If queues are the SF's. */
     struct mlx5_ctrlq *ctrlq;
+    struct mlx5_ctrl_state ctrl_next; /* While a command is carried out, */
+    enum mlx5_ctrl_change ctrl_change; /* what it changes. */
+    bool ctrl_at_it;
     unsigned int ctrl_index;
     long long int ctrl_at, ctrl_busy_until;
 
@@ -330,10 +333,20 @@ waits_for_reset(const struct fn *fn, const struct mlx5_emu_state *s)
 }
 
 static void
-forget_datapath(struct fn *fn)
+close_ctrlq(struct fn *fn)
 {
     mlx5_ctrlq_close(fn->ctrlq);
     fn->ctrlq = NULL;
+    if (fn->ctrl_at_it) {
+        fn->ctrl_at_it = false;
+        mlx5_ctrl_state_uninit(&fn->ctrl_next);
+    }
+}
+
+static void
+forget_datapath(struct fn *fn)
+{
+    close_ctrlq(fn);
     mlx5_datapath_destroy(fn->dp);
     fn->dp = NULL;
     if (fn->queue_events) {
@@ -375,8 +388,7 @@ start_stopping(struct fn *fn)
 {
     if (fn->state != MLX5_NATIVE_STOPPING) {
         fn->state = MLX5_NATIVE_STOPPING;
-        mlx5_ctrlq_close(fn->ctrlq);
-        fn->ctrlq = NULL;
+        close_ctrlq(fn);
     }
 }
 
@@ -562,8 +574,7 @@ fail(struct mlx5_native *native, struct fn *fn, char *err, uint64_t *counter)
 {
     char *reason = NULL;
 
-    mlx5_ctrlq_close(fn->ctrlq);
-    fn->ctrlq = NULL;
+    close_ctrlq(fn);
     fn->state = MLX5_NATIVE_FAILED;
     fn->dirty = true;
     if (has_been_reset(fn)) {
@@ -665,33 +676,40 @@ step_stop(struct mlx5_native *native, struct fn *fn)
 
 /* Running. */
 
-static uint8_t
+static int
 serve_command(const uint8_t *command, size_t len, void *fn_)
 {
     struct fn *fn = fn_;
-    enum mlx5_ctrl_change change;
-    struct mlx5_ctrl_state new;
+    struct mlx5_ctrl_state *next = &fn->ctrl_next;
     char *err = NULL;
-    int error;
+    int error = 0;
 
-    mlx5_ctrl_state_clone(&new, &fn->ctrl);
-    error = mlx5_ctrl_execute(&new, fn->regs.driver_features,
-                              fn->regs.max_pairs, command, len, &change);
-    if (!error && change == MLX5_CTRL_FILTER) {
-        error = mlx5_datapath_set_filter(fn->dp, &new.filter, &err);
-    } else if (!error && change == MLX5_CTRL_PAIRS) {
-        error = mlx5_datapath_set_pairs(fn->dp, new.n_pairs, &err);
-    } else if (!error && change == MLX5_CTRL_PERIOD) {
-        error = mlx5_datapath_set_period(fn->dp, new.period_index,
-                                         &new.period, &err);
+    if (!fn->ctrl_at_it) {
+        fn->ctrl_at_it = true;
+        mlx5_ctrl_state_clone(next, &fn->ctrl);
+        error = mlx5_ctrl_execute(next, fn->regs.driver_features,
+                                  fn->regs.max_pairs, command, len,
+                                  &fn->ctrl_change);
+    }
+    if (!error && fn->ctrl_change == MLX5_CTRL_FILTER) {
+        error = mlx5_datapath_set_filter(fn->dp, &next->filter, &err);
+        if (error > 0) {
+            return -EINPROGRESS;
+        }
+    } else if (!error && fn->ctrl_change == MLX5_CTRL_PAIRS) {
+        error = mlx5_datapath_set_pairs(fn->dp, next->n_pairs, &err);
+    } else if (!error && fn->ctrl_change == MLX5_CTRL_PERIOD) {
+        error = mlx5_datapath_set_period(fn->dp, next->period_index,
+                                         &next->period, &err);
     }
     if (err) {
         VLOG_WARN_RL(&rl, "function %u: %s", fn->vhca_id, err);
         free(err);
     }
-    mlx5_ctrl_state_uninit(error ? &new : &fn->ctrl);
+    fn->ctrl_at_it = false;
+    mlx5_ctrl_state_uninit(error ? next : &fn->ctrl);
     if (!error) {
-        fn->ctrl = new;
+        fn->ctrl = *next;
     }
     fn->stats.ctrl_commands++;
     fn->stats.ctrl_errors += error != 0;

@@ -35,6 +35,9 @@
  * =======
  *
  * All of this happens in a thread, in steps of a few firmware commands each.
+ * Functions take turns, and each has one step in its turn: what a driver asks
+ * for, however much and often, such as large tables of addresses through its
+ * control queue, takes no more of the thread than what others do.
  * The functions below are for the main thread.  What they ask for, that thread
  * does later, and what there is to be seen they see as it was after the last
  * step: but for mlx5_native_open() and mlx5_native_close() none waits for
