@@ -573,6 +573,33 @@ fw_devlink_lose(uint32_t sf_num)
     return found;
 }
 
+bool
+fw_devlink_set_rep(uint32_t sf_num, bool there)
+{
+    bool found = false;
+
+    ovs_mutex_lock(&k.mutex);
+    for (int i = 1; i < MAX_PORTS; i++) {
+        struct fw_port *port = &k.ports[i];
+
+        if (exists(port) && port->p.sf_num == sf_num) {
+            found = true;
+            if (port->tap >= 0) {
+                close(port->tap);
+                port->tap = -1;
+                port->p.ifindex = 0;
+                memset(port->p.netdev, 0, sizeof port->p.netdev);
+            }
+            if (there) {
+                assert(!make_rep(port));
+            }
+            tell_port(DEVLINK_CMD_PORT_NEW, &port->p);
+        }
+    }
+    ovs_mutex_unlock(&k.mutex);
+    return found;
+}
+
 void
 fw_devlink_rename(void)
 {
@@ -583,7 +610,7 @@ fw_devlink_rename(void)
     for (int i = 1; i < MAX_PORTS; i++) {
         struct fw_port *port = &k.ports[i];
 
-        if (exists(port)) {
+        if (exists(port) && port->tap >= 0) {
             struct ifreq ifr;
 
             /* devlink tells of the interface, not of its names. */

@@ -43,6 +43,10 @@ void fw_devlink_rename(void);
 /* Somebody takes SF 'sf_num' away.  Returns false if there is none. */
 bool fw_devlink_lose(uint32_t sf_num);
 
+/* The representor of SF 'sf_num' goes, or comes.  Returns false if there is no
+ * such SF. */
+bool fw_devlink_set_rep(uint32_t sf_num, bool there);
+
 unsigned int fw_devlink_n_sfs(void);
 
 /* The next 'n' requests for an SF are refused. */

@@ -337,6 +337,14 @@ cmd_sf_lose(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
 }
 
 static char *
+cmd_rep(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
+        int n OVS_UNUSED)
+{
+    return xstrdup(fw_devlink_set_rep(args[0], args[1])
+                   ? "ok" : "no such SF");
+}
+
+static char *
 cmd_udev(struct fw_fn *fn OVS_UNUSED,
          const unsigned int args[MAX_ARGS] OVS_UNUSED, int n OVS_UNUSED)
 {
@@ -369,6 +377,7 @@ static const struct command commands[] = {
     { "fw/count", "", false, 0, cmd_count },
     { "fw/refusal", "", false, 0, cmd_refusal },
     { "fw/sf-lose", "SF", false, 1, cmd_sf_lose },
+    { "fw/rep", "SF THERE", false, 2, cmd_rep },
     { "fw/udev", "", false, 0, cmd_udev },
     { "fw/sf-refuse", "N", false, 1, cmd_sf_refuse },
 };

@@ -288,7 +288,8 @@ wait_ready(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
         mlx5_sf_find_devices(conn->kernel->sysfs, spec->handle, spec->sf_num,
                              &hint, sf);
         missing = (!sf->port.attached ? "its driver"
-                   : !sf->port.ifindex || !sf->port.netdev[0]
+                   : !spec->reuse
+                     && (!sf->port.ifindex || !sf->port.netdev[0])
                    ? "its representor"
                    : !sf->aux_dev[0] ? "its auxiliary device"
                    : spec->rdma && !sf->rdma_dev[0] ? "its RDMA device"

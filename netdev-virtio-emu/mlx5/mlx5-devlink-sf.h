@@ -41,14 +41,16 @@ struct mlx5_sf_spec {
 
 /* What has become of it. */
 struct mlx5_sf {
-    struct mlx5_dl_port port;   /* With the representor. */
+    struct mlx5_dl_port port;   /* With the representor, which need not have
+                                 * come yet if it is one that was there. */
     char aux_dev[MLX5_SF_NAME_LEN]; /* "mlx5_core.sf.4". */
     char rdma_dev[MLX5_SF_NAME_LEN]; /* "mlx5_4", "" unless asked for. */
 };
 
 /* Makes an SF, activates it, and waits until a driver has taken it, until it
- * has a representor, and for its auxiliary and RDMA devices.  Returns 0, or a
- * negative errno with one line in '*errp', owned by the caller:
+ * has a representor (unless 'reuse'), and for its auxiliary and RDMA devices.
+ * Returns 0, or a negative errno with one line in '*errp', owned by the
+ * caller:
  *
  *   -EOPNOTSUPP    the eSwitch is not in switchdev mode
  *   -EEXIST        there is an SF of that number

@@ -171,6 +171,7 @@ taken(struct native_device *nd, struct mlx5_native_event *event)
     }
     dev->attachment = "pci";
     native_set_managed(nd, true);
+    native_sf_catch_up(nd);
     virtnet_device_step_done(dev, error ? VIRTNET_E_BACKEND_HOTPLUG : 0,
                              reason);
     free(reason);
@@ -766,6 +767,8 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .device_unplug = native_device_unplug,
     .set_vfs = native_set_vfs,
     .apply_config = native_apply_config,
+    .save = native_sf_save,
+    .restore = native_sf_restore,
 
     .get_queue_info = native_get_queue_info,
     .get_health = native_get_health,

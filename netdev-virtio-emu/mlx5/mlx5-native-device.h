@@ -44,7 +44,7 @@ struct native {
 
     struct hmap devices;        /* Of struct native_device, by vhca_id. */
     struct ovs_list waiting;    /* Of struct native_device: for SFs, */
-    struct ovs_list naming;     /* ...and for names of representors. */
+    struct ovs_list naming;     /* ...and for representors, and names. */
     struct ovs_list changed;    /* Of struct native_device: PFs' VFs. */
     long long int changed_at;   /* When to look at 'changed' (again). */
     struct ovs_list changes;    /* Of struct native_change. */
@@ -138,6 +138,14 @@ bool native_sf_num_is_free(const struct virtnet_backend *,
                            const char *ib_device, uint32_t sf_num);
 int native_sf_create(struct virtnet_device *, char **errp);
 void native_sf_destroy(struct virtnet_device *);
+
+/* What is recorded of them. */
+void native_sf_save(const struct virtnet_device *, struct smap *record);
+int native_sf_restore(struct virtnet_device *, const struct smap *record,
+                      char **errp);
+
+/* 'nd' hears of its port from now on: sees what has changed before. */
+void native_sf_catch_up(struct native_device *nd);
 
 /* Has the SF of 'nd' deleted, when its function lets go of it. */
 void native_sf_drop(struct native_device *nd);

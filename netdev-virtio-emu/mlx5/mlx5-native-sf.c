@@ -32,6 +32,7 @@
 #include "coverage.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "smap.h"
 #include "timeval.h"
 #include "util.h"
 #include "virtnet-controller.h"
@@ -236,7 +237,34 @@ is_kernel_name(const char *name)
             && !name[3 + strspn(name + 3, "0123456789")]);
 }
 
-/* The SF of 'nd' has a representor 'ifindex' with a 'name' that will stay. */
+/* Names of representors are recorded: after a restart the interface may come
+ * later, or be named later, than devices can be waited for. */
+#define REP_KEY "mlx5-representor"
+
+void
+native_sf_save(const struct virtnet_device *dev, struct smap *record)
+{
+    if (dev->rep_name[0] && !is_kernel_name(dev->rep_name)) {
+        smap_add(record, REP_KEY, dev->rep_name);
+    }
+}
+
+int
+native_sf_restore(struct virtnet_device *dev, const struct smap *record,
+                  char **errp OVS_UNUSED)
+{
+    const char *name = smap_get(record, REP_KEY);
+
+    if (name && strlen(name) < sizeof dev->rep_name && !is_kernel_name(name)
+        && !name[strspn(name, "0123456789abcdefghijklmnopqrstuvwxyz"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.")]) {
+        ovs_strlcpy(dev->rep_name, name, sizeof dev->rep_name);
+    }
+    return 0;
+}
+
+/* The SF of 'nd' has a representor 'ifindex', or none yet if that is 0, with a
+ * 'name' that will stay. */
 static void
 finish_sf(struct native_device *nd, const char *name, uint32_t ifindex)
 {
@@ -246,7 +274,9 @@ finish_sf(struct native_device *nd, const char *name, uint32_t ifindex)
 
     ovs_list_remove(&nd->list_node);
     ovs_list_init(&nd->list_node);
-    ovs_strlcpy(dev->rep_name, name, sizeof dev->rep_name);
+    if (name != dev->rep_name) {
+        ovs_strlcpy(dev->rep_name, name, sizeof dev->rep_name);
+    }
     error = attach_rep(nd, ifindex, &err);
     if (error) {
         native_sf_drop(nd);
@@ -270,7 +300,7 @@ sf_created(int error, const char *reason, const struct mlx5_sf *sf, void *nd_)
     nd->sf_index = sf->port.index;
     ovs_strlcpy(nd->rdma_dev, sf->rdma_dev, sizeof nd->rdma_dev);
     dev->rep_mac = mlx5_port_make_mac(dev->config.mac);
-    if (is_kernel_name(sf->port.netdev)) {
+    if (!sf->port.ifindex || is_kernel_name(sf->port.netdev)) {
         nd->name_by = time_msec() + NAMING_MS;
         ovs_list_push_back(&native_of(nd)->naming, &nd->list_node);
     } else {
@@ -278,22 +308,33 @@ sf_created(int error, const char *reason, const struct mlx5_sf *sf, void *nd_)
     }
 }
 
-/* Goes on with 'nd', which waits for a name, if it has one, or for the last
- * time.  Without a representor there is nothing to go on with. */
+/* Goes on with 'nd', which waits for a representor with a name, if it has one,
+ * or for the last time.  Without a representor there is nothing to go on with,
+ * unless a record knows its name: then it is a port as soon as it comes. */
 static void
 check_name(struct native_device *nd, bool last)
 {
+    struct virtnet_device *dev = &nd->port.up;
     const struct mlx5_dl_port *port
         = mlx5_devlink_find(native_of(nd)->devlink, nd->handle, nd->sf_index);
 
-    if (!port || !port->ifindex) {
+    if (port && port->ifindex && !is_kernel_name(port->netdev)) {
+        finish_sf(nd, port->netdev, port->ifindex);
+    } else if (port && !last) {
+        return;
+    } else if (port && dev->rep_name[0]) {
+        VLOG_WARN_RL(&rl, "%s: %s", dev->rep_name, port->ifindex
+                     ? "the representor has another name still"
+                     : "there is no representor still");
+        finish_sf(nd, dev->rep_name, port->ifindex);
+    } else if (port && port->ifindex) {
+        finish_sf(nd, port->netdev, port->ifindex);
+    } else {
         ovs_list_remove(&nd->list_node);
         ovs_list_init(&nd->list_node);
         native_sf_drop(nd);
-        virtnet_device_step_done(&nd->port.up, VIRTNET_E_SF_CREATE,
+        virtnet_device_step_done(dev, VIRTNET_E_SF_CREATE,
                                  "the representor is gone");
-    } else if (last || !is_kernel_name(port->netdev)) {
-        finish_sf(nd, port->netdev, port->ifindex);
     }
 }
 
@@ -419,13 +460,44 @@ native_sf_refuse_waiting(struct native *n)
     }
 }
 
+/* Has packets of 'nd' go through the representor that 'port' has. */
+static void
+follow_rep(struct native_device *nd, const struct mlx5_dl_port *port)
+{
+    struct virtnet_device *dev = &nd->port.up;
+    char *err = NULL;
+
+    if (!port->ifindex) {
+        VLOG_WARN_RL(&rl, "%s: there is no representor of SF %"PRIu32,
+                     dev->rep_name, dev->sf_num);
+    } else {
+        VLOG_INFO("%s: representor of SF %"PRIu32" is interface %"PRIu32,
+                  dev->rep_name, dev->sf_num, port->ifindex);
+    }
+    if (attach_rep(nd, port->ifindex, &err)) {
+        VLOG_WARN_RL(&rl, "%s: %s", dev->rep_name, err);
+        free(err);
+    }
+    virtnet_controller_device_changed(dev);
+}
+
+void
+native_sf_catch_up(struct native_device *nd)
+{
+    const struct mlx5_dl_port *port
+        = mlx5_devlink_find(native_of(nd)->devlink, nd->handle, nd->sf_index);
+
+    if (nd->has_sf && port && port->ifindex != nd->port.rep.ifindex) {
+        follow_rep(nd, port);
+    }
+}
+
 void
 native_sf_port_changed(enum mlx5_devlink_event event,
                        const struct mlx5_dl_port *port, void *n_)
 {
     struct native *n = n_;
     struct native_device *nd = NULL, *d;
-    char *err = NULL;
 
     if (port->flavour != MLX5_DL_PCI_SF || event == MLX5_DEVLINK_REMOVED) {
         return;
@@ -447,19 +519,7 @@ native_sf_port_changed(enum mlx5_devlink_event event,
         attach_rep(nd, 0, NULL);
         virtnet_controller_device_changed(&nd->port.up);
     } else if (port->ifindex != nd->port.rep.ifindex) {
-        if (!port->ifindex) {
-            VLOG_WARN_RL(&rl, "%s: there is no representor of SF %"PRIu32,
-                         nd->port.up.rep_name, nd->port.up.sf_num);
-        } else {
-            VLOG_INFO("%s: representor of SF %"PRIu32" is interface "
-                      "%"PRIu32, nd->port.up.rep_name, nd->port.up.sf_num,
-                      port->ifindex);
-        }
-        if (attach_rep(nd, port->ifindex, &err)) {
-            VLOG_WARN_RL(&rl, "%s: %s", nd->port.up.rep_name, err);
-            free(err);
-        }
-        virtnet_controller_device_changed(&nd->port.up);
+        follow_rep(nd, port);
     } else if (event == MLX5_DEVLINK_RENAMED
                && strcmp(port->netdev, nd->port.up.rep_name)) {
         VLOG_WARN("%s: the representor of SF %"PRIu32" is called %s now",
