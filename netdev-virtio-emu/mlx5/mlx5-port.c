@@ -65,14 +65,22 @@ void
 mlx5_port_set_up(struct virtnet_device *dev, bool up)
 {
     struct mlx5_rep *rep = &mlx5_port_cast(dev)->rep;
+    /* While a port is made and unmade there is no netdev, and it is down. */
+    bool used = up || dev->netdev;
     char *err = NULL;
 
-    /* While a port is made and unmade there is no netdev, and it is down. */
-    if (mlx5_rep_set_used(rep, up || dev->netdev, &err)) {
+    /* An interface that is up is not to be set down just because it begins to
+     * be used: the kernel waits for grace periods then, with all else. */
+    if (used) {
+        mlx5_rep_set_up(rep, up);
+    }
+    if (mlx5_rep_set_used(rep, used, &err)) {
         VLOG_WARN_RL(&rl, "%s: %s", dev->rep_name, err);
         free(err);
     }
-    mlx5_rep_set_up(rep, up);
+    if (!used) {
+        mlx5_rep_set_up(rep, up);
+    }
 }
 
 void

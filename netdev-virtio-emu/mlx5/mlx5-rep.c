@@ -45,10 +45,12 @@
 #include "openvswitch/ofpbuf.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "socket-util.h"
 #include "unaligned.h"
 #include "util.h"
 
 COVERAGE_DEFINE(mlx5_rep_attach);
+COVERAGE_DEFINE(mlx5_rep_link);
 
 /* Of older headers. */
 #ifndef PACKET_IGNORE_OUTGOING
@@ -87,18 +89,14 @@ count(atomic_uint64_t *counter, uint64_t n)
 static int
 name_ioctl(uint32_t ifindex, unsigned long int cmd, struct ifreq *ifr)
 {
-    int fd, error;
+    struct ifreq by_index = { .ifr_ifindex = ifindex };
+    int error = af_inet_ioctl(SIOCGIFNAME, &by_index);
 
-    if (!if_indextoname(ifindex, ifr->ifr_name)) {
-        return -errno;
+    if (!error) {
+        ovs_strlcpy(ifr->ifr_name, by_index.ifr_name, sizeof ifr->ifr_name);
+        error = af_inet_ioctl(cmd, ifr);
     }
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    error = ioctl(fd, cmd, ifr) ? -errno : 0;
-    close(fd);
-    return error;
+    return -error;
 }
 
 /* The kernel waits for a grace period of its own when a packet socket is
@@ -275,6 +273,7 @@ set_link(uint32_t ifindex, bool up)
 
     if (!name_ioctl(ifindex, SIOCGIFFLAGS, &ifr)
         && !(ifr.ifr_flags & IFF_UP) == up) {
+        COVERAGE_INC(mlx5_rep_link);
         ifr.ifr_flags = (ifr.ifr_flags & ~IFF_UP) | (up ? IFF_UP : 0);
         name_ioctl(ifindex, SIOCSIFFLAGS, &ifr);
     }
