@@ -24,6 +24,15 @@
  * comes out of one must come out of the other: the same bytes and virtio-net
  * headers by the same ports, and those of a flow in the same order.
  *
+ * If a flow's actions send a frame by the same port several times, this is so
+ * for the first copies of its frames, for the second ones, and so on, and for
+ * the copies of one frame.  A copy that is cut into segments is all of them,
+ * and no frame of the flow may come between.  How the first copy of a frame
+ * and the second one of another follow each other is not compared: that
+ * depends on how many frames a switch happens to find in the ring at a time,
+ * also without offload, since Open vSwitch carries out each action for all of
+ * them before the next one.
+ *
  * What to do is told on stdin, a command a line, and answered on stdout:
  *
  *   load FILE     takes the frames in FILE (struct file_frame).
@@ -36,7 +45,9 @@
  * switches do not answer, "stuck".
  *
  * Frames are told apart by a tag at their end that is of no consequence for
- * checksums: 4 bytes, and their complement.
+ * checksums: 4 bytes, and their complement.  What may be cut into segments has
+ * nothing but tags, which are numbered: so segments are told from each other,
+ * and from those of another copy.
  *
  * When is all there that is to come?  After a burst each port sends a marker,
  * and when that has arrived, another one.  A switch takes the second one from
@@ -89,6 +100,14 @@ struct file_frame {
 #define TAG_NONE UINT32_MAX
 #define TAG_LEN 8
 
+/* What a tag has in its 32 bits, besides TAG_MAGIC: the burst, the frame's
+ * index there, and the tag's number in the frame. */
+#define TAG_MAGIC 0xa5
+#define TAG_BURST_BITS 6
+#define TAG_INDEX_BITS 5
+#define TAG_NUMBER_BITS 13
+_Static_assert(MAX_BURST <= 1 << TAG_INDEX_BITS, "indices fit into tags");
+
 #define OFFLOAD_TCP 1           /* Checksums. */
 #define OFFLOAD_UDP 2
 #define OFFLOAD_TSO 4
@@ -119,7 +138,8 @@ struct out {
     uint8_t port;
     uint16_t class;
     uint16_t index;             /* In the burst. */
-    uint16_t occurrence;        /* Of that frame, by this port. */
+    uint16_t copy;              /* Of that frame, by this port. */
+    uint32_t first, last;       /* Which of the words of its tags it has. */
     uint32_t arrival;
     uint32_t len;
     uint8_t hdr[HDR_LEN];
@@ -343,6 +363,19 @@ get_be32(const uint8_t *p)
     return (uint32_t) p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
+/* Returns word 'i' of the tags of frame 'index' of the burst: of each two, a
+ * tag and its complement. */
+static uint32_t
+tag_word(unsigned int index, uint32_t i)
+{
+    uint32_t tag = TAG_MAGIC;
+
+    tag = tag << TAG_BURST_BITS | burst_number % (1u << TAG_BURST_BITS);
+    tag = tag << TAG_INDEX_BITS | index;
+    tag = tag << TAG_NUMBER_BITS | i / 2;
+    return i & 1 ? ~tag : tag;
+}
+
 /* Makes an mbuf of 'data' in 'n_segs' pieces, or as many as are needed. */
 static struct rte_mbuf *
 make_mbuf(struct rte_mempool *pool, const uint8_t *data, uint32_t len,
@@ -431,7 +464,7 @@ send_by(unsigned int port, unsigned int sw)
 
     for (unsigned int i = 0; i < n_burst; i++) {
         const struct frame *f = burst[i];
-        uint32_t tag = UINT32_C(0xa5) << 24 | burst_number << 16 | i;
+        uint32_t word = 0;
 
         if (f->h.port != port) {
             continue;
@@ -440,8 +473,8 @@ send_by(unsigned int port, unsigned int sw)
         for (uint32_t ofs = f->h.tag_ofs;
              f->h.tag_ofs != TAG_NONE && ofs + TAG_LEN <= f->h.len;
              ofs += TAG_LEN) {
-            put_be32(buf + ofs, tag);
-            put_be32(buf + ofs + 4, ~tag);
+            put_be32(buf + ofs, tag_word(i, word++));
+            put_be32(buf + ofs + 4, tag_word(i, word++));
         }
         mbufs[n] = make_mbuf(d->tx_pool, buf, f->h.len, f->h.n_segs);
         set_offloads(mbufs[n++], &f->h);
@@ -480,25 +513,34 @@ receive_marker(const uint8_t *data, uint32_t len)
     return true;
 }
 
-/* Finds out which frame of the burst 'o' is. */
+/* Finds out which frame of the burst 'o' is, or which part of it. */
 static void
 identify(struct out *o)
 {
-    uint32_t tag;
+    const uint8_t *p;
+    uint32_t tag, word;
+    unsigned int index;
 
     o->class = CLASS_UNKNOWN;
     o->index = 0;
     if (o->len < 4) {
         return;
     }
-    tag = get_be32(o->data + o->len - 4);
-    if (tag >> 24 != 0xa5) {
-        tag = ~tag;
+    p = o->data + o->len - 4;
+    word = get_be32(p);
+    tag = word >> 24 == TAG_MAGIC ? word : ~word;
+    index = tag >> TAG_NUMBER_BITS & ((1u << TAG_INDEX_BITS) - 1);
+    o->last = 2 * (tag & ((1u << TAG_NUMBER_BITS) - 1)) + (tag != word);
+    if (index >= n_burst || word != tag_word(index, o->last)) {
+        return;
     }
-    if (tag >> 24 == 0xa5 && (tag >> 16 & 0xff) == burst_number
-        && (tag & 0xffff) < n_burst) {
-        o->index = tag;
-        o->class = burst[o->index]->h.class;
+    o->index = index;
+    o->class = burst[index]->h.class;
+    o->first = o->last;
+    while (o->first && p - o->data >= 4
+           && get_be32(p - 4) == tag_word(index, o->first - 1)) {
+        o->first--;
+        p -= 4;
     }
 }
 
@@ -616,8 +658,8 @@ compare_outs(const void *a_, const void *b_)
         }
         d = memcmp(a->data, b->data, a->len);
         return d ? d : memcmp(a->hdr, b->hdr, HDR_LEN);
-    } else if (a->occurrence != b->occurrence) {
-        return a->occurrence < b->occurrence ? -1 : 1;
+    } else if (a->copy != b->copy) {
+        return a->copy < b->copy ? -1 : 1;
     }
     return a->arrival < b->arrival ? -1 : 1;
 }
@@ -625,14 +667,34 @@ compare_outs(const void *a_, const void *b_)
 static void
 sort_outs(unsigned int sw)
 {
-    static uint16_t occurrences[MAX_PORTS][MAX_BURST];
+    struct seen {
+        uint16_t n;             /* Copies. */
+        uint32_t next;          /* Where the last one goes on. */
+    } seen[MAX_PORTS][MAX_BURST];
+    /* The last frame of each class, by its first one in the burst. */
+    uint16_t last[MAX_PORTS][MAX_BURST];
 
-    memset(occurrences, 0, sizeof occurrences);
+    memset(seen, 0, sizeof seen);
+    memset(last, 0, sizeof last);
     for (unsigned int i = 0; i < n_outs[sw]; i++) {
         struct out *o = &outs[sw][i];
 
         if (o->class != CLASS_UNKNOWN) {
-            o->occurrence = occurrences[o->port][o->index]++;
+            struct seen *frame = &seen[o->port][o->index];
+            unsigned int leader = 0;
+
+            while (burst[leader]->h.class != o->class) {
+                leader++;
+            }
+            /* What does not go on right where the last segment ended begins
+             * another copy, so that segments in disorder are so many. */
+            if (!frame->n || o->first != frame->next
+                || last[o->port][leader] != o->index) {
+                frame->n++;
+            }
+            o->copy = frame->n - 1;
+            frame->next = o->last + 1;
+            last[o->port][leader] = o->index;
         }
     }
     qsort(outs[sw], n_outs[sw], sizeof outs[sw][0], compare_outs);
@@ -658,8 +720,8 @@ print_out(unsigned int sw, const struct out *o)
     fprintf(stderr, "switch %u: %u bytes by port %u", sw, o->len,
             o->port + 1);
     if (o->class != CLASS_UNKNOWN) {
-        fprintf(stderr, ", frame %u of the burst, for the %u. time",
-                o->index, o->occurrence + 1);
+        fprintf(stderr, ", words %"PRIu32" to %"PRIu32" of frame %u of the "
+                "burst, copy %u", o->first, o->last, o->index, o->copy + 1);
     }
     print_hex(", header ", o->hdr, HDR_LEN);
     print_hex("    ", o->data, o->len);
@@ -834,7 +896,9 @@ load(const char *name)
 
         if (n_frames == MAX_FRAMES || h.len > MAX_FRAME_LEN
             || h.port >= n_ports || !h.n_segs
-            || (h.tag_ofs != TAG_NONE && h.tag_ofs + TAG_LEN > h.len)) {
+            || (h.tag_ofs != TAG_NONE
+                && (h.tag_ofs + TAG_LEN > h.len
+                    || h.len - h.tag_ofs >= TAG_LEN << TAG_NUMBER_BITS))) {
             die("%s: frame %u is bad", name, n_frames);
         }
         f->h = h;
