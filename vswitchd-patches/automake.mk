@@ -39,7 +39,8 @@ EXTRA_DIST += \
 	vswitchd-patches/4.0.0/0006-bridge-Delete-ports-for-a-while-in-each-turn.patch \
 	vswitchd-patches/4.0.0/0007-bridge-After-a-configuration-write-new-status-only.patch \
 	vswitchd-patches/4.0.0/0008-dpif-netdev-Find-ports-by-name.patch \
-	vswitchd-patches/4.0.0/0009-dpif-netdev-Flush-the-ports-that-have-output.patch
+	vswitchd-patches/4.0.0/0009-dpif-netdev-Flush-the-ports-that-have-output.patch \
+	vswitchd-patches/4.0.0/0010-dpif-netdev-Make-room-for-queues-of-all-packets.patch
 
 # After a change of any patch Open vSwitch's tree is made again, and what is
 # different in it is built.
