@@ -208,7 +208,7 @@ class Sandbox:
                 pass
             # The answer takes the main loop the longer the more there are,
             # which is not to count for what is measured.
-            time.sleep(max(0.005, 10 * (time.monotonic() - start)))
+            time.sleep(max(0.005, 3 * (time.monotonic() - start)))
         raise TimeoutError("the datapath has not %d ports" % n)
 
     def settle(self, away=0.02, timeout=60):
