@@ -39,6 +39,7 @@
 /* Attributes as mnl_attr_parse() finds them, by type. */
 struct attrs {
     const struct nlattr *a[MAX_ATTR + 1];
+    const char *end;            /* None may go beyond. */
 };
 
 static int
@@ -47,6 +48,10 @@ collect_attr(const struct nlattr *attr, void *attrs_)
     struct attrs *attrs = attrs_;
     uint16_t type = mnl_attr_get_type(attr);
 
+    if (attr->nla_len > attrs->end - (const char *) attr) {
+        /* libmnl takes the length of all of them to be a multiple of 4. */
+        return MNL_CB_ERROR;
+    }
     if (type <= MAX_ATTR) {
         attrs->a[type] = attr;
     }
@@ -58,6 +63,7 @@ static bool
 parse_attrs(const struct nlmsghdr *nlh, size_t offset, struct attrs *attrs)
 {
     memset(attrs, 0, sizeof *attrs);
+    attrs->end = (const char *) nlh + nlh->nlmsg_len;
     return (mnl_nlmsg_get_payload_len(nlh) >= offset
             && mnl_attr_parse(nlh, MNL_ALIGN(offset), collect_attr, attrs)
                == MNL_CB_OK);
@@ -67,6 +73,7 @@ static bool
 parse_nested(const struct nlattr *nest, struct attrs *attrs)
 {
     memset(attrs, 0, sizeof *attrs);
+    attrs->end = (const char *) nest + nest->nla_len;
     return mnl_attr_parse_nested(nest, collect_attr, attrs) == MNL_CB_OK;
 }
 
