@@ -143,6 +143,7 @@ struct dp_packet_batch;
 struct netdev_custom_counter;
 struct netdev_stats;
 struct smap;
+struct virtnet_record;
 struct virtnet_settings;
 
 /* What a backend can do. */
@@ -348,6 +349,12 @@ struct virtnet_backend_class {
     void (*save)(const struct virtnet_device *dev, struct smap *record);
     int (*restore)(struct virtnet_device *dev, const struct smap *record,
                    char **errp);
+
+    /* Returns NULL if 'record' may be that of a device of this backend, which
+     * may have gone; or why it must be that of another card, or a forgery, in
+     * a line that the caller must free.  Optional. */
+    char *(*check_record)(const struct virtnet_backend *backend,
+                          const struct virtnet_record *record);
 
     /* ## ------ ## */
     /* ## Queues ## */

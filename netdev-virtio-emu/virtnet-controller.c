@@ -163,6 +163,23 @@ static_pf_record(unsigned int pf_id)
     return NULL;
 }
 
+/* Returns the number of VFs that static PF 'pf_id' had, as far as their
+ * records tell. */
+static unsigned int
+n_recorded_vfs(unsigned int pf_id)
+{
+    unsigned int n = 0;
+
+    for (size_t i = 0; i < ctl.n_records; i++) {
+        const struct virtnet_record *r = ctl.records[i];
+
+        if (r->type == VIRTNET_VF && r->pf_id == pf_id) {
+            n = MAX(n, r->vf_id + 1);
+        }
+    }
+    return n;
+}
+
 /* The device of 'record' has come back, or not. */
 static void
 restored(struct virtnet_device *dev, int error, const char *reason,
@@ -240,6 +257,14 @@ read_records(void)
     }
 }
 
+/* Asks the backend about a record that has been read. */
+static char *
+check_record(const struct virtnet_record *record)
+{
+    return (ctl.backend->class->check_record
+            ? ctl.backend->class->check_record(ctl.backend, record) : NULL);
+}
+
 /* Reads records, makes static PFs and brings back recorded devices for a
  * while.  Returns true when that was all. */
 static bool
@@ -258,7 +283,7 @@ restore_some(void)
         if (!virtnet_record_reader_run(ctl.reader, &slice)) {
             return false;
         }
-        ctl.n_records = virtnet_record_reader_finish(ctl.reader,
+        ctl.n_records = virtnet_record_reader_finish(ctl.reader, check_record,
                                                      &ctl.records);
         ctl.reader = NULL;
     }
@@ -271,7 +296,8 @@ restore_some(void)
         ctl.next_pf++;
         /* Unless the backend has found it. */
         if (virtnet_registry_pf_id_is_free(pf_id)) {
-            virtnet_firmware_make_pf(pf_id, static_pf_record(pf_id));
+            virtnet_firmware_make_pf(pf_id, static_pf_record(pf_id),
+                                     n_recorded_vfs(pf_id));
         }
     }
     /* VFs need their PF. */

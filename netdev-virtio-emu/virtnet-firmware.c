@@ -371,13 +371,14 @@ new_pf_done(struct virtnet_device *dev, int error, const char *reason,
 }
 
 static void
-make_new_pf(unsigned int pf_id)
+make_new_pf(unsigned int pf_id, unsigned int n_vfs)
 {
     struct virtnet_device *dev = new_pf(pf_id);
     void *aux = (void *) (uintptr_t) pf_id;
     char *err = NULL;
     int error;
 
+    dev->num_vfs = n_vfs;
     error = virtnet_bring_up(dev, true, false, new_pf_done, aux, &err);
     if (error != -EINPROGRESS) {
         new_pf_done(dev, error, err, aux);
@@ -392,7 +393,7 @@ recorded_pf_done(struct virtnet_device *dev, int error, const char *reason,
 {
     if (error) {
         pf_failed(pf_id, "not restored, and made anew", error, reason);
-        make_new_pf((uintptr_t) pf_id);
+        make_new_pf((uintptr_t) pf_id, 0);
         return;
     }
     pf_made(dev);
@@ -400,7 +401,8 @@ recorded_pf_done(struct virtnet_device *dev, int error, const char *reason,
 
 void
 virtnet_firmware_make_pf(unsigned int pf_id,
-                         const struct virtnet_record *record)
+                         const struct virtnet_record *record,
+                         unsigned int n_vfs)
 {
     void *aux = (void *) (uintptr_t) pf_id;
     struct virtnet_device *dev = NULL;
@@ -408,7 +410,8 @@ virtnet_firmware_make_pf(unsigned int pf_id,
     int error;
 
     if (!record) {
-        make_new_pf(pf_id);
+        /* It has lost its record, but that costs no other device. */
+        make_new_pf(pf_id, get_caps()->card ? 0 : n_vfs);
         return;
     }
     error = virtnet_bring_back(record, recorded_pf_done, aux, &dev, &err);

@@ -254,48 +254,61 @@ compare_records(const void *a_, const void *b_)
     return strcmp(a->vuid, b->vuid);
 }
 
-/* Takes 'claim', which it frees, for one record.  Stores it in '*taken' if
- * another has it already. */
-static void
-claim(struct sset *claims, char *text, char **taken)
+/* Takes what 'r' claims for it, if none of that is in 'claims'.  Otherwise
+ * takes nothing, and returns why, which the caller must free. */
+static char *
+take_claims(struct sset *claims, const struct virtnet_record *r)
 {
-    if (!sset_add(claims, text) && !*taken) {
-        *taken = text;
-    } else {
-        free(text);
+    struct svec wanted = SVEC_EMPTY_INITIALIZER;
+    char *why = NULL;
+
+    svec_add_nocopy(&wanted, (r->type == VIRTNET_VF
+                              ? xasprintf("vf_id %u of pf_id %u", r->vf_id,
+                                          r->pf_id)
+                              : xasprintf("pf_id %u", r->pf_id)));
+    svec_add_nocopy(&wanted, xasprintf("sf_num %"PRIu32, r->sf_num));
+    if (r->type != VIRTNET_VF) {
+        /* VFs may share an address. */
+        svec_add_nocopy(&wanted,
+                        xasprintf("mac "ETH_ADDR_FMT,
+                                  ETH_ADDR_ARGS(r->config.mac)));
     }
+    for (size_t i = 0; i < wanted.n && !why; i++) {
+        if (sset_contains(claims, wanted.names[i])) {
+            why = xasprintf("another record has its %s", wanted.names[i]);
+        }
+    }
+    for (size_t i = 0; i < wanted.n && !why; i++) {
+        sset_add(claims, wanted.names[i]);
+    }
+    svec_destroy(&wanted);
+    return why;
 }
 
-/* Sets those of the 'n' 'records' aside that claim what one before them has.
- * Returns the number of those that remain. */
+/* Sets those of the 'n' 'records' aside that 'check', unless it is NULL, does
+ * not know, or that claim what one before them has.  Returns the number of
+ * those that remain. */
 static size_t
-drop_conflicts(const char *dir, struct virtnet_record **records, size_t n)
+drop_foreign(const char *dir, virtnet_record_check_cb *check,
+             struct virtnet_record **records, size_t n)
 {
     struct sset claims = SSET_INITIALIZER(&claims);
     size_t n_kept = 0;
 
     for (size_t i = 0; i < n; i++) {
         struct virtnet_record *r = records[i];
-        char *taken = NULL;
+        char *why = check ? check(r) : NULL;
 
-        claim(&claims, (r->type == VIRTNET_VF
-                        ? xasprintf("vf_id %u of pf_id %u", r->vf_id, r->pf_id)
-                        : xasprintf("pf_id %u", r->pf_id)), &taken);
-        claim(&claims, xasprintf("sf_num %"PRIu32, r->sf_num), &taken);
-        if (r->type != VIRTNET_VF) {
-            /* VFs may share an address. */
-            claim(&claims, xasprintf("mac "ETH_ADDR_FMT,
-                                     ETH_ADDR_ARGS(r->config.mac)), &taken);
+        if (!why) {
+            why = take_claims(&claims, r);
         }
-        if (taken) {
+        if (why) {
             char *path = xasprintf("%s/%s", dir, r->vuid);
-            char *why = xasprintf("another record has its %s", taken);
 
             set_aside(path, why);
             virtnet_record_destroy(r);
             free(why);
             free(path);
-            free(taken);
         } else {
             records[n_kept++] = r;
         }
@@ -452,13 +465,14 @@ virtnet_record_reader_run(struct virtnet_record_reader *r,
 
 size_t
 virtnet_record_reader_finish(struct virtnet_record_reader *r,
+                             virtnet_record_check_cb *check,
                              struct virtnet_record ***recordsp)
 {
     size_t n = r->n;
 
     if (n) {
         qsort(r->records, n, sizeof *r->records, compare_records);
-        n = drop_conflicts(r->dir, r->records, n);
+        n = drop_foreign(r->dir, check, r->records, n);
     }
     *recordsp = r->records;
     svec_destroy(&r->temps);

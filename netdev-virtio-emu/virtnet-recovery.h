@@ -27,7 +27,8 @@
  * what they are told outlives a crash of the process.
  *
  * A file is read as if an enemy had written it.  One that is not what it
- * should be, or claims a number or a MAC address that another has, is renamed
+ * should be, is of another card, or claims a number or a MAC address that
+ * another has, is renamed
  * to "<name>.bad", named in the log, and costs no other device.
  *
  * Functions are for the main thread. */
@@ -63,11 +64,17 @@ struct virtnet_record_reader *virtnet_recovery_read(const char *dir);
 bool virtnet_record_reader_run(struct virtnet_record_reader *,
                                struct virtnet_slice *);
 
+/* Returns NULL, or a line, which the caller must free, that tells why there
+ * has never been such a device here, but perhaps on another card. */
+typedef char *virtnet_record_check_cb(const struct virtnet_record *);
+
 /* Frees the reader.  Stores an array of the records in '*recordsp', PFs before
  * VFs and in order of 'pf_id', so that ids and SF numbers come back as they
  * were, and returns its size; the caller frees it with
- * virtnet_records_destroy(). */
+ * virtnet_records_destroy().  Records that 'check', unless it is NULL, does
+ * not like are set aside before others are compared with them. */
 size_t virtnet_record_reader_finish(struct virtnet_record_reader *,
+                                    virtnet_record_check_cb *check,
                                     struct virtnet_record ***recordsp);
 void virtnet_records_destroy(struct virtnet_record **records, size_t n);
 

@@ -45,7 +45,7 @@ const struct virtnet_setting virtnet_settings_table[] = {
     ROW("virtnet-backend", NULL, STRING, backend, START, "soft", 0, 0, NULL,
         "What makes devices exist."),
     ROW("virtnet-serial", NULL, WORD, serial, START, "MT0000X00000", 1, 64,
-        NULL, "Head of each VUID."),
+        NULL, "Head of each VUID.  Records with another one are set aside."),
     ROW("virtnet-recovery", "recovery", BOOL, recovery, START, "true", 0, 0,
         NULL, "Keep records of devices, and bring them back."),
     ROW("virtnet-recovery-dir", NULL, STRING, recovery_dir, START, NULL,

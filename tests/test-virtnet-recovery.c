@@ -160,6 +160,14 @@ read_text(const char *dir, const char *name)
     return text;
 }
 
+/* A VUID that is of another card. */
+static char *
+check_record(const struct virtnet_record *record)
+{
+    return (strncmp(record->vuid, "FOREIGN", 7) ? NULL
+            : xstrdup("of another card"));
+}
+
 /* Reads all records of 'dir', as virtnet_record_reader_finish() has it. */
 static size_t
 load_all(const char *dir, struct virtnet_record ***recordsp)
@@ -172,7 +180,7 @@ load_all(const char *dir, struct virtnet_record ***recordsp)
     do {
         virtnet_slice_begin(&slice, false);
     } while (!virtnet_record_reader_run(reader, &slice));
-    return virtnet_record_reader_finish(reader, recordsp);
+    return virtnet_record_reader_finish(reader, check_record, recordsp);
 }
 
 /* Returns the number of records in 'dir'. */
@@ -596,6 +604,34 @@ test_order_and_numbers(const char *dir)
         CHECK(exists(dir, "MT0000X00000VNETS2D0F0.bad") == (i < 3));
         virtnet_device_uninit(&first);
         virtnet_device_uninit(&dev);
+    }
+
+    /* One that is of another card, or is refused, claims nothing. */
+    for (int foreign = 0; foreign < 2; foreign++) {
+        const char *vuid = foreign ? "FOREIGNVNETS1D0F0" : "MT9";
+        char *bad = xasprintf("%s.bad", vuid);
+
+        clear(dir);
+        for (int i = 0; i < 3; i++) {
+            make_device(&dev, i);
+            save(&dev, dir);
+            virtnet_device_uninit(&dev);
+        }
+        make_device(&dev, 0);
+        free(dev.vuid);
+        dev.vuid = xstrdup(vuid);
+        dev.sf_num++;
+        eth_addr_from_uint64(UINT64_C(0x0cc47aff2295), &dev.config.mac);
+        save(&dev, dir);
+        virtnet_device_uninit(&dev);
+        CHECK(load_all(dir, &records) == 3);
+        for (int i = 0; i < 3; i++) {
+            CHECK(!strncmp(records[i]->vuid, "MT0000X00000", 12));
+            CHECK(records[i]->pf_id == i);
+        }
+        virtnet_records_destroy(records, 3);
+        CHECK(exists(dir, bad));
+        free(bad);
     }
 }
 

@@ -33,6 +33,7 @@
 #include "timeval.h"
 #include "util.h"
 #include "virtnet-controller.h"
+#include "virtnet-record.h"
 #include "virtnet-settings.h"
 #include "virtnet-slice.h"
 #include "virtnet-sriov.h"
@@ -563,6 +564,43 @@ find_function(const struct virtnet_device *dev)
     return NULL;
 }
 
+/* Returns the length of the serial number of a card that 'vuid' begins with, 0
+ * if there is none. */
+static size_t
+serial_len(const char *vuid)
+{
+    const char *end = strstr(vuid, "VNET");
+
+    return end ? end - vuid : 0;
+}
+
+/* A hotplug PF may have gone with the power, and VFs are not known before their
+ * PF is, but all of them have the card's serial number. */
+static char *
+native_check_record(const struct virtnet_backend *backend,
+                    const struct virtnet_record *record)
+{
+    size_t len = serial_len(record->vuid);
+    const struct mlx5_emu_function *pfs;
+    const char *other = NULL;
+    unsigned int i_static = 0;
+    size_t n_pfs;
+
+    pfs = mlx5_native_get_pfs(native_cast(backend)->fw, &n_pfs);
+    for (size_t i = 0; i < n_pfs; i++) {
+        const char *vuid = pfs[i].vuid;
+        bool same = (!pfs[i].hotplug && record->type == VIRTNET_STATIC_PF
+                     && i_static++ == record->pf_id);
+
+        if (vuid[0] && (same ? strcmp(vuid, record->vuid)
+                        : serial_len(vuid) != len
+                          || strncmp(vuid, record->vuid, len))) {
+            other = vuid;
+        }
+    }
+    return other ? xasprintf("firmware has %s", other) : NULL;
+}
+
 static int
 native_device_construct(struct virtnet_device *dev, char **errp)
 {
@@ -761,6 +799,7 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .device_dealloc = native_device_dealloc,
     .sf_num_is_free = native_sf_num_is_free,
     .get_leftovers = native_get_leftovers,
+    .check_record = native_check_record,
     .sf_create = native_sf_create,
     .sf_destroy = native_sf_destroy,
     .device_plug = native_device_plug,

@@ -412,6 +412,13 @@ soft_get_ib_devices(const struct virtnet_backend *backend,
     return sb->n_ib_devices;
 }
 
+static char *
+soft_check_record(const struct virtnet_backend *backend,
+                  const struct virtnet_record *record)
+{
+    return soft_place_check(&soft_backend_cast(backend)->places, record);
+}
+
 /* Devices. */
 
 static struct virtnet_device *
@@ -728,6 +735,7 @@ const struct virtnet_backend_class virtnet_soft_backend_class = {
     .device_reset = soft_device_reset,
     .save = soft_save,
     .restore = soft_restore,
+    .check_record = soft_check_record,
 
     .get_queue_info = soft_get_queue_info,
     .get_health = soft_rep_get_health,

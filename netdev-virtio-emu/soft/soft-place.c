@@ -28,6 +28,7 @@
 #include "bitmap.h"
 #include "util.h"
 #include "virtnet-error.h"
+#include "virtnet-record.h"
 #include "virtnet-settings.h"
 
 /* PCI addresses, which are a part of the identity of a function.
@@ -133,16 +134,18 @@ fixed_place(const struct soft_places *sp, const struct virtnet_device *dev,
     return 0;
 }
 
-/* Returns the port of the emulated switch that 'vuid' names, or 0. */
+/* Returns the port of the emulated switch of the card with 'serial' that
+ * 'vuid' names, or 0. */
 static unsigned int
-vuid_to_port(const char *vuid)
+vuid_to_port(const char *serial, const char *vuid)
 {
-    const char *p = strstr(vuid, "VNETS");
+    size_t len = strlen(serial);
     unsigned int port;
     int n = 0;
 
-    return (p && ovs_scan(p, "VNETS%uD0F0%n", &port, &n) && !p[n]
-            ? port : 0);
+    return (!strncmp(vuid, serial, len)
+            && ovs_scan(vuid + len, "VNETS%uD0F0%n", &port, &n)
+            && !vuid[len + n] ? port : 0);
 }
 
 /* Works out the place of a hotplug PF: the port of the emulated switch that
@@ -155,11 +158,11 @@ hotplug_place(struct soft_places *sp, const struct virtnet_device *dev,
     unsigned int port;
 
     if (dev->vuid) {
-        port = vuid_to_port(dev->vuid);
+        port = vuid_to_port(sp->settings->serial, dev->vuid);
         if (!port || port > max) {
             return fail(VIRTNET_E_VUID_INVALID, errp,
                         "%s does not name one of the %u ports of the emulated "
-                        "switch", dev->vuid, max);
+                        "switch of %s", dev->vuid, max, sp->settings->serial);
         }
     } else {
         port = bitmap_scan(sp->slots, 0, sp->free_hint, max + 1);
@@ -173,15 +176,15 @@ hotplug_place(struct soft_places *sp, const struct virtnet_device *dev,
     *place = (struct soft_place) {
         .slot = port,
         .bdf = port_to_bdf(port),
-        .vuid = (dev->vuid ? xstrdup(dev->vuid)
-                 : xasprintf("%sVNETS%uD0F0", sp->settings->serial, port)),
+        .vuid = xasprintf("%sVNETS%uD0F0", sp->settings->serial, port),
     };
     return 0;
 }
 
-int
-soft_place_take(struct soft_places *sp, const struct virtnet_device *dev,
-                struct soft_place *place, char **errp)
+/* Works out the place of 'dev', and whether that is the one it says. */
+static int
+find_place(struct soft_places *sp, const struct virtnet_device *dev,
+           struct soft_place *place, char **errp)
 {
     int error = (dev->type == VIRTNET_HOTPLUG_PF
                  ? hotplug_place(sp, dev, place, errp)
@@ -196,15 +199,46 @@ soft_place_take(struct soft_places *sp, const struct virtnet_device *dev,
         error = fail(-EEXIST, errp, "%s cannot be at PCI address "
                      VIRTNET_BDF_FMT, place->vuid,
                      VIRTNET_BDF_ARGS(dev->bdf));
-    } else if (bitmap_is_set(sp->slots, place->slot)) {
-        error = fail(-EEXIST, errp, "the place of %s is taken", place->vuid);
     }
     if (error) {
         free(place->vuid);
-    } else {
+    }
+    return error;
+}
+
+int
+soft_place_take(struct soft_places *sp, const struct virtnet_device *dev,
+                struct soft_place *place, char **errp)
+{
+    int error = find_place(sp, dev, place, errp);
+
+    if (!error && bitmap_is_set(sp->slots, place->slot)) {
+        error = fail(-EEXIST, errp, "the place of %s is taken", place->vuid);
+        free(place->vuid);
+    }
+    if (!error) {
         bitmap_set1(sp->slots, place->slot);
     }
     return error;
+}
+
+char *
+soft_place_check(struct soft_places *sp, const struct virtnet_record *record)
+{
+    const struct virtnet_device dev = {
+        .type = record->type,
+        .pf_id = record->pf_id,
+        .vf_id = record->vf_id,
+        .vuid = record->vuid,
+        .bdf = record->bdf,
+    };
+    struct soft_place place;
+    char *why = NULL;
+
+    if (!find_place(sp, &dev, &place, &why)) {
+        free(place.vuid);
+    }
+    return why;
 }
 
 void

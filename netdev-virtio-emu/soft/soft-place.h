@@ -28,6 +28,7 @@
 
 #include "virtnet-device.h"
 
+struct virtnet_record;
 struct virtnet_settings;
 
 struct soft_places {
@@ -56,6 +57,10 @@ void soft_places_destroy(struct soft_places *);
  * number that the operator shall see with one line in '*errp'. */
 int soft_place_take(struct soft_places *, const struct virtnet_device *dev,
                     struct soft_place *place, char **errp);
+
+/* Returns NULL if the device of 'record' has been at the place that it says, or
+ * why it cannot have been, in a line that the caller must free. */
+char *soft_place_check(struct soft_places *, const struct virtnet_record *);
 
 /* Gives 'slot' back. */
 void soft_place_release(struct soft_places *, unsigned int slot);
