@@ -349,17 +349,73 @@ delete_records(const char *dir)
     return n;
 }
 
+/* Moves '*p' behind "KEY=VALUE" and a space, if that follows, and returns the
+ * length of "KEY="; 0 if there is no such thing. */
+static size_t
+next_key(const char **p)
+{
+    size_t key = strcspn(*p, "= ");
+    size_t value;
+
+    if (!key || (*p)[key++] != '=') {
+        return 0;
+    }
+    value = strcspn(*p + key, " ");
+    *p += key + value;
+    *p += **p == ' ';
+    return value ? key : 0;
+}
+
+/* Does 'old' have values for the same keys as 'new'?  Otherwise it is torn, or
+ * of another version, and says nothing about a change. */
+static bool
+same_keys(const char *old, const char *new)
+{
+    while (*new) {
+        const char *old_key = old;
+        const char *new_key = new;
+        size_t n = next_key(&new);
+
+        if (!n || next_key(&old) != n || strncmp(old_key, new_key, n)) {
+            return false;
+        }
+    }
+    return !*old;
+}
+
+/* Stores the text of the file 'path' in '*text', or NULL if it cannot be read.
+ * Returns true if it is a firmware configuration like 'like'. */
+static bool
+read_firmware(const char *path, const char *like, char **text)
+{
+    char *why = NULL;
+    size_t size = 0;
+
+    *text = read_file(path, &size, &why);
+    free(why);
+    return *text && same_keys(*text, like);
+}
+
 void
 virtnet_recovery_check_firmware(const char *dir, const char *fingerprint)
 {
     char *path = xasprintf("%s/"FIRMWARE_FILE, dir);
-    char *why = NULL;
-    size_t size = 0;
+    char *temp = xasprintf("%s"VIRTNET_RECORD_TEMP, path);
     char *old;
 
     virtnet_record_io_flush();
-    old = read_file(path, &size, &why);
-    free(why);
+    /* What the last process did not come to give its name to is newer. */
+    if (read_firmware(temp, fingerprint, &old)) {
+        rename(temp, path);
+    } else {
+        free(old);
+        unlink(temp);
+        if (!read_firmware(path, fingerprint, &old) && old) {
+            set_aside(path, "it is no firmware configuration");
+            free(old);
+            old = NULL;
+        }
+    }
     if (old && strcmp(old, fingerprint)) {
         unsigned int n = delete_records(dir);
 
@@ -371,6 +427,7 @@ virtnet_recovery_check_firmware(const char *dir, const char *fingerprint)
                                 NULL, NULL);
     }
     free(old);
+    free(temp);
     free(path);
 }
 

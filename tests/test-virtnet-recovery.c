@@ -635,6 +635,79 @@ test_order_and_numbers(const char *dir)
     }
 }
 
+/* The firmware configuration that records go with. */
+static void
+test_firmware(const char *dir)
+{
+    static const char now[] = "num-pf=1 num-vf=2 is-lag=0";
+    struct virtnet_device dev;
+    char *text;
+
+    /* Torn, of another version, or nonsense: nothing is known of a change. */
+    make_device(&dev, 0);
+    for (size_t i = 0; i < 2 * sizeof now + 4; i++) {
+        char *torn = xmemdup0(now, sizeof now - 1);
+
+        clear(dir);
+        save(&dev, dir);
+        if (i < sizeof now - 1) {
+            write_file(dir, ".firmware", torn, i);
+        } else if (i < 2 * (sizeof now - 1)) {
+            size_t n = i - (sizeof now - 1);
+
+            memset(torn + n, 0, sizeof now - 1 - n);
+            write_file(dir, ".firmware", torn, sizeof now - 1);
+        } else {
+            static const char *const others[] = {
+                "num-pf=1 num-vf=2 is-lag=0 more=1", "num-pf=1 is-lag=0",
+                "num-pf=1 num-vm=2 is-lag=0", "===", " ", "\n",
+            };
+
+            text = CONST_CAST(char *, others[i % ARRAY_SIZE(others)]);
+            write_file(dir, ".firmware", text, strlen(text));
+        }
+        virtnet_recovery_check_firmware(dir, now);
+        CHECK(count(dir) == 1);
+        CHECK(exists(dir, ".firmware.bad"));
+        text = read_text(dir, ".firmware");
+        CHECK(!strcmp(text, now));
+        free(text);
+        free(torn);
+    }
+
+    /* Written, but killed before it had its name; and torn then. */
+    for (int torn = 0; torn < 2; torn++) {
+        clear(dir);
+        save(&dev, dir);
+        write_file(dir, ".firmware", "num-pf=9 num-vf=2 is-lag=0", 26);
+        write_file(dir, ".firmware.tmp", now, torn ? 25 : 26);
+        virtnet_recovery_check_firmware(dir, now);
+        CHECK(count(dir) == !torn);
+        CHECK(!exists(dir, ".firmware.tmp"));
+        text = read_text(dir, ".firmware");
+        CHECK(!strcmp(text, now));
+        free(text);
+    }
+
+    /* Missing, the same, and another one. */
+    for (int i = 0; i < 3; i++) {
+        clear(dir);
+        save(&dev, dir);
+        if (i) {
+            write_file(dir, ".firmware", i == 1 ? now
+                       : "num-pf=1 num-vf=13 is-lag=0",
+                       i == 1 ? strlen(now) : strlen(now) + 1);
+        }
+        virtnet_recovery_check_firmware(dir, now);
+        CHECK(count(dir) == (i < 2));
+        CHECK(!exists(dir, ".firmware.bad"));
+        text = read_text(dir, ".firmware");
+        CHECK(!strcmp(text, now));
+        free(text);
+    }
+    virtnet_device_uninit(&dev);
+}
+
 static void
 test_torn(const char *dir, const char *text)
 {
@@ -876,6 +949,7 @@ main(int argc, char *argv[])
     test_order_of_jobs(dir);
     test_races(dir);
     test_order_and_numbers(dir);
+    test_firmware(dir);
     test_temp(dir);
 
     text = make_text(dir, 0);
