@@ -1138,6 +1138,10 @@ soft_vhost_user_get_queue_info(const struct soft_vhost_user *vu,
         info->drops -= vr->base.drops;
         info->received_desc -= vr->base.received_desc;
         info->completed_desc -= vr->base.completed_desc;
+        info->bad_desc_errors -= vr->base.bad_desc_errors;
+        info->error_cqes -= vr->base.error_cqes;
+        info->exceed_max_chain -= vr->base.exceed_max_chain;
+        info->invalid_buffer -= vr->base.invalid_buffer;
     }
     ovs_mutex_unlock(&mutex);
 }
