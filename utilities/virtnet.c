@@ -767,21 +767,23 @@ run_events(const char *target, const struct virtnet_args *args)
                           xasprintf("--since"), xasprintf("%llu", since) };
         struct ds reply = DS_EMPTY_INITIALIZER;
         struct ds text = DS_EMPTY_INITIALIZER;
+        bool refused;
 
         transact(fd, "virtnet/events", first ? 2 : 4, words, &reply);
-        if (print_refusal(ds_cstr(&reply))) {
-            return EXIT_FAILURE;
-        } else if (!get_reply_member(ds_cstr(&reply), "result", &text)) {
-            no_daemon("no events", EPROTO);
+        refused = print_refusal(ds_cstr(&reply));
+        if (!refused) {
+            if (!get_reply_member(ds_cstr(&reply), "result", &text)) {
+                no_daemon("no events", EPROTO);
+            }
+            since = print_events(ds_cstr(&text), since, &left);
         }
-        since = print_events(ds_cstr(&text), since, &left);
         first = false;
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
             free(words[i]);
         }
         ds_destroy(&reply);
         ds_destroy(&text);
-        if (flushed(EXIT_SUCCESS)) {
+        if (refused || flushed(EXIT_SUCCESS)) {
             return EXIT_FAILURE;
         } else if (left && wait_ms <= 0) {
             break;
