@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	vswitchd-patches/3.1.0/0005-bridge-After-a-configuration-write-new-status-only.patch \
 	vswitchd-patches/3.1.0/0006-dpif-netdev-Find-ports-by-name.patch \
 	vswitchd-patches/3.1.0/0007-dpif-netdev-Flush-the-ports-that-have-output.patch \
+	vswitchd-patches/3.1.0/0008-dpif-netdev-Modify-the-flow-that-is-asked-for.patch \
 	vswitchd-patches/3.5.0/series \
 	vswitchd-patches/3.5.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/3.5.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
