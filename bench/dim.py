@@ -42,7 +42,7 @@ def main():
     args = p.parse_args()
 
     with Sandbox(args.ovs, args.vswitchd, args.virtnet, memory=512,
-                 other_config=("virtnet-bridge=br0",)) as sb:
+                 lcore_mask="1", other_config=("virtnet-bridge=br0",)) as sb:
         sb.start_vswitchd()
         sb.add_bridge()
         for i in range(2):

@@ -63,7 +63,7 @@ def main():
     opts = p.parse_args()
     os.sched_setaffinity(0, {0})
     with Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
-                 other_config=["virtnet-bridge=br0"]) as sb:
+                 lcore_mask="1", other_config=["virtnet-bridge=br0"]) as sb:
         sb.start_vswitchd()
         sb.add_bridge()
         sb.virtnet("hotplug", "-i", "mlx5_0", "-m", "0C:C4:7A:00:00:01",

@@ -79,7 +79,7 @@ class Switch:
         self.idle_guests = None
         self.setup = setup
         self.sb = Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
-                          other_config=config)
+                          lcore_mask="1", other_config=config)
         try:
             self.sb.start_vswitchd()
             self.sb.add_bridge()
