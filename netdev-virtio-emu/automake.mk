@@ -96,6 +96,7 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-await.h \
 	netdev-virtio-emu/soft/soft-backend.c \
 	netdev-virtio-emu/soft/soft-backend.h \
+	netdev-virtio-emu/soft/soft-counter.h \
 	netdev-virtio-emu/soft/soft-eswitch-action.c \
 	netdev-virtio-emu/soft/soft-eswitch-action.h \
 	netdev-virtio-emu/soft/soft-eswitch-key.c \

@@ -22,6 +22,7 @@
 #include "soft-eswitch-table.h"
 
 #include "ovs-thread.h"
+#include "soft-counter.h"
 
 /* How often subtables are put in order (ms). */
 #define ORDER_INTERVAL 1000
@@ -75,28 +76,7 @@ soft_flow_free(struct soft_flow *flow)
 uint64_t
 soft_flow_memory(void)
 {
-    uint64_t value;
-
-    atomic_read_relaxed(&memory, &value);
-    return value;
-}
-
-static inline void
-counter_add(atomic_uint64_t *counter, uint64_t n)
-{
-    uint64_t value;
-
-    atomic_read_relaxed(counter, &value);
-    atomic_store_relaxed(counter, value + n);
-}
-
-static inline uint64_t
-counter_get(const atomic_uint64_t *counter)
-{
-    uint64_t value;
-
-    atomic_read_relaxed(CONST_CAST(atomic_uint64_t *, counter), &value);
-    return value;
+    return counter_get(&memory);
 }
 
 void

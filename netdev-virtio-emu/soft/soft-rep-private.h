@@ -20,31 +20,9 @@
 /* What the parts of a representor share: soft-rep.c, soft-rep-tx.c and
  * soft-rep-stats.c. */
 
-#include <stdint.h>
-
-#include "ovs-atomic.h"
 #include "soft-backend.h"
+#include "soft-counter.h"
 #include "soft-rep.h"
-#include "util.h"
-
-/* Counters with a single writer: no locked instruction is needed. */
-static inline void
-counter_add(atomic_uint64_t *counter, uint64_t n)
-{
-    uint64_t value;
-
-    atomic_read_relaxed(counter, &value);
-    atomic_store_relaxed(counter, value + n);
-}
-
-static inline uint64_t
-counter_get(const atomic_uint64_t *counter)
-{
-    uint64_t value;
-
-    atomic_read_relaxed(CONST_CAST(atomic_uint64_t *, counter), &value);
-    return value;
-}
 
 static inline struct soft_rep *
 soft_rep_cast(const struct virtnet_device *dev)

@@ -61,6 +61,7 @@
 #include <rte_atomic.h>
 
 #include "compiler.h"
+#include "soft-counter.h"
 
 /* Flags of descriptors, sections 2.7.5 and 2.8.6. */
 #define VIRTQ_F_NEXT 0x0001
@@ -226,20 +227,10 @@ virtq_log_used(const struct virtq *q, uint64_t ofs, uint64_t len)
     }
 }
 
-/* Counters have a single writer. */
-static inline void
-virtq_count(atomic_uint64_t *counter, uint64_t n)
-{
-    uint64_t value;
-
-    atomic_read_relaxed(counter, &value);
-    atomic_store_relaxed(counter, value + n);
-}
-
 static inline void
 virtq_break(struct virtq *q)
 {
-    virtq_count(&q->errors[VIRTQ_BAD_DESC], 1);
+    counter_add(&q->errors[VIRTQ_BAD_DESC], 1);
     atomic_store_relaxed(&q->broken, true);
 }
 
@@ -417,8 +408,8 @@ virtq_give_back(struct virtq *q, const struct virtq_chain *chains,
         put(q, &batch, &chains[i]);
     }
     flush(q, &batch);
-    virtq_count(&q->received_desc, n);
-    virtq_count(&q->completed_desc, n);
+    counter_add(&q->received_desc, n);
+    counter_add(&q->completed_desc, n);
 }
 
 /* The driver transmits. */
@@ -508,7 +499,7 @@ virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
              * and will be looked at again. */
             break;
         } else {
-            virtq_count(&q->errors[error], 1);
+            counter_add(&q->errors[error], 1);
             q->next = cursor;
             virtq_give_back(q, &f->chain, 1, put, flush);
             if (f->chain.n_descs > VIRTQ_MAX_CHAIN) {
@@ -522,7 +513,7 @@ virtq_recv__(struct virtq *q, struct virtq_frame *frames, unsigned int n,
         virtq_pull_header(q, &frames[i]);
     }
     if (n_frames) {
-        virtq_count(&q->received_desc, n_frames);
+        counter_add(&q->received_desc, n_frames);
     }
     return n_frames;
 }
@@ -539,7 +530,7 @@ virtq_recv_done__(struct virtq *q, const struct virtq_frame *frames,
         q->outstanding -= frames[i].chain.n_descs;
     }
     flush(q, &batch);
-    virtq_count(&q->completed_desc, n);
+    counter_add(&q->completed_desc, n);
 }
 
 /* The driver receives. */
@@ -680,7 +671,7 @@ fail:
      * anything any more. */
     if (OVS_UNLIKELY(room->first_chain && !q->outstanding)) {
         for (int i = 0; i < VIRTQ_N_ERRORS; i++) {
-            virtq_count(&q->errors[i], room->errors[i]);
+            counter_add(&q->errors[i], room->errors[i]);
         }
         q->next = good;
         virtq_give_back(q, room->chains, room->first_chain, put, flush);
@@ -752,13 +743,13 @@ virtq_commit__(struct virtq *q, struct virtq_room *rooms, unsigned int n,
         n_chains += room->n_chains;
         if (OVS_UNLIKELY(room->first_chain)) {
             for (int j = 0; j < VIRTQ_N_ERRORS; j++) {
-                virtq_count(&q->errors[j], room->errors[j]);
+                counter_add(&q->errors[j], room->errors[j]);
             }
         }
     }
     flush(q, &batch);
-    virtq_count(&q->received_desc, n_chains);
-    virtq_count(&q->completed_desc, n_chains);
+    counter_add(&q->received_desc, n_chains);
+    counter_add(&q->completed_desc, n_chains);
 }
 
 /* Has a counter that went from 'old' to 'new' passed 'event'?  Section

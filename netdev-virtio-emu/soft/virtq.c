@@ -295,7 +295,7 @@ virtq_put_slots(struct virtq *q, const struct virtq_slot *slots,
     }
     q->news += n;
     q->outstanding -= n;
-    virtq_count(&q->completed_desc, n);
+    counter_add(&q->completed_desc, n);
 }
 
 /* Takes up to 'n' of the frames that the driver transmits next, as long as
@@ -310,7 +310,7 @@ virtq_recv_slots(struct virtq *q, struct virtq_slot *slots, unsigned int n)
     n = (q->packed
          ? virtq_packed_recv_slots(q, n, slots)
          : virtq_split_recv_slots(q, n, slots));
-    virtq_count(&q->received_desc, n);
+    counter_add(&q->received_desc, n);
     return n;
 }
 
@@ -344,7 +344,7 @@ virtq_commit_slots(struct virtq *q, const struct virtq_slot *slots,
                    unsigned int n)
 {
     virtq_put_slots(q, slots, n, true);
-    virtq_count(&q->received_desc, n);
+    counter_add(&q->received_desc, n);
 }
 
 /* Does the driver want to hear that buffers have been used since this was last
