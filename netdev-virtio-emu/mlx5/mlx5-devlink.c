@@ -115,8 +115,8 @@ struct mlx5_devlink {
 
     pthread_t thread;
     atomic_bool stop;
-    struct seq *todo_seq;       /* Changed when there is something to do, */
-    struct seq *done_seq;       /* and when something has been done. */
+    struct seq *done_seq;       /* Changed when something has been done. */
+    pthread_cond_t wanted;      /* There is something to do. */
     struct ovs_mutex mutex;
     struct ovs_list todo OVS_GUARDED; /* Of struct job. */
     struct ovs_list done OVS_GUARDED;
@@ -188,36 +188,32 @@ devlink_main(void *dl_)
     struct mlx5_dl_conn conn = { .socket = NULL };
     bool stop;
 
+    /* Nobody is to wait for this thread because of RCU.  Nor does it wait by
+     * poll_block(), which would find fault with devlink's taking its time. */
+    ovsrcu_quiesce_start();
+    ovs_mutex_lock(&dl->mutex);
     for (;;) {
-        uint64_t seqno = seq_read(dl->todo_seq);
-        struct job *job = NULL;
+        struct job *job;
 
-        /* Nobody is to wait for this thread because of RCU. */
-        ovsrcu_quiesce_start();
         atomic_read_relaxed(&dl->stop, &stop);
         if (stop) {
             break;
+        } else if (ovs_list_is_empty(&dl->todo)) {
+            ovs_mutex_cond_wait(&dl->wanted, &dl->mutex);
+            continue;
         }
-        ovs_mutex_lock(&dl->mutex);
-        if (!ovs_list_is_empty(&dl->todo)) {
-            job = CONTAINER_OF(ovs_list_pop_front(&dl->todo), struct job,
-                               node);
-            dl->current = job;
-        }
+        job = CONTAINER_OF(ovs_list_pop_front(&dl->todo), struct job, node);
+        dl->current = job;
         ovs_mutex_unlock(&dl->mutex);
 
-        if (job) {
-            carry_out(dl, &conn, job);
-            ovs_mutex_lock(&dl->mutex);
-            dl->current = NULL;
-            ovs_list_push_back(&dl->done, &job->node);
-            ovs_mutex_unlock(&dl->mutex);
-            seq_change(dl->done_seq);
-        } else {
-            seq_wait(dl->todo_seq, seqno);
-            poll_block();
-        }
+        carry_out(dl, &conn, job);
+
+        ovs_mutex_lock(&dl->mutex);
+        dl->current = NULL;
+        ovs_list_push_back(&dl->done, &job->node);
+        seq_change(dl->done_seq);
     }
+    ovs_mutex_unlock(&dl->mutex);
     mlx5_dl_disconnect(&conn);
     return NULL;
 }
@@ -228,8 +224,8 @@ submit(struct mlx5_devlink *dl, struct job *job)
 {
     ovs_mutex_lock(&dl->mutex);
     ovs_list_push_back(&dl->todo, &job->node);
+    xpthread_cond_signal(&dl->wanted);
     ovs_mutex_unlock(&dl->mutex);
-    seq_change(dl->todo_seq);
 }
 
 static struct job *
@@ -707,8 +703,8 @@ mlx5_devlink_open(const struct mlx5_dl_kernel *kernel, int timeout_ms,
     dl->cb = cb;
     dl->aux = aux;
     atomic_init(&dl->stop, false);
-    dl->todo_seq = seq_create();
     dl->done_seq = seq_create();
+    xpthread_cond_init(&dl->wanted, NULL);
     ovs_mutex_init(&dl->mutex);
     ovs_mutex_lock(&dl->mutex);
     ovs_list_init(&dl->todo);
@@ -729,8 +725,10 @@ mlx5_devlink_close(struct mlx5_devlink *dl)
     struct port *port, *next_port;
     struct job *job;
 
+    ovs_mutex_lock(&dl->mutex);
     atomic_store_relaxed(&dl->stop, true);
-    seq_change(dl->todo_seq);
+    xpthread_cond_signal(&dl->wanted);
+    ovs_mutex_unlock(&dl->mutex);
     xpthread_join(dl->thread, NULL);
 
     ovs_mutex_lock(&dl->mutex);
@@ -749,7 +747,7 @@ mlx5_devlink_close(struct mlx5_devlink *dl)
     hmap_destroy(&dl->ports);
     hmap_destroy(&dl->by_ifindex);
     ovs_mutex_destroy(&dl->mutex);
-    seq_destroy(dl->todo_seq);
+    xpthread_cond_destroy(&dl->wanted);
     seq_destroy(dl->done_seq);
     free(dl->buffer);
     free(dl->reason);

@@ -1293,14 +1293,17 @@ native_main(void *native_)
             }
         }
         free(due);
-        if (!n && !worked) {
+        if (n || worked) {
+            /* poll_block() measures from one call to the next. */
+            poll_immediate_wake();
+        } else {
             wait_events(native);
             seq_wait(native->work, work);
             if (at != LLONG_MAX) {
                 poll_timer_wait_until(at);
             }
-            poll_block();
         }
+        poll_block();
     }
     return NULL;
 }
