@@ -256,7 +256,8 @@ recover_ring(int vid, unsigned int index, struct soft_ring_spec *spec)
         return;
     }
     spec->mended = soft_packed_ring_recover(&spec->config);
-    if (spec->mended) {
+    if (spec->mended && spec->log) {
+        /* Otherwise librte_vhost may take one for a log that is gone. */
         rte_vhost_log_used_vring(vid, index, 0,
                                  virtq_area_size(&spec->config, 0));
     }

@@ -33,7 +33,8 @@ SET_STATUS = 39
 NEED_REPLY = 8                  # Flag of messages.
 
 F_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 11, 1 << 22
-F_LOG_ALL, F_PROTOCOL_FEATURES, F_VERSION_1 = 1 << 26, 1 << 30, 1 << 32
+F_LOG_ALL, F_INDIRECT_DESC, F_PROTOCOL_FEATURES = 1 << 26, 1 << 28, 1 << 30
+F_VERSION_1, F_RING_PACKED = 1 << 32, 1 << 34
 PROTOCOL_MQ, PROTOCOL_STATUS = 1 << 0, 1 << 16
 
 NEXT, WRITE = 1, 2              # Descriptor flags.
@@ -139,15 +140,16 @@ class FrontEnd:
                   struct.pack("<IIQQQQ", 1, 0, GPA, MEMORY, VA, 0),
                   [self.memory_fd])
 
-    def start_ring(self, ring, enable=True):
+    def start_ring(self, ring, enable=True, log=False):
         base = ring * RING
         event_fds = [os.eventfd(0), os.eventfd(0)]
         self.fds += event_fds
         self.send(SET_VRING_NUM, struct.pack("<II", ring, SIZE))
         self.send(SET_VRING_BASE, struct.pack("<II", ring, 0))
         self.send(SET_VRING_ADDR,
-                  struct.pack("<IIQQQQ", ring, 0, VA + base, VA + base + USED,
-                              VA + base + AVAIL, 0))
+                  struct.pack("<IIQQQQ", ring, log, VA + base,
+                              VA + base + USED, VA + base + AVAIL,
+                              GPA + base if log else 0))
         self.send_u64(SET_VRING_KICK, ring, event_fds[:1])
         self.send_u64(SET_VRING_CALL, ring, event_fds[1:])
         if enable:
