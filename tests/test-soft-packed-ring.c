@@ -32,6 +32,7 @@
 #include "util.h"
 #include "virtq.h"
 
+#define NEXT 0x0001
 #define AVAIL 0x0080
 #define USED 0x8000
 
@@ -274,6 +275,47 @@ test_odd_rings(void)
     assert(!soft_packed_ring_find(ring, 8, &place, &n));
 }
 
+/* A driver that otherwise uses tables writes a buffer of three descriptors into
+ * a ring of 'size', from 'start' on. */
+static void
+test_pieces(uint16_t size, uint16_t start)
+{
+    uint16_t place, n, first, last;
+    struct game game;
+
+    game_init(&game, size);
+    for (uint16_t i = 0; i < start; i++) {
+        driver_add(&game);
+        device_use(&game, &game.device);
+        driver_reap(&game);
+    }
+    first = game.driver.index;
+    for (int i = 0; i < 3; i++) {
+        last = game.driver.index;
+        driver_add(&game);
+        game.ring[last].flags |= i < 2 ? NEXT : 0;
+    }
+
+    /* This may also be what is left of one of four descriptors. */
+    assert(!soft_packed_ring_find(game.ring, size, &place, &n));
+
+    /* This may also be a used one of one descriptor, and one of two. */
+    game.ring[first].flags = game.device.wrap ? AVAIL | USED : 0;
+    assert(!soft_packed_ring_find(game.ring, size, &place, &n));
+
+    /* Not if more has been used. */
+    for (int i = 0; i < 3; i++) {
+        advance(&game.device, size);
+    }
+    driver_add(&game);
+    device_use(&game, &game.device);
+    driver_add(&game);
+    assert(soft_packed_ring_find(game.ring, size, &place, &n));
+    place = soft_packed_ring_mend(game.ring, size, place, n);
+    assert(place == place_of(&game.device));
+    game_destroy(&game);
+}
+
 /* Whatever there is, the result is a place, or none. */
 static void
 test_garbage(uint16_t size, unsigned int seed)
@@ -331,6 +373,16 @@ test_recover(void)
     ring[1].flags = USED;
     assert(!soft_packed_ring_recover(&c));
     assert(c.avail_base == (SOFT_PACKED_WRAP | 2));
+
+    /* A buffer of three descriptors has been used. */
+    memset(ring, 0, sizeof ring);
+    ring[0].flags = AVAIL | USED;
+    ring[1].flags = AVAIL | NEXT;
+    ring[2].flags = AVAIL;
+    c.avail_base = c.used_base = SOFT_PACKED_WRAP | 3;
+    assert(!soft_packed_ring_recover(&c));
+    assert(c.avail_base == (SOFT_PACKED_WRAP | 3)
+           && c.used_base == (SOFT_PACKED_WRAP | 3));
 }
 
 int
@@ -339,6 +391,9 @@ main(int argc OVS_UNUSED, char *argv[])
     set_program_name(argv[0]);
     test_recover();
     test_odd_rings();
+    for (uint16_t start = 0; start < 16; start++) {
+        test_pieces(8, start);
+    }
     for (unsigned int seed = 1; seed <= 20; seed++) {
         static const uint16_t sizes[] = { 1, 2, 7, 64 };
 

@@ -38,6 +38,7 @@
 #include "util.h"
 #include "virtq.h"
 
+#define DESC_F_NEXT 0x0001
 #define DESC_F_AVAIL 0x0080
 #define DESC_F_USED 0x8000
 
@@ -84,13 +85,21 @@ classify(uint16_t flags, bool wrap)
  *       one last, or not at all.
  *
  *     - A QEMU without back end drops what its guest transmits, from where it
- *       believes to be: a place of which it was told long ago. */
+ *       believes to be: a place of which it was told long ago.
+ *
+ * A driver that uses tables does without one if it gets no memory for it, or
+ * if the buffer has more pieces than it puts into one.  Only the first element
+ * of such a buffer is written when it is used.  The others look as if they were
+ * available for ever, which does not matter if more has been used behind them.
+ * Otherwise they look like the next buffer of several descriptors, and so the
+ * ring does not tell if there is one. */
 bool
 soft_packed_ring_find(const struct vring_packed_desc *ring, uint16_t size,
                       uint16_t *place, uint16_t *n_torn)
 {
     uint32_t wrong = 0, n_places = 0, end_torn = 0;
     enum element previous = ELEMENT_AVAILABLE;
+    bool chained = false;
     uint16_t *flags;
 
     if (!size || size > SOFT_PACKED_WRAP) {
@@ -131,8 +140,16 @@ soft_packed_ring_find(const struct vring_packed_desc *ring, uint16_t size,
             }
         }
     }
+    if (n_places == 1) {
+        uint32_t next = (*place & SOFT_PACKED_INDEX) + *n_torn;
+        bool wrap = !(*place & SOFT_PACKED_WRAP) == (next >= size);
+
+        next %= size;
+        chained = (flags[next] & DESC_F_NEXT
+                   && classify(flags[next], wrap) == ELEMENT_AVAILABLE);
+    }
     free(flags);
-    return n_places == 1;
+    return n_places == 1 && !chained;
 }
 
 /* Gives back, unused, those of the 'n' elements of the ring from 'place' on
