@@ -160,11 +160,12 @@ struct soft_vhost_msg {
 struct soft_vhost_vring {
     bool enabled;
     bool known;                 /* Used before in this connection? */
+    bool counted;               /* Is 'base' this driver's? */
     uint16_t size;              /* Descriptors. */
     uint64_t desc_addr;         /* Guest physical addresses, or 0. */
     uint64_t driver_addr;
     uint64_t device_addr;
-    struct virtnet_queue_info base; /* Counters when it was enabled. */
+    struct virtnet_queue_info base; /* Counters when its driver enabled it. */
 };
 
 static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
@@ -235,6 +236,7 @@ forget_driver(struct soft_vhost_user *vu)
         struct soft_ring *ring = soft_rep_get_ring(vu->rep, i);
 
         vu->vrings[i].enabled = vu->vrings[i].known = false;
+        vu->vrings[i].counted = false;
         if (ring) {
             soft_ring_withdraw(ring, NULL, NULL);
         }
@@ -672,6 +674,9 @@ vhost_destroy_device(int vid)
              * driver is gone. */
             vu->features_seen = false;
         }
+        for (unsigned int i = 0; i < vu->n_vrings; i++) {
+            vu->vrings[i].counted = false;
+        }
         post_event(vu);
     }
     ovs_mutex_unlock(&mutex);
@@ -741,7 +746,12 @@ vhost_vring_state_changed(int vid, uint16_t index, int enable)
             vr->desc_addr = guest_address(mem, vring.desc);
             vr->driver_addr = guest_address(mem, vring.avail);
             vr->device_addr = guest_address(mem, vring.used);
-            soft_rep_get_vring_counters(vu->rep, index, &vr->base);
+            /* librte_vhost also tells when the driver only wants to be
+             * notified in another way. */
+            if (!vr->counted) {
+                soft_rep_get_vring_counters(vu->rep, index, &vr->base);
+                vr->counted = true;
+            }
         }
         vr->enabled = enable;
         soft_rep_enable_vring(vu->rep, index, enable);
