@@ -92,6 +92,10 @@ struct virtnet_pool;
 #define VIRTNET_SF_HOTPLUG_MAX 2999
 #define VIRTNET_SF_VF_MIN 3000
 
+/* Interrupt moderation: a card counts microseconds and packets with this many
+ * bits. */
+#define VIRTNET_CQ_MAX UINT16_MAX
+
 /* Defaults of a device whose creator does not say. */
 #define VIRTNET_DEFAULT_MTU 1500
 #define VIRTNET_DEFAULT_QUEUE_SIZE 256

@@ -45,9 +45,6 @@ VLOG_DEFINE_THIS_MODULE(virtnet_modify);
 #define ALL_HASH_TYPES 0x1ff
 #define RSS_KEY_SIZE 40
 
-/* A card counts microseconds and packets with this many bits. */
-#define CQ_MAX UINT16_MAX
-
 /* When an attribute may be modified. */
 enum when {
     UNBOUND,                    /* No driver holds the device. */
@@ -342,9 +339,9 @@ check_cq(const struct virtnet_device_config *config, uint64_t number,
         return virtnet_refuse(VIRTNET_E_VQ_PERIOD, errp,
                               "the device has no receive queues");
     }
-    return (number <= CQ_MAX ? 0
+    return (number <= VIRTNET_CQ_MAX ? 0
             : virtnet_refuse(VIRTNET_E_VQ_PERIOD, errp, "%"PRIu64" is above "
-                             "%d", number, CQ_MAX));
+                             "%d", number, VIRTNET_CQ_MAX));
 }
 
 static int

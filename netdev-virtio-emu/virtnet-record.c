@@ -64,7 +64,7 @@ static const struct optional_member {
     OPTIONAL("rx_mode", rx_mode, VIRTNET_RX_ALL_BITS),
     OPTIONAL("hash_types", hash_types, 0x1ff),
     OPTIONAL("rss_max_key_size", rss_key_size, 40),
-    OPTIONAL("rx_dma_q_num", rx_dma_q_num, UINT16_MAX),
+    OPTIONAL("rx_dma_q_num", rx_dma_q_num, VIRTNET_MAX_QUEUE_PAIRS),
     OPTIONAL("aarfs", aarfs, 1),
     OPTIONAL("dim", dim, 1),
     OPTIONAL("netdim", net_dim, 1),
@@ -72,8 +72,8 @@ static const struct optional_member {
     OPTIONAL("drop_counter", drop_counter, 1),
     OPTIONAL("packet_counter", packet_counter, 1),
     OPTIONAL("rq_cq_period_mode", cq_period_mode, 2),
-    OPTIONAL("rq_cq_period", cq_period, UINT32_MAX),
-    OPTIONAL("rq_cq_max_count", cq_max_count, UINT32_MAX),
+    OPTIONAL("rq_cq_period", cq_period, VIRTNET_CQ_MAX),
+    OPTIONAL("rq_cq_max_count", cq_max_count, VIRTNET_CQ_MAX),
 #undef OPTIONAL
 };
 

@@ -241,6 +241,8 @@ make_text(const char *dir, unsigned int pf)
 
     clear(dir);
     make_device(&dev, pf);
+    dev.config.rx_dma_q_num = 1;
+    dev.config.cq_period = dev.config.cq_max_count = 1;
     save(&dev, dir);
     virtnet_record_io_flush();
     text = read_text(dir, dev.vuid);
@@ -443,13 +445,13 @@ test_kinds(const char *dir)
     dev.config.rx_mode = VIRTNET_RX_ALL_BITS;
     dev.config.hash_types = 0x1ff;
     dev.config.rss_key_size = 40;
-    dev.config.rx_dma_q_num = 65535;
+    dev.config.rx_dma_q_num = VIRTNET_MAX_QUEUE_PAIRS;
     dev.config.dim = true;
     dev.config.net_dim = dev.config.net_dim_set = true;
     dev.config.drop_counter = dev.config.packet_counter = true;
     dev.config.cq_period_mode = 2;
-    dev.config.cq_period = 65536;
-    dev.config.cq_max_count = 65537;
+    dev.config.cq_period = VIRTNET_CQ_MAX;
+    dev.config.cq_max_count = VIRTNET_CQ_MAX - 1;
     check_kind(dir, &dev, (const char *[]) { NULL },
                (const char *[]) { NULL });
     virtnet_device_uninit(&dev);
@@ -816,6 +818,9 @@ test_members(const char *dir, const char *text)
         { "speed", { "-1", "4294967296" }, { "0" }, true },
         { "link", { "2", "true" }, { "0" }, true },
         { "transitional", { "2" }, { "1" }, true },
+        { "rx_dma_q_num", { "-1", "129" }, { "0", "128" }, true },
+        { "rq_cq_period", { "-1", "65536" }, { "0", "65535" }, true },
+        { "rq_cq_max_count", { "-1", "65536" }, { "0", "65535" }, true },
         { "port_ib_dev", { "\"\"", "7", "[\"mlx5_0\"]", "\"x\xff\"",
                            "\"x\xc3\"" }, { "\"x\"", "\"x\xc3\xa9\"" },
           false },
