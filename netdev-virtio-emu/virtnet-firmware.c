@@ -315,9 +315,15 @@ virtnet_firmware_reset_pf(struct virtnet_device *pf, virtnet_config_cb *cb,
 
 static int check_vfs(unsigned int n, char **errp);
 
-/* The static PF 'dev' is there. */
+/* A static PF that is on its way. */
+struct pf_job {
+    unsigned int pf_id;
+    unsigned int n_vfs;         /* Of which there are records. */
+};
+
+/* The static PF 'dev' is there, and 'job' done. */
 static void
-pf_made(struct virtnet_device *dev)
+pf_made(struct virtnet_device *dev, struct pf_job *job)
 {
     const struct virtnet_settings *s = virtnet_controller_settings();
 
@@ -325,8 +331,9 @@ pf_made(struct virtnet_device *dev)
     if (dev->num_vfs > dev->max_vfs) {
         VLOG_WARN("%s: %u VFs are recorded, and there can be %u", dev->vuid,
                   dev->num_vfs, dev->max_vfs);
-        dev->num_vfs = 0;
+        dev->num_vfs = job->n_vfs <= dev->max_vfs ? job->n_vfs : 0;
     }
+    free(job);
     if (dev->vfs_are_new) {
         char *err = NULL;
         int error = check_vfs(dev->num_vfs, &err);
@@ -350,38 +357,41 @@ pf_made(struct virtnet_device *dev)
 
 /* Logs what has become of a static PF that could not be made, and why. */
 static void
-pf_failed(const void *pf_id, const char *what, int error, const char *reason)
+pf_failed(const struct pf_job *job, const char *what, int error,
+          const char *reason)
 {
-    VLOG_ERR("static PF[%u]: %s: %s (%d)%s%s",
-             (unsigned int) (uintptr_t) pf_id, what, virtnet_strerror(error),
-             error, reason ? ": " : "", reason ? reason : "");
+    VLOG_ERR("static PF[%u]: %s: %s (%d)%s%s", job->pf_id, what,
+             virtnet_strerror(error), error, reason ? ": " : "",
+             reason ? reason : "");
 }
 
 /* A static PF without a record has come out. */
 static void
 new_pf_done(struct virtnet_device *dev, int error, const char *reason,
-            void *pf_id)
+            void *job)
 {
     if (error) {
-        pf_failed(pf_id, "not made", error, reason);
+        pf_failed(job, "not made", error, reason);
+        free(job);
         return;
     }
-    pf_made(dev);
+    pf_made(dev, job);
     virtnet_save(dev, NULL, NULL);
 }
 
+/* Makes a static PF that has no record, or a bad one, but that costs no other
+ * device. */
 static void
-make_new_pf(unsigned int pf_id, unsigned int n_vfs)
+make_new_pf(struct pf_job *job)
 {
-    struct virtnet_device *dev = new_pf(pf_id);
-    void *aux = (void *) (uintptr_t) pf_id;
+    struct virtnet_device *dev = new_pf(job->pf_id);
     char *err = NULL;
     int error;
 
-    dev->num_vfs = n_vfs;
-    error = virtnet_bring_up(dev, true, false, new_pf_done, aux, &err);
+    dev->num_vfs = job->n_vfs;
+    error = virtnet_bring_up(dev, true, false, new_pf_done, job, &err);
     if (error != -EINPROGRESS) {
-        new_pf_done(dev, error, err, aux);
+        new_pf_done(dev, error, err, job);
     }
     free(err);
 }
@@ -389,14 +399,14 @@ make_new_pf(unsigned int pf_id, unsigned int n_vfs)
 /* A static PF with a record has come out. */
 static void
 recorded_pf_done(struct virtnet_device *dev, int error, const char *reason,
-                 void *pf_id)
+                 void *job)
 {
     if (error) {
-        pf_failed(pf_id, "not restored, and made anew", error, reason);
-        make_new_pf((uintptr_t) pf_id, 0);
+        pf_failed(job, "not restored, and made anew", error, reason);
+        make_new_pf(job);
         return;
     }
-    pf_made(dev);
+    pf_made(dev, job);
 }
 
 void
@@ -404,19 +414,22 @@ virtnet_firmware_make_pf(unsigned int pf_id,
                          const struct virtnet_record *record,
                          unsigned int n_vfs)
 {
-    void *aux = (void *) (uintptr_t) pf_id;
+    struct pf_job *job = xmalloc(sizeof *job);
     struct virtnet_device *dev = NULL;
     char *err = NULL;
     int error;
 
+    *job = (struct pf_job) {
+        .pf_id = pf_id,
+        .n_vfs = get_caps()->card ? 0 : n_vfs,
+    };
     if (!record) {
-        /* It has lost its record, but that costs no other device. */
-        make_new_pf(pf_id, get_caps()->card ? 0 : n_vfs);
+        make_new_pf(job);
         return;
     }
-    error = virtnet_bring_back(record, recorded_pf_done, aux, &dev, &err);
+    error = virtnet_bring_back(record, recorded_pf_done, job, &dev, &err);
     if (error != -EINPROGRESS) {
-        recorded_pf_done(dev, error, err, aux);
+        recorded_pf_done(dev, error, err, job);
     }
     free(err);
 }

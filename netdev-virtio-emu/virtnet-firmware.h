@@ -49,9 +49,10 @@ char *virtnet_firmware_fingerprint(void);
 /* Number of static PFs, which have the ids from 0 on. */
 unsigned int virtnet_firmware_num_pfs(void);
 
-/* Makes static PF 'pf_id', with the attributes of 'record' unless that is NULL.
- * Then the host has asked for 'n_vfs' VFs of it, unless there is a host that
- * can be asked.  Observers are told.  Errors are logged. */
+/* Makes static PF 'pf_id', with the attributes of 'record' unless that is NULL
+ * or makes no PF.  Then the host has asked for 'n_vfs' VFs of it, of which
+ * there are records, unless there is a host that can be asked.  Observers are
+ * told.  Errors are logged. */
 void virtnet_firmware_make_pf(unsigned int pf_id,
                               const struct virtnet_record *record,
                               unsigned int n_vfs);

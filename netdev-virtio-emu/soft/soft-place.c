@@ -120,6 +120,10 @@ fixed_place(const struct soft_places *sp, const struct virtnet_device *dev,
             .bdf = CARD_BUS << 8 | fn,
             .vuid = xasprintf("%sVNETS0D0F%u", serial, fn),
         };
+    } else if (dev->vf_id >= sp->settings->num_vf) {
+        /* It would have the place of a VF of the next PF. */
+        return fail(VIRTNET_E_ID_RANGE, errp, "PF %u can have %u VFs",
+                    dev->pf_id, sp->settings->num_vf);
     } else if (vf >= MAX_VFS) {
         return fail(-ENOMEM, errp, "there is no PCI address for VF %u of PF "
                     "%u", dev->vf_id, dev->pf_id);
