@@ -58,7 +58,10 @@ COVERAGE_DEFINE(virtnet_record_bad);
 
 /* Far above what virtnet_recovery_save() writes. */
 #define RECORD_MAX_SIZE (64 * 1024)
-#define VUID_MAX_LEN 64
+
+/* As long as firmware can have it, which is longer than the longest
+ * virtnet-serial and what comes behind it. */
+#define VUID_MAX_LEN 128
 
 #define BAD_SUFFIX ".bad"
 

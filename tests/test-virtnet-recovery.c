@@ -933,6 +933,17 @@ test_not_files(const char *dir, const char *text)
     virtnet_record_io_flush();
     virtnet_record_io_run();
     CHECK(n_outcomes == 1);
+
+    /* The longest VUID that there can be, and one that is longer. */
+    for (int extra = 0; extra < 2; extra++) {
+        clear(dir);
+        free(dev.vuid);
+        dev.vuid = xasprintf("%0*dVNETS31D0F0", 128 - 11 + extra, 1);
+        CHECK(strlen(dev.vuid) == 128 + extra);
+        CHECK(virtnet_recovery_save(&dev, dir, NULL, NULL)
+              == (extra ? VIRTNET_E_REC_CREATE : 0));
+        CHECK(count(dir) == !extra);
+    }
     virtnet_device_uninit(&dev);
     free(outside);
 }
