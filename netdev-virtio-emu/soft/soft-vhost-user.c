@@ -159,7 +159,7 @@ struct soft_vhost_msg {
 /* What the driver has told of one virtqueue. */
 struct soft_vhost_vring {
     bool enabled;
-    bool known;                 /* Used before in this connection? */
+    bool known;                 /* Looked at before in this connection? */
     bool counted;               /* Is 'base' this driver's? */
     uint16_t size;              /* Descriptors. */
     uint64_t desc_addr;         /* Guest physical addresses, or 0. */
@@ -245,9 +245,10 @@ forget_driver(struct soft_vhost_user *vu)
 
 /* Rings. */
 
-/* Looks whether virtqueue 'index' of 'vid', which has not been used in this
- * connection, can really go on where the front end says.  One that knew another
- * back end before may not know. */
+/* Looks whether virtqueue 'index' of 'vid', which has not been looked at in
+ * this connection, can really go on where the front end says.  One that knew
+ * another back end before may not know.  That takes milliseconds for a large
+ * ring, so it is done once. */
 static void
 recover_ring(int vid, unsigned int index, struct soft_ring_spec *spec)
 {
@@ -308,7 +309,7 @@ publish_ring(int vid, unsigned int index)
             struct soft_ring *ring = soft_rep_get_ring(vu->rep, index);
 
             error = ring ? soft_ring_publish(ring, &spec) : ENXIO;
-            vu->vrings[index].known = !error;
+            vu->vrings[index].known = true; /* Also if it is of no use. */
         }
         ovs_mutex_unlock(&mutex);
         if (spec.config.mem) {

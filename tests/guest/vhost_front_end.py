@@ -141,16 +141,19 @@ class FrontEnd:
                   struct.pack("<IIQQQQ", 1, 0, GPA, MEMORY, VA, 0),
                   [self.memory_fd])
 
-    def start_ring(self, ring, enable=True, log=False):
+    def place_ring(self, ring, avail=AVAIL, log=False):
         base = ring * RING
+        self.send(SET_VRING_ADDR,
+                  struct.pack("<IIQQQQ", ring, log, VA + base,
+                              VA + base + USED, VA + base + avail,
+                              GPA + base if log else 0))
+
+    def start_ring(self, ring, enable=True, log=False, avail=AVAIL):
         event_fds = [os.eventfd(0), os.eventfd(0)]
         self.fds += event_fds
         self.send(SET_VRING_NUM, struct.pack("<II", ring, SIZE))
         self.send(SET_VRING_BASE, struct.pack("<II", ring, 0))
-        self.send(SET_VRING_ADDR,
-                  struct.pack("<IIQQQQ", ring, log, VA + base,
-                              VA + base + USED, VA + base + AVAIL,
-                              GPA + base if log else 0))
+        self.place_ring(ring, avail, log)
         self.send_u64(SET_VRING_KICK, ring, event_fds[:1])
         self.send_u64(SET_VRING_CALL, ring, event_fds[1:])
         if enable:
