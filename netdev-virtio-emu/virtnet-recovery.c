@@ -76,6 +76,15 @@ vuid_is_sane(const char *vuid)
     return n > 0 && n <= VUID_MAX_LEN && !vuid[n];
 }
 
+/* May a file have the name 'name' because it was a record once?  A directory
+ * may have files of others, be it by mistake, and they are no business of
+ * ours. */
+static bool
+looks_like_record(const char *name)
+{
+    return strstr(name, "VNET") != NULL;
+}
+
 /* Writing. */
 
 int
@@ -202,8 +211,14 @@ record_load(const char *dir, const char *name)
     char *why;
 
     record = record_read(path, name, &why);
-    if (!record) {
+    if (!record && looks_like_record(name)) {
         set_aside(path, why);
+    } else if (!record) {
+        struct ds shown = DS_EMPTY_INITIALIZER;
+
+        ds_put_printable(&shown, path, strlen(path));
+        VLOG_WARN("%s: not a record, left alone: %s", ds_cstr(&shown), why);
+        ds_destroy(&shown);
     }
     free(why);
     free(path);
@@ -225,7 +240,9 @@ temp_load(const char *dir, const char *name)
     record = record_read(temp, vuid, &why);
     if (!record) {
         VLOG_DBG("%s: ignored: %s", vuid, why);
-        unlink(temp);
+        if (looks_like_record(vuid)) {
+            unlink(temp);
+        }
     } else if (rename(temp, path)) {
         VLOG_ERR("%s: record not renamed to %s: %s", temp, path,
                  ovs_strerror(errno));
@@ -324,6 +341,26 @@ drop_foreign(const char *dir, virtnet_record_check_cb *check,
  * record has such a name. */
 #define FIRMWARE_FILE ".firmware"
 
+/* Is the file 'name' of 'dir' to be deleted with the records? */
+static bool
+is_record(const char *dir, const char *name, const char *vuid)
+{
+    bool is = vuid_is_sane(vuid);
+
+    if (is && !looks_like_record(vuid)) {
+        char *path = xasprintf("%s/%s", dir, name);
+        struct virtnet_record *record;
+        char *why;
+
+        record = record_read(path, vuid, &why);
+        is = record != NULL;
+        virtnet_record_destroy(record);
+        free(why);
+        free(path);
+    }
+    return is;
+}
+
 /* Deletes all records of 'dir', temporary ones, too.  Returns how many there
  * were. */
 static unsigned int
@@ -342,7 +379,7 @@ delete_records(const char *dir)
                               (strlen(de->d_name)
                                - (temp ? strlen(VIRTNET_RECORD_TEMP) : 0)));
 
-        if (vuid_is_sane(vuid)) {
+        if (is_record(dir, de->d_name, vuid)) {
             virtnet_recovery_delete(vuid, dir);
             n += !temp;
         }

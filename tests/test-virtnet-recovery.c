@@ -863,10 +863,10 @@ test_not_files(const char *dir, const char *text)
     CHECK(!mkdir(path, 0700));
     CHECK(!count(dir));
     free(path);
-    path = path_of(dir, "PIPE");
+    path = path_of(dir, "PIPEVNETS1D0F0");
     CHECK(!mkfifo(path, 0600));
     CHECK(!count(dir));
-    CHECK(exists(dir, "PIPE.bad"));
+    CHECK(exists(dir, "PIPEVNETS1D0F0.bad"));
     free(path);
 
     /* A link in the way of a new file is not written through. */
@@ -888,12 +888,13 @@ test_not_files(const char *dir, const char *text)
 
     /* Names. */
     clear(dir);
-    write_file(dir, "with space", text, strlen(text));
-    write_file(dir, "esc\033[2J\nname", text, strlen(text));
+    write_file(dir, "VNETS with space", text, strlen(text));
+    write_file(dir, "VNETS esc\033[2J\nname", text, strlen(text));
     write_file(dir, ".hidden", text, strlen(text));
     write_file(dir, "OLD.bad", text, strlen(text));
     CHECK(!count(dir));
-    CHECK(exists(dir, "with space.bad"));
+    CHECK(exists(dir, "VNETS with space.bad"));
+    CHECK(exists(dir, "VNETS esc\033[2J\nname.bad"));
     CHECK(exists(dir, ".hidden"));
     CHECK(exists(dir, "OLD.bad"));
 
@@ -948,6 +949,39 @@ test_not_files(const char *dir, const char *text)
     free(outside);
 }
 
+/* A directory that is somebody else's, too: what is theirs stays as it is. */
+static void
+test_others(const char *dir, const char *text)
+{
+    static const char *const others[] = {
+        "conf.db", "passwd", "my file", "keep.tmp", "x.y.tmp", "esc\033[2J\n",
+    };
+    char *subdir = path_of(dir, "subdir");
+
+    clear(dir);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        write_file(dir, others[i], "theirs", 6);
+    }
+    CHECK(!mkdir(subdir, 0700));
+    free(subdir);
+    write_file(dir, "MT9", text, strlen(text));
+    CHECK(count(dir) == 1);
+
+    /* A new firmware configuration: only records go. */
+    virtnet_recovery_check_firmware(dir, "num-pf=1");
+    virtnet_recovery_check_firmware(dir, "num-pf=2");
+    CHECK(count(dir) == 0);
+    CHECK(!exists(dir, "MT9"));
+
+    CHECK(exists(dir, "subdir"));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        char *theirs = read_text(dir, others[i]);
+
+        CHECK(!strcmp(theirs, "theirs"));
+        free(theirs);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -973,6 +1007,7 @@ main(int argc, char *argv[])
     test_torn(dir, text);
     test_members(dir, text);
     test_not_files(dir, text);
+    test_others(dir, text);
     free(text);
     free(other_text);
     remove_tree(dir);
