@@ -51,19 +51,17 @@ static struct {
 static struct soft_ring ring;
 static int callfd, kickfd;
 
+/* Has the ring served from where a new one begins. */
 static void
-start(bool event_idx, bool packed)
+publish(bool event_idx, bool packed)
 {
-    struct virtq_region region = { .gpa = GPA, .size = sizeof *guest };
+    struct virtq_region region = {
+        .gpa = GPA, .size = sizeof *guest, .va = (uint8_t *) guest,
+    };
     struct soft_ring_spec spec;
     struct virtq_mem *mem;
 
-    assert(!posix_memalign((void **) &guest, 64, sizeof *guest));
-    memset(guest, 0, sizeof *guest);
-    region.va = (uint8_t *) guest;
     assert(!virtq_mem_create(&region, 1, &mem));
-    callfd = eventfd(0, EFD_NONBLOCK);
-    kickfd = eventfd(0, EFD_NONBLOCK);
     spec = (struct soft_ring_spec) {
         .config = {
             .mem = mem,
@@ -81,8 +79,18 @@ start(bool event_idx, bool packed)
         .kickfd = kickfd,
         .log_used = VIRTQ_NO_LOG,
     };
-    soft_ring_init(&ring);
     assert(!soft_ring_publish(&ring, &spec));
+}
+
+static void
+start(bool event_idx, bool packed)
+{
+    assert(!posix_memalign((void **) &guest, 64, sizeof *guest));
+    memset(guest, 0, sizeof *guest);
+    callfd = eventfd(0, EFD_NONBLOCK);
+    kickfd = eventfd(0, EFD_NONBLOCK);
+    soft_ring_init(&ring);
+    publish(event_idx, packed);
 }
 
 static void
@@ -234,6 +242,24 @@ test_late_notification(void)
     assert(read(ring.callfd, &n, sizeof n) < 0);
 }
 
+/* Nor is one that waits when the ring is taken away for a while, and looks like
+ * a new one when it comes back. */
+static void
+test_withdrawn_notification(void)
+{
+    uint64_t n;
+
+    do {
+        post();
+        assert(serve() == 1);
+    } while (guest->used.idx);
+    assert(read(ring.callfd, &n, sizeof n) < 0);
+    atomic_store_relaxed(&ring.dim.due, UINT64_MAX - 1);
+    assert(soft_ring_withdraw(&ring, NULL, NULL));
+    publish(false, false);
+    assert(read(ring.callfd, &n, sizeof n) == sizeof n && n == 1);
+}
+
 /* Sleep.  A packet thread with one queue. */
 
 static unsigned long awake_map = 1;
@@ -375,6 +401,9 @@ main(int argc OVS_UNUSED, char *argv[])
     test_stalls();
     test_recovery();
     test_late_notification();
+    stop();
+    start(false, false);
+    test_withdrawn_notification();
     stop();
     start(false, true);
     test_packed_recovery();

@@ -237,6 +237,11 @@ soft_ring_withdraw(struct soft_ring *ring, uint16_t *avail, uint16_t *used)
     rte_spinlock_lock(&ring->lock);
     ready = ring->ready;
     if (ready) {
+        if (soft_dim_is_due(&ring->dim, UINT64_MAX)) {
+            /* Whoever serves the ring next may take it for a new one. */
+            soft_dim_reset(&ring->dim);
+            soft_ring_notify(ring);
+        }
         mem = ring->mem;
         ring->ready = false;
         ring->mem = NULL;
