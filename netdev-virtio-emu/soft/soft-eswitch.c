@@ -220,6 +220,7 @@ lookup(struct soft_thread *thread, struct soft_port *port,
        struct soft_frame frames[], uint32_t map, struct soft_key keys[],
        struct soft_flow *flows[])
 {
+    unsigned int n_words[NETDEV_MAX_BURST];
     uint64_t hashes[NETDEV_MAX_BURST];
     uint32_t todo = 0, found;
     uint64_t seq;
@@ -227,17 +228,21 @@ lookup(struct soft_thread *thread, struct soft_port *port,
 
     atomic_read_explicit(&last_seq, &seq, memory_order_acquire);
     ULLONG_FOR_EACH_1 (i, map) {
-        unsigned int n = soft_key_extract(&frames[i], &keys[i]);
-
         flows[i] = NULL;
-        if (OVS_LIKELY(n)) {
-            hashes[i] = cache_hash(&keys[i], n, port);
-            OVS_PREFETCH(cache_set(thread, hashes[i]));
+        n_words[i] = soft_key_extract(&frames[i], &keys[i]);
+        if (OVS_LIKELY(n_words[i])) {
             todo |= UINT32_C(1) << i;
         }
     }
 
     map = todo;
+    ULLONG_FOR_EACH_1 (i, map) {
+        /* Not within the loop above: a word that has just been put together
+         * from several stores cannot be loaded until they have reached the
+         * cache. */
+        hashes[i] = cache_hash(&keys[i], n_words[i], port);
+        OVS_PREFETCH(cache_set(thread, hashes[i]));
+    }
     ULLONG_FOR_EACH_1 (i, map) {
         struct cache_entry *set = cache_set(thread, hashes[i]);
 
