@@ -31,6 +31,7 @@ median of the rounds."""
 import argparse
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -465,6 +466,9 @@ def main():
         opts.rounds = 1 if opts.quick else 5
     if not any(opts.only in str(setup) for setup, _ in plan(opts)):
         parser.error("--only %s: there is no such case" % opts.only)
+    if "testpmd" in opts.sides and not shutil.which("dpdk-testpmd"):
+        parser.error("there is no dpdk-testpmd: build-aux/install-deps bench "
+                     "installs it, or leave it out with --sides")
     trees = sorted(x for x in os.listdir(opts.build)
                    if os.path.isdir(os.path.join(opts.build, x, "vswitchd"))
                    and x.startswith("openvswitch-"))
