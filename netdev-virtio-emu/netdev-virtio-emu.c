@@ -1165,7 +1165,7 @@ virtio_emu_rxq_enabled(struct netdev_rxq *rxq)
 
 static int
 virtio_emu_send(struct netdev *netdev, int qid, struct dp_packet_batch *batch,
-                bool concurrent_txq OVS_UNUSED)
+                bool concurrent_txq)
 {
     struct netdev_virtio_emu *nd = CONTAINER_OF(netdev,
                                                 struct netdev_virtio_emu, up);
@@ -1180,7 +1180,7 @@ virtio_emu_send(struct netdev *netdev, int qid, struct dp_packet_batch *batch,
         dp_packet_delete_batch(batch, true);
         return 0;
     }
-    nd->class->rep_send(dev, qid, batch);
+    nd->class->rep_send(dev, qid, concurrent_txq, batch);
     return 0;
 }
 

@@ -415,8 +415,9 @@ struct virtnet_backend_class {
     /* Sends 'batch' and takes ownership of its packets.  Those that cannot be
      * sent are dropped and counted.  'qid' is any number: the backend maps it
      * to a queue that the driver has enabled, and locks if needed, so several
-     * threads may call this at a time.  Mandatory. */
-    void (*rep_send)(struct virtnet_device *dev, int qid,
+     * threads may call this at a time.  Unless 'concurrent_txq' is true, it is
+     * this thread's own, for all ports.  Mandatory. */
+    void (*rep_send)(struct virtnet_device *dev, int qid, bool concurrent_txq,
                      struct dp_packet_batch *batch);
 
     /* Are packets for "rep_send" to be complete, whatever the driver can do:

@@ -344,6 +344,7 @@ fake_rep_recv(struct virtnet_device *dev OVS_UNUSED, int qid OVS_UNUSED,
 
 static void
 fake_rep_send(struct virtnet_device *dev OVS_UNUSED, int qid OVS_UNUSED,
+              bool concurrent_txq OVS_UNUSED,
               struct dp_packet_batch *batch)
 {
     dp_packet_delete_batch(batch, true);

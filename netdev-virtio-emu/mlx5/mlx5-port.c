@@ -131,7 +131,7 @@ mlx5_port_recv(struct virtnet_device *dev, int qid,
 
 void
 mlx5_port_send(struct virtnet_device *dev, int qid OVS_UNUSED,
-               struct dp_packet_batch *batch)
+               bool concurrent_txq OVS_UNUSED, struct dp_packet_batch *batch)
 {
     mlx5_rep_send(&mlx5_port_cast(dev)->rep, batch);
 }

@@ -55,7 +55,7 @@ size_t mlx5_port_get_custom_stats(const struct virtnet_device *,
                                   struct netdev_custom_counter **);
 int mlx5_port_recv(struct virtnet_device *, int qid,
                    struct dp_packet_batch *, int *qfill);
-void mlx5_port_send(struct virtnet_device *, int qid,
+void mlx5_port_send(struct virtnet_device *, int qid, bool concurrent_txq,
                     struct dp_packet_batch *);
 bool mlx5_port_rxq_enabled(const struct virtnet_device *, int qid);
 

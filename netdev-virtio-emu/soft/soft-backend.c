@@ -712,6 +712,17 @@ soft_get_queue_info(const struct virtnet_device *dev, unsigned int index,
     return 0;
 }
 
+/* What Open vSwitch sends. */
+static void
+soft_send(struct virtnet_device *dev, int qid, bool concurrent_txq,
+          struct dp_packet_batch *batch)
+{
+    if (OVS_LIKELY(!concurrent_txq)) {
+        soft_eswitch_set_queue_id(qid);
+    }
+    soft_rep_send(dev, qid, batch);
+}
+
 const struct virtnet_backend_class virtnet_soft_backend_class = {
     .type = "soft",
 
@@ -746,7 +757,7 @@ const struct virtnet_backend_class virtnet_soft_backend_class = {
     .rep_get_stats = soft_rep_get_stats,
     .rep_get_custom_stats = soft_rep_get_custom_stats,
     .rep_recv = soft_rep_recv,
-    .rep_send = soft_rep_send,
+    .rep_send = soft_send,
     .rep_rxq_enabled = soft_rep_rxq_enabled,
 
     .flow = &soft_flow_class,

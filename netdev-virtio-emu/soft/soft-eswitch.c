@@ -426,20 +426,31 @@ soft_eswitch_count(struct soft_port *port, struct soft_flow *const flows[],
     count_frames(port, n_hits, n - n_hits);
 }
 
+/* What Open vSwitch has this thread send by, or -1 if it has not yet. */
+DEFINE_STATIC_PER_THREAD_DATA(int, cur_queue_id, -1);
+
 int
 soft_eswitch_queue_id(void)
 {
-    return thread_get()->id - 1;
+    int qid = *cur_queue_id_get();
+
+    return OVS_LIKELY(qid >= 0) ? qid : thread_get()->id - 1;
+}
+
+void
+soft_eswitch_set_queue_id(int qid)
+{
+    *cur_queue_id_get() = qid;
 }
 
 /* Packets in buffers of ours. */
 
 static void
-out_flush(struct soft_thread *thread, struct out *out)
+out_flush(struct out *out)
 {
     if (!dp_packet_batch_is_empty(&out->batch)) {
         if (OVS_LIKELY(out->dev)) {
-            soft_rep_send(out->dev, thread->id - 1, &out->batch);
+            soft_rep_send(out->dev, soft_eswitch_queue_id(), &out->batch);
         } else {
             pmd_forward_output(out->port, &out->batch);
         }
@@ -451,7 +462,7 @@ static void
 outs_flush(struct soft_thread *thread)
 {
     for (size_t i = 0; i < thread->n_outs; i++) {
-        out_flush(thread, &thread->outs[i]);
+        out_flush(&thread->outs[i]);
     }
     thread->n_outs = 0;
 }
@@ -497,7 +508,7 @@ out_add(struct soft_thread *thread, const struct virtnet_flow_action *a,
 
 found:
     if (OVS_UNLIKELY(!out_takes(out, packet))) {
-        out_flush(thread, out);
+        out_flush(out);
     }
     dp_packet_batch_add(&out->batch, packet);
 }

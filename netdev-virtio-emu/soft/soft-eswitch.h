@@ -132,8 +132,11 @@ void soft_eswitch_count(struct soft_port *port,
                         struct soft_flow *const flows[],
                         const uint32_t sizes[], size_t n);
 
-/* Returns a number that is this thread's alone, to choose transmit queues
- * by. */
+/* Returns a number that is this thread's alone, to choose transmit queues by:
+ * 'qid' of the last call of soft_eswitch_set_queue_id(), so that frames of a
+ * flow, of which the first go by way of Open vSwitch, go through the same queue
+ * and cannot overtake each other. */
 int soft_eswitch_queue_id(void);
+void soft_eswitch_set_queue_id(int qid);
 
 #endif /* soft-eswitch.h */
