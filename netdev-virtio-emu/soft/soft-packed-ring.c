@@ -36,11 +36,8 @@
 
 #include "ovs-atomic.h"
 #include "util.h"
+#include "virtq-ring.h"
 #include "virtq.h"
-
-#define DESC_F_NEXT 0x0001
-#define DESC_F_AVAIL 0x0080
-#define DESC_F_USED 0x8000
 
 /* What an element of the ring is to a device that gets to it. */
 enum element {
@@ -61,8 +58,8 @@ load_flags(const struct vring_packed_desc *desc)
 static enum element
 classify(uint16_t flags, bool wrap)
 {
-    bool avail = flags & DESC_F_AVAIL;
-    bool used = flags & DESC_F_USED;
+    bool avail = flags & VIRTQ_F_AVAIL;
+    bool used = flags & VIRTQ_F_USED;
 
     return (avail == wrap
             ? (used == wrap ? ELEMENT_USED : ELEMENT_AVAILABLE)
@@ -145,7 +142,7 @@ soft_packed_ring_find(const struct vring_packed_desc *ring, uint16_t size,
         bool wrap = !(*place & SOFT_PACKED_WRAP) == (next >= size);
 
         next %= size;
-        chained = (flags[next] & DESC_F_NEXT
+        chained = (flags[next] & VIRTQ_F_NEXT
                    && classify(flags[next], wrap) == ELEMENT_AVAILABLE);
     }
     free(flags);
@@ -167,7 +164,7 @@ soft_packed_ring_mend(struct vring_packed_desc *ring, uint16_t size,
             ring[index].len = 0;
             atomic_thread_fence(memory_order_release);
             *(volatile uint16_t *) &ring[index].flags = rte_cpu_to_le_16(
-                wrap ? DESC_F_AVAIL | DESC_F_USED : 0);
+                wrap ? VIRTQ_F_AVAIL | VIRTQ_F_USED : 0);
         }
         if (++index == size) {
             index = 0;
