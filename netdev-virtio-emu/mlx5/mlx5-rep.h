@@ -98,7 +98,8 @@ int mlx5_rep_attach(struct mlx5_rep *, uint32_t ifindex, char **errp);
 void mlx5_rep_detach(struct mlx5_rep *);
 
 /* Does the userspace datapath use it?  If not, the interface may be a port of
- * the kernel datapath, and is left alone. */
+ * the kernel datapath, and is left alone.  To say so again tries what failed
+ * once more. */
 int mlx5_rep_set_used(struct mlx5_rep *, bool used, char **errp);
 
 /* Of the interface: MTU, which is the device's plus nothing, state. */
