@@ -700,9 +700,6 @@ soft_get_queue_info(const struct virtnet_device *dev, unsigned int index,
     info->notify_offset = index;
     info->msix_vector = VIRTNET_NO_MSIX_VECTOR;
     if (index < n_data) {
-        if (index < 2 * sd->rep.n_pairs) {
-            soft_rep_get_vring_counters(&sd->rep, index, info);
-        }
         soft_vhost_user_get_queue_info(&sd->vhost, index, info);
     } else {
         /* The front end serves the control queue itself. */

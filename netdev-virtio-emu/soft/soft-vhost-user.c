@@ -1136,7 +1136,12 @@ soft_vhost_user_get_queue_info(const struct soft_vhost_user *vu,
                                unsigned int index,
                                struct virtnet_queue_info *info)
 {
+    /* What 'base' is may change meanwhile, and must not be more than what it
+     * is taken from. */
     ovs_mutex_lock(&mutex);
+    if (index < 2 * vu->rep->n_pairs) {
+        soft_rep_get_vring_counters(vu->rep, index, info);
+    }
     if (index < vu->n_vrings) {
         const struct soft_vhost_vring *vr = &vu->vrings[index];
 

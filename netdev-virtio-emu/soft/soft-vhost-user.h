@@ -118,8 +118,8 @@ void soft_vhost_user_detach(struct soft_vhost_user *);
 struct soft_vhost_user *soft_vhost_user_poll(struct virtnet_driver_info *info);
 void soft_vhost_user_wait(void);
 
-/* Fills in what the driver has told of virtqueue 'index', and subtracts from
- * the counters of '*info' what they were when it was last enabled. */
+/* Fills in what the driver has told of virtqueue 'index', and what it counted
+ * since it was last enabled. */
 void soft_vhost_user_get_queue_info(const struct soft_vhost_user *,
                                     unsigned int index,
                                     struct virtnet_queue_info *info);
