@@ -65,7 +65,7 @@
 #define MAX_SIZE 512
 
 static uint32_t cur_seed, cur_round;
-static uint64_t n_hits, n_misses, n_outputs;
+static uint64_t n_hits, n_misses, n_outputs, n_twins;
 
 static OVS_NO_RETURN OVS_PRINTF_FORMAT(1, 2) void
 fail(const char *format, ...)
@@ -472,6 +472,55 @@ test_key(const uint8_t *data, size_t size)
         }
         free(part);
     }
+}
+
+/* Packets that differ from 'data' in one byte, of which the first 'linear' are
+ * there: what is taken for a twin has to be one, and what does not matter must
+ * not make a difference. */
+static void
+test_twins(const uint8_t *data, size_t size, size_t linear)
+{
+    uint8_t *a_data = xmemdup(data, linear), *b_data = xmemdup(data, linear);
+    struct soft_frame a = { .data = a_data, .linear = linear, .size = size };
+    struct soft_key key, key2;
+    enum soft_kind kind = SOFT_KIND_OTHER;
+
+    if (soft_key_extract(&a, &key)) {
+        kind = soft_frame_kind(&a, &key);
+    }
+    for (size_t i = 0; i < linear && kind != SOFT_KIND_OTHER; i++) {
+        struct soft_frame b = { .data = b_data, .linear = linear,
+                                .size = size };
+        bool ipv4 = kind <= SOFT_KIND_IPV4_TCP;
+        bool twin;
+
+        b_data[i] ^= 1 + rnd(255);
+        twin = soft_frame_is_twin(&a, kind, &b);
+        if (twin && (!soft_key_extract(&b, &key2)
+                     || memcmp(&key, &key2, sizeof key)
+                     || a.l3_ofs != b.l3_ofs || a.l4_ofs != b.l4_ofs
+                     || a.l2_pad_size != b.l2_pad_size)) {
+            fail("byte %"PRIuSIZE" matters to twins", i);
+        }
+        if (!twin && (i >= 72 || (ipv4 && (i == 18 || i == 19 || i == 24
+                                           || i == 25 || i >= 48)))) {
+            fail("byte %"PRIuSIZE" does not matter to twins", i);
+        }
+        n_twins += twin;
+        b_data[i] = data[i];
+    }
+    if (kind != SOFT_KIND_OTHER) {
+        struct soft_frame b = a;
+
+        b.size++;
+        assert(soft_frame_is_twin(&a, kind, &a));
+        assert(!soft_frame_is_twin(&a, kind, &b));
+        b = a;
+        b.linear--;
+        assert(!soft_frame_is_twin(&a, kind, &b));
+    }
+    free(a_data);
+    free(b_data);
 }
 
 /* Flows. */
@@ -1129,6 +1178,8 @@ test_round(uint32_t seed, uint32_t round)
 
         p->size = random_packet(p->data);
         test_key(p->data, p->size);
+        test_twins(p->data, p->size, p->size);
+        test_twins(p->data, p->size, rnd(p->size + 1));
         extract_reference(p->data, p->size, in, &p->flow, &p->offsets);
         p->nd_overrun = nd_overruns(p);
     }
@@ -1160,7 +1211,8 @@ test_round(uint32_t seed, uint32_t round)
                 n = j;
                 break;
             }
-            burst[j] = &packets[rnd(N_PACKETS)];
+            burst[j] = (j && one_in(3) ? burst[j - 1]
+                        : &packets[rnd(N_PACKETS)]);
             matched[j] = find_flow(flows, n_flows, &burst[j]->flow);
             if (matched[j] && matched[j]->sets_nd && burst[j]->nd_overrun) {
                 rewrite_overrun(burst[j], matched[j]);
@@ -1468,6 +1520,7 @@ main(int argc, char *argv[])
         for (uint32_t i = 0; i < rounds; i++) {
             test_round(seed, i);
         }
+        assert(n_twins || !rounds);
     }
     for (size_t i = N_PORTS + 1; i <= N_PORTS + N_OTHERS; i++) {
         soft_flow_class.uplink_destroy(&devices[i]->up);

@@ -32,12 +32,16 @@
  *
  * Threads: any; there is no state. */
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "byte-order.h"
 #include "flow.h"
 #include "openvswitch/types.h"
+#include "packets.h"
 #include "util.h"
 #include "virtnet-flow-provider.h"
 
@@ -99,6 +103,88 @@ BUILD_ASSERT_DECL(FLOW_MAX_VLAN_HEADERS == 2);
  * Ethernet, or, with 'cut' set, if its headers do not lie in the part that is
  * there. */
 unsigned int soft_key_extract(struct soft_frame *frame, struct soft_key *key);
+
+/* Twins.  Of most packets the key comes from a few bytes at fixed places, and
+ * most packets are like the one before. */
+enum soft_kind {
+    SOFT_KIND_OTHER,            /* Has no twins. */
+    SOFT_KIND_IPV4,             /* UDP without tags, options, fragments. */
+    SOFT_KIND_IPV4_TCP,
+    SOFT_KIND_IPV6,             /* Nor extension headers. */
+    SOFT_KIND_IPV6_TCP,
+};
+
+/* What 'frame' is, of which 'key' has been extracted. */
+static inline enum soft_kind
+soft_frame_kind(const struct soft_frame *frame, const struct soft_key *key)
+{
+    bool tcp = key->nw_proto == IPPROTO_TCP;
+
+    if (OVS_UNLIKELY(frame->l3_ofs != ETH_HEADER_LEN || key->nw_frag
+                     || (!tcp && key->nw_proto != IPPROTO_UDP))) {
+        return SOFT_KIND_OTHER;
+    } else if (OVS_LIKELY(key->dl_type == htons(ETH_TYPE_IP)
+                          && frame->l4_ofs == ETH_HEADER_LEN + IP_HEADER_LEN
+                          && frame->linear >= 48)) {
+        return tcp ? SOFT_KIND_IPV4_TCP : SOFT_KIND_IPV4;
+    } else if (key->dl_type == htons(ETH_TYPE_IPV6)
+               && frame->l4_ofs == ETH_HEADER_LEN + IPV6_HEADER_LEN
+               && frame->linear >= 72) {
+        return tcp ? SOFT_KIND_IPV6_TCP : SOFT_KIND_IPV6;
+    }
+    return SOFT_KIND_OTHER;
+}
+
+static inline uint64_t
+soft_load_u64(const uint8_t *p)
+{
+    uint64_t x;
+
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* Would soft_key_extract() find the same key and offsets for 'b' as for 'a',
+ * which is of 'kind'?  If in doubt, no.  Bytes that differ between packets of
+ * a flow, and do not matter, are left out: identification and checksum of
+ * IPv4, sequence and acknowledgment numbers, length and checksum of UDP. */
+static inline bool
+soft_frame_is_twin(const struct soft_frame *a, enum soft_kind kind,
+                   const struct soft_frame *b)
+{
+    uint64_t diff = 0;
+
+    if (kind == SOFT_KIND_OTHER
+        || a->size != b->size || a->linear != b->linear) {
+        return false;
+    }
+/* Do the 8 bytes at 'OFS' differ in bits that are 1 in MASK, first byte
+ * first? */
+#define DIFF(OFS, MASK)                             \
+    diff |= (soft_load_u64(a->data + (OFS))         \
+             ^ soft_load_u64(b->data + (OFS)))      \
+            & (OVS_FORCE uint64_t) htonll(UINT64_C(MASK))
+    DIFF(0, 0xffffffffffffffff);
+    DIFF(8, 0xffffffffffffffff);
+    if (OVS_LIKELY(kind <= SOFT_KIND_IPV4_TCP)) {
+        DIFF(16, 0xffff0000ffffffff);
+        DIFF(24, 0x0000ffffffffffff);
+        DIFF(32, 0xffffffffffff0000);
+        if (kind == SOFT_KIND_IPV4_TCP) {
+            DIFF(40, 0x000000000000ffff);
+        }
+    } else {
+        for (size_t ofs = 16; ofs < 56; ofs += 8) {
+            DIFF(ofs, 0xffffffffffffffff);
+        }
+        DIFF(56, 0xffff000000000000);
+        if (kind == SOFT_KIND_IPV6_TCP) {
+            DIFF(64, 0x0000ffff00000000);
+        }
+    }
+#undef DIFF
+    return !diff;
+}
 
 /* Hashing.  The hash of a key is the sum of those of its words.  It is made to
  * be fast, and the factors are odd, random and secret, because a guest that

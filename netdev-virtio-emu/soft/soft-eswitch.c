@@ -213,34 +213,79 @@ cache_insert(struct soft_thread *thread, uint64_t hash,
     set[0].flow = flow;
 }
 
+/* Keys of a burst. */
+struct keys {
+    struct soft_key all[NETDEV_MAX_BURST];
+    unsigned int n_words[NETDEV_MAX_BURST];
+
+    /* Which of 'all' a frame has: its own, or that of the one before that it
+     * is a twin of.  The others are not filled in. */
+    uint8_t of[NETDEV_MAX_BURST];
+};
+
+static inline const struct soft_key *
+key_of(const struct keys *keys, size_t i)
+{
+    return &keys->all[keys->of[i]];
+}
+
+/* Fills in '*keys' and the offsets of the frames in 'map'.  Returns those of
+ * them that have keys, and in '*twins' those that have the key of another. */
+static inline uint32_t
+extract(struct soft_frame frames[], uint32_t map, struct keys *keys,
+        uint32_t *twins)
+{
+    enum soft_kind kind = SOFT_KIND_OTHER;
+    uint32_t valid = 0;
+    int last = 0, i;
+
+    *twins = 0;
+    ULLONG_FOR_EACH_1 (i, map) {
+        uint32_t bit = UINT32_C(1) << i;
+
+        if (soft_frame_is_twin(&frames[last], kind, &frames[i])) {
+            frames[i].l3_ofs = frames[last].l3_ofs;
+            frames[i].l4_ofs = frames[last].l4_ofs;
+            frames[i].l2_pad_size = frames[last].l2_pad_size;
+            frames[i].cut = false;
+            *twins |= bit;
+            valid |= bit;
+        } else {
+            last = i;
+            keys->n_words[i] = soft_key_extract(&frames[i], &keys->all[i]);
+            kind = SOFT_KIND_OTHER;
+            if (OVS_LIKELY(keys->n_words[i])) {
+                kind = soft_frame_kind(&frames[i], &keys->all[i]);
+                valid |= bit;
+            }
+        }
+        keys->of[i] = last;
+    }
+    return valid;
+}
+
 /* Stores in 'flows' the flows of 'frames' that are in 'map', or NULL, and sets
  * the offsets of those frames. */
 static void
 lookup(struct soft_thread *thread, struct soft_port *port,
-       struct soft_frame frames[], uint32_t map, struct soft_key keys[],
+       struct soft_frame frames[], uint32_t map, struct keys *keys,
        struct soft_flow *flows[])
 {
-    unsigned int n_words[NETDEV_MAX_BURST];
     uint64_t hashes[NETDEV_MAX_BURST];
-    uint32_t todo = 0, found;
+    uint32_t todo, twins, found;
     uint64_t seq;
     int i;
 
     atomic_read_explicit(&last_seq, &seq, memory_order_acquire);
     ULLONG_FOR_EACH_1 (i, map) {
         flows[i] = NULL;
-        n_words[i] = soft_key_extract(&frames[i], &keys[i]);
-        if (OVS_LIKELY(n_words[i])) {
-            todo |= UINT32_C(1) << i;
-        }
     }
-
-    map = todo;
+    todo = map = extract(frames, map, keys, &twins) & ~twins;
     ULLONG_FOR_EACH_1 (i, map) {
-        /* Not within the loop above: a word that has just been put together
+        /* Not within the loop before: a word that has just been put together
          * from several stores cannot be loaded until they have reached the
          * cache. */
-        hashes[i] = cache_hash(&keys[i], n_words[i], port);
+        hashes[i] = cache_hash(&keys->all[i], keys->n_words[i], port);
         OVS_PREFETCH(cache_set(thread, hashes[i]));
     }
     ULLONG_FOR_EACH_1 (i, map) {
@@ -258,7 +303,8 @@ lookup(struct soft_thread *thread, struct soft_port *port,
     ULLONG_FOR_EACH_1 (i, map) {
         if (flows[i]) {
             if (OVS_LIKELY(flows[i]->in == port
-                           && soft_flow_matches(flows[i], &keys[i], seq))) {
+                           && soft_flow_matches(flows[i], &keys->all[i],
+                                                seq))) {
                 todo &= ~(UINT32_C(1) << i);
             } else {
                 flows[i] = NULL;
@@ -266,10 +312,13 @@ lookup(struct soft_thread *thread, struct soft_port *port,
         }
     }
     if (OVS_UNLIKELY(todo)) {
-        found = soft_table_lookup(&port->table, todo, keys, seq, flows);
+        found = soft_table_lookup(&port->table, todo, keys->all, seq, flows);
         ULLONG_FOR_EACH_1 (i, found) {
             cache_insert(thread, hashes[i], flows[i]);
         }
+    }
+    ULLONG_FOR_EACH_1 (i, twins) {
+        flows[i] = flows[keys->of[i]];
     }
 }
 
@@ -300,7 +349,7 @@ pass_up(int i, struct soft_flow *const flows[], uint32_t hits,
 static uint32_t
 find(struct soft_thread *thread, struct soft_port *port,
      struct soft_frame frames[], uint32_t map, uint32_t partial,
-     struct soft_key keys[], struct soft_flow *flows[],
+     struct keys *keys, struct soft_flow *flows[],
      const struct soft_actions *actions[])
 {
     uint32_t hits = 0, passed = 0;
@@ -338,14 +387,14 @@ soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
                   size_t n, uint32_t partial, struct soft_flow *flows[],
                   const struct soft_actions *actions[])
 {
-    struct soft_key keys[NETDEV_MAX_BURST];
+    struct keys keys;
     uint32_t hits;
 
     hits = find(thread_get(), port, frames, n < 32 ? (1u << n) - 1 : ~0u,
-                partial, keys, flows, actions);
+                partial, &keys, flows, actions);
     for (size_t i = 0; i < n; i++) {
         if (hits & (UINT32_C(1) << i)) {
-            soft_flow_add_tcp_flags(flows[i], ntohs(keys[i].tcp_flags));
+            soft_flow_add_tcp_flags(flows[i], ntohs(key_of(&keys, i)->tcp_flags));
         }
     }
     return count_1bits(hits);
@@ -675,7 +724,7 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
     const struct soft_actions *actions[NETDEV_MAX_BURST];
     struct soft_frame frames[NETDEV_MAX_BURST];
     struct soft_flow *flows[NETDEV_MAX_BURST];
-    struct soft_key keys[NETDEV_MAX_BURST];
+    struct keys keys;
     uint32_t partial = 0, hits;
     size_t n_misses = 0;
     struct tally tally;
@@ -695,7 +744,7 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
     }
 
     hits = find(thread, port, frames, n < 32 ? (1u << n) - 1 : ~0u, partial,
-                keys, flows, actions);
+                &keys, flows, actions);
     tally = (struct tally) {
         .id = thread->id,
         .now = thread_now(thread),
@@ -706,14 +755,15 @@ soft_eswitch_run(struct soft_port *port, struct dp_packet_batch *batch)
 
         if (OVS_UNLIKELY(partial & hits & bit)
             && !can_take(actions[i], packet,
-                         keys[i].dl_type == htons(ETH_TYPE_IP))) {
+                         key_of(&keys, i)->dl_type == htons(ETH_TYPE_IP))) {
             hits = pass_up(i, flows, hits, actions);
         }
         if (OVS_LIKELY(hits & bit)) {
-            tally_add(&tally, flows[i], frames[i].size, keys[i].tcp_flags);
+            tally_add(&tally, flows[i], frames[i].size,
+                      key_of(&keys, i)->tcp_flags);
             if (OVS_UNLIKELY(partial & bit || actions[i]->n_ports)) {
                 prepare(port, flows[i], actions[i], packet, partial & bit,
-                        &frames[i], &keys[i]);
+                        &frames[i], key_of(&keys, i));
             }
             execute(thread, port, actions[i], packet, &frames[i]);
         } else {

@@ -868,7 +868,11 @@ run_random(uint64_t seed, unsigned int n)
         while (n_burst < max
                && add_frame(&frames[(base + random_number(range))
                                     % n_frames], &left)) {
-            continue;
+            /* What is like the packet before it may go a shorter way. */
+            for (unsigned int i = n % 4 ? 0 : n_burst % 4;
+                 i > 0 && n_burst < max; i--) {
+                add_frame(burst[n_burst - 1], &left);
+            }
         }
         if (!run_burst()) {
             return false;
