@@ -32,7 +32,7 @@
 
 #define N_BUFFERS 256
 #define N_WINDOWS 11
-#define WINDOW_NS 100000000
+#define WINDOW_NS 20000000
 
 int
 main(int argc, char *argv[])

@@ -24,9 +24,11 @@ Rates are what the guests received, both directions together.  The sides:
   peer       dpdkvhostuserclient ports of the same ovs-vswitchd
   testpmd    DPDK's testpmd between two net_vhost devices: no switching at all
   memcpy     copies of as many bytes, as fast as one core can
+  before     as "offload", of another build (--before)
 
-In each round every side is started anew, in turn, and each figure is the
-median of the rounds."""
+All sides are started, and all but one of them stopped (SIGSTOP).  In each turn
+every one runs for some hundred milliseconds, so that what the machine does
+otherwise befalls them alike.  A ratio is the median of the turns' ratios."""
 
 import argparse
 import json
@@ -45,6 +47,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST_CPU, SWITCH_CPU = 0, 1
 TSO_SIZE = 65000                # Payload of what is called 64K.
 FIRST_UDP_PORT = 1024           # Of virtnet-guest's flows.
+WARMUP_S, MEASURE_S = 0.05, 0.2 # Of each side in a turn.
 
 
 class Setup:
@@ -74,12 +77,14 @@ class Switch:
     def __init__(self, opts, setup):
         config = ["virtnet-bridge=br0", "virtnet-packed-vq=true",
                   "virtnet-mrg-rxbuf=true", "virtnet-switch-num-port=1000",
+                  # Whoever was stopped would do it at once when continued.
+                  "stats-update-interval=86400000",
                   "hw-offload=%s" % str(self.offload).lower()]
         if setup.tso:
             config.append("userspace-tso-enable=true")
         self.idle_guests = None
         self.setup = setup
-        self.sb = Sandbox(opts.ovs, opts.vswitchd, opts.virtnet,
+        self.sb = Sandbox(opts.ovs, self.vswitchd(opts), opts.virtnet,
                           lcore_mask="1", other_config=config)
         try:
             self.sb.start_vswitchd()
@@ -94,6 +99,9 @@ class Switch:
         except BaseException:
             self.close()
             raise
+
+    def vswitchd(self, opts):
+        return opts.vswitchd
 
     def start_idle_guests(self, sockets):
         self.idle_guests = subprocess.Popen(
@@ -123,9 +131,13 @@ class Switch:
         self.sb.run("ovs-ofctl", "--bundle", "replace-flows", "br0", "-",
                     input="\n".join(rules))
 
+    def signal(self, number):
+        os.kill(self.sb.pids["ovs-vswitchd"], number)
+
     def close(self):
         if self.idle_guests:
             self.idle_guests.kill()
+            self.idle_guests.wait()
         self.sb.close()
 
 
@@ -157,6 +169,13 @@ class Offload(Plain):
     offload = True
 
 
+class Before(Offload):
+    name = "before"
+
+    def vswitchd(self, opts):
+        return opts.before + "/vswitchd/ovs-vswitchd"
+
+
 class Peer(Switch):
     name = "peer"
     offload = False
@@ -181,6 +200,7 @@ class Testpmd:
     name = "testpmd"
 
     def __init__(self, opts, setup):
+        self.setup = setup
         self.dir = tempfile.mkdtemp(prefix="vb-")
         self.sockets = ["%s/s%d" % (self.dir, i) for i in range(2)]
         args = ["dpdk-testpmd", "-l", "%d,%d" % (GUEST_CPU, SWITCH_CPU),
@@ -202,6 +222,9 @@ class Testpmd:
     def set_flows(self, n):
         pass
 
+    def signal(self, number):
+        self.process.send_signal(number)
+
     def close(self):
         self.process.kill()
         self.process.wait()
@@ -209,26 +232,56 @@ class Testpmd:
                         + os.path.basename(self.dir)])
 
 
-def guest_args(opts, side, setup, size, flows):
-    args = [opts.guest, "--mode", "flood", "--no-verify",
-            "--duration", str(opts.seconds), "--warmup", "1",
-            "--lcore", str(GUEST_CPU), "--timeout", "60",
-            "--flows", str(flows)]
-    args += (["--tso", str(TSO_SIZE)] if size == "64K"
-             else ["--size", str(size)])
-    for i, s in enumerate(side.sockets):
-        args += ["--socket", s + "," + setup.guest_options() % i]
-    return args
+class Guest:
+    """Two drivers on the ports of a side, which move packets when told to."""
 
+    def __init__(self, opts, side, size, flows):
+        side.set_flows(flows)
+        args = [opts.guest, "--mode", "flood", "--no-verify", "--turns",
+                "--warmup", str(WARMUP_S), "--lcore", str(GUEST_CPU),
+                "--timeout", "60", "--flows", str(flows)]
+        args += (["--tso", str(TSO_SIZE)] if size == "64K"
+                 else ["--size", str(size)])
+        for i, path in enumerate(side.sockets):
+            args += ["--socket", path + "," + side.setup.guest_options() % i]
+        self.process = subprocess.Popen(args, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        try:
+            # What is made only when it is needed, such as packet buffers, is
+            # made now.
+            for i in range(20):
+                if self.rate(0.5) and i:
+                    break
+            else:
+                raise RuntimeError("no packet arrives")
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
-def measure(opts, side, setup, size, flows):
-    side.set_flows(flows)
-    r = subprocess.run(guest_args(opts, side, setup, size, flows),
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       text=True, timeout=120)
-    if r.returncode:
-        raise RuntimeError(r.stderr.strip() or r.stdout)
-    return json.loads(r.stdout.strip().splitlines()[-1])["rx_mpps_median"]
+    def rate(self, seconds=MEASURE_S):
+        """Millions of packets a second that arrived."""
+        try:
+            self.process.stdin.write("%f\n" % seconds)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = self.process.stdout.readline()
+        words = line.split()
+        if len(words) != 2:
+            raise RuntimeError(self.process.stderr.read().strip() or line)
+        return float(words[0])
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
 
 
 def memcpy_rate(opts, size):
@@ -244,176 +297,206 @@ def distance(opts):
                               stdout=subprocess.PIPE, text=True).stdout)
 
 
-SIDES = {side.name: side for side in (Offload, Plain, Peer, Testpmd)}
+SIDES = {side.name: side for side in (Offload, Plain, Peer, Testpmd, Before)}
 
 
 def plan(opts):
-    """The setups, each with its sizes and numbers of flows."""
-    if opts.quick:
-        return [(Setup("split", 0), [(64, 1), (1500, 1)]),
-                (Setup("packed", 1), [(64, 1), (1500, 1)])]
-    cases = []
-    for ring in "split", "packed":
-        for mrg in 0, 1:
-            cases.append((Setup(ring, mrg),
-                          [(size, 1) for size in (64, 128, 512, 1500)]
-                          + [(64, 8), (64, 1000)]))
-        cases.append((Setup(ring, 1, mtu=9000), [(9000, 1)]))
-        cases.append((Setup(ring, 1, tso=True), [("64K", 1)]))
-        cases.append((Setup(ring, 0, queues=2), [(64, 8)]))
-    # There are 1000 SF numbers.
-    idle = [(Setup("split", 0, idle=idle), [(64, 1)]) for idle in (100, 998)]
+    """(setups that take turns, loads), a load being a size and a number of
+    flows."""
     if opts.idle:
-        return [(Setup("split", 0), [(64, 1)])] + idle
-    return cases + idle
+        # There are 1000 SF numbers.
+        plan = [([Setup("split", 0, idle=idle) for idle in (0, 100, 998)],
+                 [(64, 1)])]
+    elif opts.quick:
+        plan = [([Setup("split", 0)], [(64, 1), (1500, 1)]),
+                ([Setup("packed", 1)], [(64, 1), (1500, 1)])]
+    else:
+        plan = []
+        for ring in "split", "packed":
+            for mrg in 0, 1:
+                plan.append(([Setup(ring, mrg)],
+                             [(size, 1) for size in (64, 128, 512, 1500)]
+                             + [(64, 8), (64, 1000)]))
+            plan.append(([Setup(ring, 1, mtu=9000)], [(9000, 1)]))
+            plan.append(([Setup(ring, 1, tso=True)], [("64K", 1)]))
+            plan.append(([Setup(ring, 0, queues=2)], [(64, 8)]))
+    return [(setups, loads) for setups, loads in plan
+            if any(opts.only in str(setup) for setup in setups)]
+
+
+def take_turns(opts, load, sides, turns):
+    """One load on all of 'sides'.  Appends to 'turns' what each turn gave:
+    the rates by the sides' keys, and the distances before and after it."""
+    guests = {}
+    try:
+        for key, side in sides.items():
+            side.signal(signal.SIGCONT)
+            try:
+                guests[key] = Guest(opts, side, *load)
+            except (RuntimeError, subprocess.SubprocessError) as e:
+                print("# %s: %s" % (", ".join(key), e), file=sys.stderr)
+            side.signal(signal.SIGSTOP)
+        order = list(guests)
+        for turn in range(opts.turns):
+            rates = {}
+            before = distance(opts)
+            # They take turns in who begins, too.
+            first = turn % max(len(order), 1)
+            for key in order[first:] + order[:first]:
+                sides[key].signal(signal.SIGCONT)
+                rates[key] = guests[key].rate()
+                sides[key].signal(signal.SIGSTOP)
+            if "memcpy" in opts.sides:
+                rates["memcpy"] = memcpy_rate(opts, load[0])
+            turns.append((rates, before, distance(opts)))
+    finally:
+        for key, guest in guests.items():
+            sides[key].signal(signal.SIGCONT)
+            guest.close()
+            sides[key].signal(signal.SIGSTOP)
 
 
 def run_round(opts, number, results):
-    names = [n for n in SIDES if n in opts.sides]
-    for setup, loads in plan(opts):
-        if opts.only not in str(setup):
-            continue
-        # The sides take turns in who begins.
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            if name == "testpmd" and setup.idle:
-                continue
-            print("# round %d of %d: %s, %s" % (number + 1, opts.rounds,
-                                                setup, name),
-                  file=sys.stderr)
-            side = SIDES[name](opts, setup)
-            try:
-                # A first guest brings what is made only when it is needed,
-                # such as packet buffers, into being.
-                measure(opts, side, setup, *loads[0])
-                for size, flows in loads:
-                    key = (str(setup), size, flows)
-                    for attempt in range(3):
-                        before = distance(opts)
-                        rate = measure(opts, side, setup, size, flows)
-                        after = distance(opts)
-                        if max(before, after) < 2 * min(before, after):
-                            break
-                    results.setdefault(key, {}).setdefault(name, []).append(
-                        (rate, before, after))
-            except (RuntimeError, subprocess.TimeoutExpired) as e:
-                print("# %s, %s: %s" % (setup, name, e), file=sys.stderr)
-            finally:
+    for setups, loads in plan(opts):
+        group = tuple(map(str, setups))
+        print("# round %d of %d: %s" % (number + 1, opts.rounds,
+                                        "; ".join(group)), file=sys.stderr)
+        sides = {}
+        try:
+            for setup in setups:
+                for name in SIDES:
+                    if name not in opts.sides or (name == "testpmd"
+                                                  and len(setups) > 1):
+                        continue
+                    side = SIDES[name](opts, setup)
+                    sides[name, str(setup)] = side
+                    side.signal(signal.SIGSTOP)
+            for load in loads:
+                take_turns(opts, load, sides,
+                           results.setdefault((group, load), []))
+        except (RuntimeError, TimeoutError, subprocess.SubprocessError) as e:
+            print("# %s: %s" % ("; ".join(group), e), file=sys.stderr)
+        finally:
+            for side in sides.values():
                 side.close()
-        if "memcpy" in opts.sides:
-            for size, flows in loads:
-                results.setdefault((str(setup), size, flows), {}).setdefault(
-                    "memcpy", []).append((memcpy_rate(opts, size), 0, 0))
 
 
-def borders(results):
-    """Ranges of distances, each of which has rows of its own."""
-    all = sorted(x for sides in results.values() for samples in sides.values()
-                 for sample in samples for x in sample[1:] if x)
-    if not all or all[-1] < 2 * all[0]:
-        return [(0, sys.maxsize)]
-    middle = int((all[0] * all[-1]) ** .5)
-    return [(0, middle), (middle, sys.maxsize)]
+class Row:
+    """What came of one load on one setup."""
+
+    def __init__(self, setup, base, load, turns):
+        self.setup, (self.size, self.flows) = setup, load
+        self.trips = [t for turn in turns for t in turn[1:]]
+        self.rates = {}
+        self.ratios = {}        # (a, b): ratios of all turns, sorted.
+        self.kept = {}          # Of a side's rate without idle devices.
+
+        def rate(turn, name, setup=setup):
+            return turn[0].get("memcpy" if name == "memcpy"
+                               else (name, str(setup)))
+
+        def pairs(a, b):
+            return sorted(x / y for x, y in zip(a, b) if x and y)
+
+        columns = {name: [rate(turn, name) for turn in turns]
+                   for name in list(SIDES) + ["memcpy"]}
+        for name, column in columns.items():
+            known = [x for x in column if x]
+            if known:
+                self.rates[name] = statistics.median(known)
+        for a, b in PAIRS:
+            ratios = pairs(columns[a], columns[b])
+            if ratios:
+                self.ratios[a, b] = ratios
+        for name in SIDES if base else ():
+            ratios = pairs(columns[name],
+                           [rate(turn, name, base) for turn in turns])
+            if ratios:
+                self.kept[name] = ratios
+
+
+PAIRS = [("offload", "peer"), ("offload", "testpmd"), ("offload", "memcpy"),
+         ("plain", "peer"), ("offload", "before")]
 
 
 def collect(opts, results):
-    """Rows with medians, in the order of the plan."""
+    """Rows, in the order of the plan."""
     rows = []
-    for setup, loads in plan(opts):
-        for size, flows in loads:
-            sides = results.get((str(setup), size, flows), {})
-            for low, high in borders(results):
-                here = {name: [s for s in x if name == "memcpy"
-                               or low <= min(s[1:]) and max(s[1:]) < high]
-                        for name, x in sides.items()}
-                rates = {name: statistics.median(s[0] for s in x)
-                         for name, x in here.items() if x}
-                trips = [t for name, x in here.items() for s in x
-                         for t in s[1:] if name != "memcpy"]
-                if trips:
-                    rows.append((setup, size, flows, rates,
-                                 int(statistics.median(trips)),
-                                 {name: len(x) for name, x in here.items()}))
+    for setups, loads in plan(opts):
+        for load in loads:
+            turns = results.get((tuple(map(str, setups)), load))
+            for setup in setups if turns else ():
+                rows.append(Row(setup, setups[0] if setup.idle else None,
+                                load, turns))
     return rows
 
 
-def ratios(rates):
-    """(what, ratio) of all pairs that say something."""
-    pairs = [("offload", "peer"), ("offload", "testpmd"),
-             ("offload", "memcpy"), ("plain", "peer")]
-    return [(a, b, rates[a] / rates[b]) for a, b in pairs
-            if a in rates and rates.get(b)]
+def show(ratios):
+    """The median, and what half of the turns were within."""
+    if not ratios:
+        return ""
+    n = len(ratios)
+    return "%.2f (%.2f to %.2f)" % (statistics.median(ratios),
+                                    ratios[n // 4], ratios[n - 1 - n // 4])
 
 
-def write_idle(rows, out):
-    """What is left of each side's rate with idle devices, of those rows for
-    which there is one without them at the same distance."""
-    def other(row):
-        setup, size, flows, _, trip, _ = row
-        for b in rows:
-            if (not b[0].idle and b[1:3] == (size, flows)
-                    and str(setup).startswith(str(b[0]) + ", ")
-                    and trip / 2 < b[4] < trip * 2):
-                return b
-        return None
-
-    pairs = [(row, other(row)) for row in rows if row[0].idle]
-    pairs = [(row, base) for row, base in pairs if base]
-    if not pairs:
-        return
-    names = list(SIDES)
-    print("\n| rate as a multiple of that without idle devices | bytes "
-          "| round trip ns | " + " | ".join(names) + " |\n| --- |"
-          + " ---: |" * (2 + len(names)), file=out)
-    for (setup, size, _, rates, trip, _), base in pairs:
-        print("| %s | %s | %d | " % (setup, size, trip)
-              + " | ".join("%.2f" % (rates[n] / base[3][n])
-                           if n in rates and base[3].get(n) else ""
-                           for n in names) + " |", file=out)
+def table(header, cells, out):
+    print("| " + " | ".join(header) + " |\n| --- |"
+          + " ---: |" * (len(header) - 1), file=out)
+    for row in cells:
+        print("| " + " | ".join(row) + " |", file=out)
 
 
 def write_table(rows, out):
-    names = list(SIDES) + ["memcpy"]
-    print("| case | bytes | flows | round trip ns | " + " | ".join(n + " Mpps" for n in names)
-          + " | offload/peer | offload/testpmd | offload/memcpy "
-          "| plain/peer | samples |", file=out)
-    print("| --- |" + " ---: |" * (len(names) + 8), file=out)
-    for setup, size, flows, rates, trip, samples in rows:
-        ratio = {(a, b): r for a, b, r in ratios(rates)}
-        print("| %s | %s | %d | %d | " % (setup, size, flows, trip)
-              + " | ".join("%.3f" % rates[n] if n in rates else ""
-                           for n in names) + " | "
-              + " | ".join("%.2f" % ratio[p] if p in ratio else "" for p in
-                           (("offload", "peer"), ("offload", "testpmd"),
-                            ("offload", "memcpy"), ("plain", "peer")))
-              + " | " + " ".join(str(samples[n]) for n in names
-                                 if n in samples) + " |", file=out)
-    write_idle(rows, out)
+    names = [n for n in list(SIDES) + ["memcpy"]
+             if any(n in row.rates for row in rows)]
+    pairs = [p for p in PAIRS if any(p in row.ratios for row in rows)]
+    table(["Mpps", "bytes", "flows", "round trip ns"] + names,
+          [[str(row.setup), str(row.size), str(row.flows),
+            "%d to %d" % (min(row.trips), max(row.trips))]
+           + ["%.3f" % row.rates[n] if n in row.rates else "" for n in names]
+           for row in rows], out)
+    if pairs:
+        print(file=out)
+        table(["ratio", "bytes", "flows", "turns"]
+              + ["/".join(pair) for pair in pairs],
+              [[str(row.setup), str(row.size), str(row.flows),
+                str(len(row.trips) // 2)]
+               + [show(row.ratios.get(pair)) for pair in pairs]
+               for row in rows], out)
+    if any(row.kept for row in rows):
+        print(file=out)
+        table(["rate as a multiple of that without idle devices", "bytes",
+               "turns"] + names,
+              [[str(row.setup), str(row.size), str(len(row.trips) // 2)]
+               + [show(row.kept.get(n)) for n in names]
+               for row in rows if row.kept], out)
 
 
 def write_json(rows, path):
     with open(path, "w") as f:
-        for setup, size, flows, rates, trip, samples in rows:
-            for a, b, ratio in ratios(rates):
+        for row in rows:
+            for (a, b), ratios in row.ratios.items():
                 f.write(json.dumps({
-                    "case": "%s/%s" % (a, b), "size": size, "flows": flows,
-                    "queues": setup.queues, "idle": setup.idle,
-                    "ring": setup.ring, "mrg": setup.mrg, "ours": rates[a],
-                    "peer": rates[b], "unit": "Mpps", "ratio": ratio,
-                    "round_trip_ns": trip,
-                    "samples": min(samples[a], samples[b])}) + "\n")
+                    "case": "%s/%s" % (a, b), "size": row.size,
+                    "flows": row.flows, "queues": row.setup.queues,
+                    "idle": row.setup.idle, "ring": row.setup.ring,
+                    "mrg": row.setup.mrg, "ours": row.rates[a],
+                    "peer": row.rates[b], "unit": "Mpps",
+                    "ratio": statistics.median(ratios),
+                    "turns": len(ratios)}) + "\n")
 
 
 def write_svg(rows, path):
     """Bars: how many times the peer's rate, with and without offload."""
     bars = []
-    for setup, size, flows, rates, trip, _ in rows:
-        label = "%s, %s bytes, %d flow%s, %d ns" % (
-            setup, size, flows, "s" if flows > 1 else "", trip)
+    for row in rows:
+        label = "%s, %s bytes, %d flow%s" % (
+            row.setup, row.size, row.flows, "s" if row.flows > 1 else "")
         for name, colour in ("offload", "#1f77b4"), ("plain", "#aec7e8"):
-            if name in rates and rates.get("peer"):
-                bars.append((label, name, colour,
-                             rates[name] / rates["peer"]))
+            ratios = row.ratios.get((name, "peer"))
+            if ratios:
+                bars.append((label, name, colour, statistics.median(ratios)))
                 label = ""
     if not bars:
         return
@@ -447,11 +530,14 @@ def main():
     parser.add_argument("--build", default=HERE + "/../_build",
                         help="build directory (_build)")
     parser.add_argument("-r", "--rounds", type=int,
-                        help="5, or 1 with --quick")
-    parser.add_argument("-s", "--seconds", type=int, default=2,
-                        help="how long to measure each rate")
+                        help="in which all is started anew (3, or 1 with "
+                        "--quick)")
+    parser.add_argument("-t", "--turns", type=int, default=10,
+                        help="in each round, of each load (10)")
     parser.add_argument("--sides", default="offload,plain,peer,testpmd,memcpy",
                         type=lambda s: s.split(","))
+    parser.add_argument("--before", metavar="BUILD",
+                        help="another build directory, for a side of its own")
     parser.add_argument("--quick", action="store_true",
                         help="the main rows, one round: under 3 minutes")
     parser.add_argument("--idle", action="store_true",
@@ -463,8 +549,10 @@ def main():
     parser.add_argument("--json", metavar="FILE")
     opts = parser.parse_args()
     if opts.rounds is None:
-        opts.rounds = 1 if opts.quick else 5
-    if not any(opts.only in str(setup) for setup, _ in plan(opts)):
+        opts.rounds = 1 if opts.quick else 3
+    if opts.before:
+        opts.sides.append("before")
+    if not plan(opts):
         parser.error("--only %s: there is no such case" % opts.only)
     if "testpmd" in opts.sides and not shutil.which("dpdk-testpmd"):
         parser.error("there is no dpdk-testpmd: build-aux/install-deps bench "

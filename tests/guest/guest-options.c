@@ -235,6 +235,8 @@ usage(void)
 "  --wait-file F   send only when F is there\n"
 "  --stop-file F   end when F is there\n"
 "  --status-file F write what was counted to F several times a second\n"
+"  --turns         flood: for as many seconds as each line of standard\n"
+"                  input says, after --warmup, and print that rate\n"
 "  --hold          keep the devices until --stop-file or a signal\n"
 "  --mem MB        memory (256)\n"
 "  --huge          take it from hugepages\n"
@@ -271,7 +273,7 @@ parse_options(int argc, char *argv[])
         OPT_EXPECT_MIN, OPT_ALLOW_LOSS, OPT_ALLOW_REORDER, OPT_NO_VERIFY,
         OPT_TIMEOUT, OPT_LOSS_TIMEOUT, OPT_DURATION, OPT_WARMUP,
         OPT_READY_FILE, OPT_WAIT_FILE, OPT_STOP_FILE, OPT_STATUS_FILE,
-        OPT_HOLD, OPT_MEM, OPT_HUGE, OPT_LCORE, OPT_VERBOSE
+        OPT_TURNS, OPT_HOLD, OPT_MEM, OPT_HUGE, OPT_LCORE, OPT_VERBOSE
     };
     static const struct option long_options[] = {
         { "socket", required_argument, NULL, OPT_SOCKET },
@@ -303,6 +305,7 @@ parse_options(int argc, char *argv[])
         { "wait-file", required_argument, NULL, OPT_WAIT_FILE },
         { "stop-file", required_argument, NULL, OPT_STOP_FILE },
         { "status-file", required_argument, NULL, OPT_STATUS_FILE },
+        { "turns", no_argument, NULL, OPT_TURNS },
         { "hold", no_argument, NULL, OPT_HOLD },
         { "mem", required_argument, NULL, OPT_MEM },
         { "huge", no_argument, NULL, OPT_HUGE },
@@ -420,6 +423,9 @@ parse_options(int argc, char *argv[])
             break;
         case OPT_STATUS_FILE:
             opt.status_file = optarg;
+            break;
+        case OPT_TURNS:
+            opt.turns = true;
             break;
         case OPT_HOLD:
             opt.hold = true;

@@ -165,6 +165,7 @@ struct guest_options {
     bool csum;                  /* --csum. */
     bool verify;                /* Not --no-verify. */
     bool probe;                 /* --probe. */
+    bool turns;                 /* --turns. */
     bool hold;                  /* --hold. */
     bool allow_loss;            /* --allow-loss. */
     bool allow_reorder;         /* --allow-reorder. */

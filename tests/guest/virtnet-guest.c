@@ -943,6 +943,17 @@ sum_flood(uint64_t *rx, uint64_t *tx)
 }
 
 static void
+finish_flood(void)
+{
+    for (unsigned int i = 0; i < n_ports; i++) {
+        ports[i].sent = ports[i].tx_packets;
+        ports[i].sent_bytes = ports[i].tx_bytes;
+        ports[i].received = ports[i].rx_packets;
+        ports[i].received_bytes = ports[i].rx_bytes;
+    }
+}
+
+static void
 run_flood(void)
 {
     uint64_t rx0 = 0, tx0 = 0, at = 0;
@@ -982,11 +993,42 @@ run_flood(void)
             break;
         }
     }
-    for (unsigned int i = 0; i < n_ports; i++) {
-        ports[i].sent = ports[i].tx_packets;
-        ports[i].sent_bytes = ports[i].tx_bytes;
-        ports[i].received = ports[i].rx_packets;
-        ports[i].received_bytes = ports[i].rx_bytes;
+}
+
+/* Floods for 'seconds', longer by less than a hundred bursts.  Returns how
+ * long it was. */
+static double
+flood_for(double seconds)
+{
+    uint64_t start = rte_rdtsc(), now;
+
+    do {
+        for (int i = 0; i < 64; i++) {
+            flood_once();
+        }
+        now = rte_rdtsc();
+    } while (now - start < seconds * state.hz && poll_world());
+    return (now - start) / (double) state.hz;
+}
+
+/* Floods when it is told to, so that several guests, on as many switches, can
+ * take turns. */
+static void
+run_turns(void)
+{
+    char line[32];
+
+    while (poll_world() && fgets(line, sizeof line, stdin)) {
+        double seconds = strtod(line, NULL);
+        uint64_t rx0, tx0, rx, tx;
+
+        flood_for(opt.warmup_s);
+        sum_flood(&rx0, &tx0);
+        seconds = flood_for(seconds);
+        sum_flood(&rx, &tx);
+        printf("%.6f %.6f\n", (rx - rx0) / seconds / 1e6,
+               (tx - tx0) / seconds / 1e6);
+        fflush(stdout);
     }
 }
 
@@ -1109,7 +1151,12 @@ run(void)
         run_echo();
         break;
     case MODE_FLOOD:
-        run_flood();
+        if (opt.turns) {
+            run_turns();
+        } else {
+            run_flood();
+        }
+        finish_flood();
         break;
     case N_MODES:
     default:
