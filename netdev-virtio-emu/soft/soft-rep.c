@@ -62,6 +62,12 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 #define REST_NS 1000
 static uint64_t rest_cycles;    /* The same in cycles of the TSC. */
 
+/* How many bytes of a burst should be copied in at most.  More than that is
+ * not in the cache any more when it is copied out, and of frames of 64 kB a
+ * receiver's ring has no room for more than a few: the rest of a burst would
+ * have been copied in only to be dropped. */
+#define BURST_BYTES (128 * 1024)
+
 /* Life. */
 
 static struct soft_queue_pair *
@@ -71,6 +77,7 @@ pairs_alloc(unsigned int n_pairs)
 
     pairs = xzalloc_cacheline(n_pairs * sizeof *pairs);
     for (unsigned int i = 0; i < n_pairs; i++) {
+        pairs[i].rx.max_burst = NETDEV_MAX_BURST;
         soft_ring_init(&pairs[i].rx.ring);
         soft_ring_init(&pairs[i].tx.ring);
     }
@@ -406,6 +413,19 @@ recv_announcement(struct soft_rep *rep, struct soft_rxq *rxq,
     return 0;
 }
 
+/* Notes that 'n' frames, of 'bytes' bytes altogether, were copied in: those
+ * that come next will be about as long. */
+static inline void
+adapt_burst(struct soft_rxq *rxq, unsigned int n, uint64_t bytes)
+{
+    if (OVS_UNLIKELY(bytes > BURST_BYTES
+                     || rxq->max_burst < NETDEV_MAX_BURST)) {
+        uint64_t max = bytes ? (uint64_t) BURST_BYTES * n / bytes : UINT64_MAX;
+
+        rxq->max_burst = MIN(MAX(max, 1), NETDEV_MAX_BURST);
+    }
+}
+
 int
 soft_rep_recv(struct virtnet_device *dev, int qid,
               struct dp_packet_batch *batch, int *qfill)
@@ -418,7 +438,7 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     uint64_t bytes = 0, n_bytes;
     struct dp_packet_batch more;
     size_t n_ok = 0, n_forwarded, n_more = 0;
-    unsigned int n = 0, n_slots = 0, n_others = 0;
+    unsigned int n = 0, n_slots = 0, n_others = 0, max;
     struct soft_forward fwd;
     struct soft_rxq *rxq;
     uint64_t now;
@@ -447,21 +467,22 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
         return EAGAIN;
     }
     offload = soft_port_has_flows(rep->eswitch_port);
+    max = rxq->max_burst;
     if (OVS_LIKELY(rxq->ring.ready)) {
-        n_slots = virtq_recv_slots(&rxq->ring.q, slots, NETDEV_MAX_BURST);
+        n_slots = virtq_recv_slots(&rxq->ring.q, slots, max);
         if (offload) {
             while (n < n_slots) {
                 virtq_slot_to_frame(&rxq->ring.q, &slots[n], &frames[n]);
                 n++;
             }
         }
-        if (n_slots < NETDEV_MAX_BURST) {
+        if (n_slots < max) {
             n_others = virtq_recv_burst(&rxq->ring.q, &frames[n],
-                                        NETDEV_MAX_BURST - n_slots);
+                                        max - n_slots);
             n += n_others;
         }
     }
-    if (n_slots + n_others < NETDEV_MAX_BURST) {
+    if (n_slots + n_others < max) {
         rxq->rest_until = rte_rdtsc() + rest_cycles;
     }
     if (!(n_slots + n_others)) {
@@ -529,6 +550,7 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     }
     counter_add(&rxq->packets, n_forwarded + n_ok);
     counter_add(&rxq->bytes, bytes + n_bytes);
+    adapt_burst(rxq, n_ok, n_bytes);
     atomic_store_relaxed(&rxq->core, rte_lcore_id());
     if (n_ok && offload && !looked_up) {
         soft_eswitch_run(rep->eswitch_port, batch);

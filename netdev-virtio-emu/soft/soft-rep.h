@@ -71,6 +71,8 @@ struct soft_rxq {
     struct soft_ring ring;
     uint64_t rest_until;        /* Left alone until then, in TSC cycles.  Of
                                  * the thread that polls it. */
+    unsigned int max_burst;     /* Frames to take at a time, so that they are
+                                 * no more than BURST_BYTES.  Likewise. */
     atomic_bool enabled;        /* Has the driver enabled the queue? */
     atomic_uint core;           /* DPDK's number of the last core to poll. */
     atomic_uint64_t packets;    /* Handed to the datapath. */

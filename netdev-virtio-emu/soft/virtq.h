@@ -74,7 +74,7 @@
 
 #define VIRTQ_MAX_SIZE 32768    /* Section 2.7 and 2.8. */
 #define VIRTQ_MAX_BURST 32      /* Frames of one call. */
-#define VIRTQ_PREFETCH 1536     /* See virtq_prefetch_copy(). */
+#define VIRTQ_PREFETCH 512      /* See virtq_prefetch_copy(). */
 
 /* The longest chain of descriptors: 64 kB in pieces of 1 kB. */
 #define VIRTQ_MAX_CHAIN 64

@@ -1011,6 +1011,18 @@ flood_for(double seconds)
     return (now - start) / (double) state.hz;
 }
 
+/* Bytes received. */
+static uint64_t
+sum_bytes(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned int i = 0; i < n_ports; i++) {
+        sum += ports[i].rx_bytes;
+    }
+    return sum;
+}
+
 /* Floods when it is told to, so that several guests, on as many switches, can
  * take turns. */
 static void
@@ -1020,14 +1032,16 @@ run_turns(void)
 
     while (poll_world() && fgets(line, sizeof line, stdin)) {
         double seconds = strtod(line, NULL);
-        uint64_t rx0, tx0, rx, tx;
+        uint64_t rx0, tx0, bytes0, rx, tx;
 
         flood_for(opt.warmup_s);
         sum_flood(&rx0, &tx0);
+        bytes0 = sum_bytes();
         seconds = flood_for(seconds);
         sum_flood(&rx, &tx);
-        printf("%.6f %.6f\n", (rx - rx0) / seconds / 1e6,
-               (tx - tx0) / seconds / 1e6);
+        printf("%.6f %.6f %.1f\n", (rx - rx0) / seconds / 1e6,
+               (tx - tx0) / seconds / 1e6,
+               (sum_bytes() - bytes0) / (double) RTE_MAX(rx - rx0, 1u));
         fflush(stdout);
     }
 }
