@@ -308,10 +308,11 @@ SIDES = {side.name: side for side in (Offload, Plain, Peer, Testpmd, Before)}
 def plan(opts):
     """(setups that take turns, loads), a load being a size and a number of
     flows."""
+    # There are 1000 SF numbers.
+    idle = [([Setup("split", 0, idle=idle) for idle in (0, 100, 998)],
+             [(64, 1)])]
     if opts.idle:
-        # There are 1000 SF numbers.
-        plan = [([Setup("split", 0, idle=idle) for idle in (0, 100, 998)],
-                 [(64, 1)])]
+        plan = idle
     elif opts.quick:
         plan = [([Setup("split", 0)], [(64, 1), (1500, 1)]),
                 ([Setup("packed", 1)], [(64, 1), (1500, 1)])]
@@ -325,6 +326,7 @@ def plan(opts):
             plan.append(([Setup(ring, 1, mtu=9000)], [(9000, 1)]))
             plan.append(([Setup(ring, 1, tso=True)], [("64K", 1)]))
             plan.append(([Setup(ring, 0, queues=2)], [(64, 8)]))
+        plan += idle
     return [(setups, loads) for setups, loads in plan
             if any(opts.only in str(setup) for setup in setups)]
 
@@ -470,6 +472,7 @@ def write_table(rows, out):
                + [show(row.ratios.get(pair)) for pair in pairs]
                for row in rows], out)
     if any(row.kept for row in rows):
+        names = [n for n in names if any(n in row.kept for row in rows)]
         print(file=out)
         table(["rate as a multiple of that without idle devices", "bytes",
                "turns"] + names,
@@ -546,7 +549,7 @@ def main():
     parser.add_argument("--quick", action="store_true",
                         help="the main rows, one round: under 3 minutes")
     parser.add_argument("--idle", action="store_true",
-                        help="rows with idle devices, and the same without")
+                        help="only the rows with idle devices")
     parser.add_argument("--only", metavar="TEXT", default="",
                         help="rows in whose case this occurs")
     parser.add_argument("--markdown", metavar="FILE")
