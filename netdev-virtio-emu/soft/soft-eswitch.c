@@ -280,7 +280,9 @@ lookup(struct soft_thread *thread, struct soft_port *port,
     ULLONG_FOR_EACH_1 (i, map) {
         flows[i] = NULL;
     }
-    todo = map = extract(frames, map, keys, &twins) & ~twins;
+    map = extract(frames, map, keys, &twins);
+    map &= ~twins;
+    todo = map;
     ULLONG_FOR_EACH_1 (i, map) {
         /* Not within the loop before: a word that has just been put together
          * from several stores cannot be loaded until they have reached the
@@ -394,7 +396,8 @@ soft_eswitch_find(struct soft_port *port, struct soft_frame frames[],
                 partial, &keys, flows, actions);
     for (size_t i = 0; i < n; i++) {
         if (hits & (UINT32_C(1) << i)) {
-            soft_flow_add_tcp_flags(flows[i], ntohs(key_of(&keys, i)->tcp_flags));
+            soft_flow_add_tcp_flags(flows[i],
+                                    ntohs(key_of(&keys, i)->tcp_flags));
         }
     }
     return count_1bits(hits);

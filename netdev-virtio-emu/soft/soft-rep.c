@@ -435,10 +435,10 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     struct virtq_slot slots[NETDEV_MAX_BURST];
     bool up, offload, looked_up = false;
     uint32_t map, rest, packets = 0;
-    uint64_t bytes = 0, n_bytes;
+    uint64_t bytes = 0, n_bytes, copied = 0;
     struct dp_packet_batch more;
     size_t n_ok = 0, n_forwarded, n_more = 0;
-    unsigned int n = 0, n_slots = 0, n_others = 0, max;
+    unsigned int n = 0, n_slots = 0, n_others = 0, n_copied = 0, max;
     struct soft_forward fwd;
     struct soft_rxq *rxq;
     uint64_t now;
@@ -533,8 +533,9 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     rte_spinlock_unlock(&rxq->ring.lock);
 
     if (OVS_UNLIKELY(n_more)) {
-        bytes += soft_packet_receive_map(&more, &packets);
-        n = dp_packet_batch_size(&more);
+        copied = soft_packet_receive_map(&more, &packets);
+        bytes += copied;
+        n = n_copied = dp_packet_batch_size(&more);
         n_forwarded += n;
         if (OVS_UNLIKELY(n < n_more)) {
             counter_add(&rxq->invalid, n_more - n);
@@ -550,7 +551,7 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     }
     counter_add(&rxq->packets, n_forwarded + n_ok);
     counter_add(&rxq->bytes, bytes + n_bytes);
-    adapt_burst(rxq, n_ok, n_bytes);
+    adapt_burst(rxq, n_copied + n_ok, copied + n_bytes);
     atomic_store_relaxed(&rxq->core, rte_lcore_id());
     if (n_ok && offload && !looked_up) {
         soft_eswitch_run(rep->eswitch_port, batch);
