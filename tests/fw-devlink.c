@@ -43,6 +43,7 @@
 #include "fw-model.h"
 #include "openvswitch/list.h"
 #include "ovs-thread.h"
+#include "packets.h"
 #include "util.h"
 
 #define MAX_PORTS 2048
@@ -293,7 +294,8 @@ find_port(uint32_t index)
 
 /* Requests. */
 
-static void
+/* An SF whose function has no address would come up with a random one. */
+static int
 set_port(struct fw_port *port, const struct nlattr *function)
 {
     const struct nlattr *f[DL_N_ATTRS] = { NULL };
@@ -304,9 +306,13 @@ set_port(struct fw_port *port, const struct nlattr *function)
                    f[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]), 6);
     }
     if (f[DEVLINK_PORT_FN_ATTR_STATE]) {
+        if (eth_addr_is_zero(port->p.hw_addr)) {
+            return -EINVAL;
+        }
         set_active(port, mnl_attr_get_u8(f[DEVLINK_PORT_FN_ATTR_STATE]));
     }
     tell_port(DEVLINK_CMD_PORT_NEW, &port->p);
+    return 0;
 }
 
 /* Does what 'nlh' asks for.  Returns 0 or a negative errno. */
@@ -364,8 +370,7 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
             del_sf(port);
             return 0;
         } else if (genl->cmd == DEVLINK_CMD_PORT_SET) {
-            set_port(port, a[DEVLINK_ATTR_PORT_FUNCTION]);
-            return 0;
+            return set_port(port, a[DEVLINK_ATTR_PORT_FUNCTION]);
         }
         break;
 

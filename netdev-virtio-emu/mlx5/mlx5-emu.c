@@ -77,7 +77,9 @@ query_general(struct mlx5_devx *devx, struct mlx5_emu_caps *caps, char **errp)
         return mlx5_devx_fail(-ENODEV, errp,
                               "%s: emulation of virtio-net is off: set "
                               "VIRTIO_NET_EMULATION_ENABLE=1 with mlxconfig "
-                              "and reset the card", devx->name);
+                              "and reset the card, or use "
+                              "other_config:virtnet-backend=soft",
+                              devx->name);
     } else if (!(MLX5_GET(cmd_hca_cap, cap, general_obj_types)
                  & UINT64_C(1) << MLX5_OBJ_VIRTIO_NET_Q)) {
         return mlx5_devx_fail(-ENODEV, errp, "%s: firmware has no virtqueues "

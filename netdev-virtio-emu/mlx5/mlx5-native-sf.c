@@ -396,6 +396,7 @@ start_sf(struct native_device *nd)
     struct native *n = native_of(nd);
     struct mlx5_sf_spec spec = {
         .sf_num = nd->port.up.sf_num,
+        .mac = mlx5_port_make_mac(nd->port.up.config.mac),
         .rdma = true,
         .timeout_ms = NATIVE_DEVLINK_TIMEOUT_MS,
     };
