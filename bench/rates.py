@@ -41,7 +41,7 @@ import sys
 import tempfile
 import time
 
-from sandbox import Sandbox, Unixctl
+from sandbox import Sandbox
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST_CPU, SWITCH_CPU = 0, 1
@@ -92,7 +92,6 @@ class Switch:
             sockets = self.add_ports(2 + setup.idle, setup)
             self.sb.wait_ports(2 + setup.idle)
             self.sockets = sockets[:2]
-            self.ctl = Unixctl(self.sb.ctl_path())
             if setup.idle:
                 self.start_idle_guests(sockets[2:])
                 self.settle()
@@ -132,7 +131,10 @@ class Switch:
                     input="\n".join(rules))
 
     def signal(self, number):
-        os.kill(self.sb.pids["ovs-vswitchd"], number)
+        try:
+            os.kill(self.sb.pids["ovs-vswitchd"], number)
+        except ProcessLookupError:
+            pass                # Its guest will say that it has gone.
 
     def close(self):
         if self.idle_guests:
@@ -331,6 +333,15 @@ def plan(opts):
             if any(opts.only in str(setup) for setup in setups)]
 
 
+def ignore_signals(ignore, handlers={}):
+    """What is stopped must not be left behind by who interrupts twice."""
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        if ignore:
+            handlers[number] = signal.signal(number, signal.SIG_IGN)
+        else:
+            signal.signal(number, handlers[number])
+
+
 def take_turns(opts, load, sides, turns):
     """One load on all of 'sides'.  Appends to 'turns' what each turn gave:
     the rates by the sides' keys, and the distances before and after it."""
@@ -357,10 +368,12 @@ def take_turns(opts, load, sides, turns):
                 rates["memcpy"] = memcpy_rate(opts, load[0])
             turns.append((rates, before, distance(opts)))
     finally:
+        ignore_signals(True)
         for key, guest in guests.items():
             sides[key].signal(signal.SIGCONT)
             guest.close()
             sides[key].signal(signal.SIGSTOP)
+        ignore_signals(False)
 
 
 def run_round(opts, number, results):
@@ -381,11 +394,13 @@ def run_round(opts, number, results):
             for load in loads:
                 take_turns(opts, load, sides,
                            results.setdefault((group, load), []))
-        except (RuntimeError, TimeoutError, subprocess.SubprocessError) as e:
+        except (RuntimeError, OSError, subprocess.SubprocessError) as e:
             print("# %s: %s" % ("; ".join(group), e), file=sys.stderr)
         finally:
+            ignore_signals(True)
             for side in sides.values():
                 side.close()
+            ignore_signals(False)
 
 
 class Row:
@@ -403,12 +418,13 @@ class Row:
                                else (name, str(setup)))
 
         def pairs(a, b):
-            return sorted(x / y for x, y in zip(a, b) if x and y)
+            return sorted(x / y for x, y in zip(a, b)
+                          if x is not None and y)
 
         columns = {name: [rate(turn, name) for turn in turns]
                    for name in list(SIDES) + ["memcpy"]}
         for name, column in columns.items():
-            known = [x for x in column if x]
+            known = [x for x in column if x is not None]
             if known:
                 self.rates[name] = statistics.median(known)
         for a, b in PAIRS:
@@ -439,7 +455,7 @@ def collect(opts, results):
 
 
 def show(ratios):
-    """The median, and what half of the turns were within."""
+    """The median, and what at least half of the turns were within."""
     if not ratios:
         return ""
     n = len(ratios)

@@ -29,7 +29,8 @@ import time
 
 
 # Whoever stops a bench expects that the switch goes with it.
-signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+for number in signal.SIGTERM, signal.SIGHUP:
+    signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 def make_parser(doc, vswitchd=None):
@@ -124,6 +125,14 @@ class Sandbox:
                         PATH=":".join([self.ovs + "/utilities",
                                        self.ovs + "/ovsdb",
                                        os.environ["PATH"]]))
+        try:
+            self.prepare(memory, pmd_mask, lcore_mask, other_config)
+        except BaseException:
+            self.close()
+            raise
+
+    def prepare(self, memory, pmd_mask, lcore_mask, other_config):
+        """Makes the database, with what ovs-vswitchd is to find there."""
         self.run("ovsdb-tool", "create", self.dir + "/conf.db",
                  self.ovs + "/vswitchd/vswitch.ovsschema")
         self.start_ovsdb()
@@ -168,14 +177,12 @@ class Sandbox:
 
     def kill(self, name):
         pid = self.pids.pop(name, None)
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-            while True:
-                try:
-                    os.kill(pid, 0)
-                except ProcessLookupError:
-                    return
+        try:
+            while pid:
+                os.kill(pid, signal.SIGKILL)
                 time.sleep(0.001)
+        except ProcessLookupError:
+            pass
 
     def add_bridge(self):
         self.vsctl("add-br", "br0", "--", "set", "Bridge", "br0",
@@ -261,7 +268,8 @@ class Sandbox:
     def close(self):
         for name in list(self.pids):
             self.kill(name)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        for path in self.dir, "/var/run/dpdk/" + os.path.basename(self.dir):
+            shutil.rmtree(path, ignore_errors=True)
 
     def __enter__(self):
         return self
