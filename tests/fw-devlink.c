@@ -306,10 +306,12 @@ set_port(struct fw_port *port, const struct nlattr *function)
                    f[DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR]), 6);
     }
     if (f[DEVLINK_PORT_FN_ATTR_STATE]) {
-        if (eth_addr_is_zero(port->p.hw_addr)) {
+        bool active = mnl_attr_get_u8(f[DEVLINK_PORT_FN_ATTR_STATE]);
+
+        if (active && eth_addr_is_zero(port->p.hw_addr)) {
             return -EINVAL;
         }
-        set_active(port, mnl_attr_get_u8(f[DEVLINK_PORT_FN_ATTR_STATE]));
+        set_active(port, active);
     }
     tell_port(DEVLINK_CMD_PORT_NEW, &port->p);
     return 0;
