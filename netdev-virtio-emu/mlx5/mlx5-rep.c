@@ -348,18 +348,14 @@ mlx5_rep_attach(struct mlx5_rep *rep, uint32_t ifindex, char **errp)
 int
 mlx5_rep_set_used(struct mlx5_rep *rep, bool used, char **errp)
 {
-    bool open = ovsrcu_get_protected(struct mlx5_rep_socket *, &rep->socket);
-
-    /* What failed to begin is tried again. */
-    if (used == rep->used && used == open) {
+    rep->used = used;
+    if (!used) {
+        end_use(rep);
         return 0;
     }
-    rep->used = used;
-    if (used) {
-        return open ? 0 : begin_use(rep, errp);
-    }
-    end_use(rep);
-    return 0;
+    /* What failed to begin is tried again. */
+    return (ovsrcu_get_protected(struct mlx5_rep_socket *, &rep->socket)
+            ? 0 : begin_use(rep, errp));
 }
 
 #define FOR_EACH_TOTAL(X) \

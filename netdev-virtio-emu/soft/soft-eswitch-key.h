@@ -36,12 +36,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "byte-order.h"
 #include "flow.h"
 #include "openvswitch/types.h"
 #include "packets.h"
+#include "unaligned.h"
 #include "util.h"
 #include "virtnet-flow-provider.h"
 
@@ -135,15 +135,6 @@ soft_frame_kind(const struct soft_frame *frame, const struct soft_key *key)
     return SOFT_KIND_OTHER;
 }
 
-static inline uint64_t
-soft_load_u64(const uint8_t *p)
-{
-    uint64_t x;
-
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
 /* Would soft_key_extract() find the same key and offsets for 'b' as for 'a',
  * which is of 'kind'?  If in doubt, no.  Bytes that differ between packets of
  * a flow, and do not matter, are left out: identification and checksum of
@@ -160,9 +151,11 @@ soft_frame_is_twin(const struct soft_frame *a, enum soft_kind kind,
     }
 /* Do the 8 bytes at 'OFS' differ in bits that are 1 in MASK, first byte
  * first? */
-#define DIFF(OFS, MASK)                             \
-    diff |= (soft_load_u64(a->data + (OFS))         \
-             ^ soft_load_u64(b->data + (OFS)))      \
+#define DIFF(OFS, MASK)                                                     \
+    diff |= (get_unaligned_u64(ALIGNED_CAST(const uint64_t *,               \
+                                            a->data + (OFS)))               \
+             ^ get_unaligned_u64(ALIGNED_CAST(const uint64_t *,             \
+                                              b->data + (OFS))))            \
             & (OVS_FORCE uint64_t) htonll(UINT64_C(MASK))
     DIFF(0, 0xffffffffffffffff);
     DIFF(8, 0xffffffffffffffff);
