@@ -31,6 +31,7 @@ every one runs for some hundred milliseconds, so that what the machine does
 otherwise befalls them alike.  A ratio is the median of the turns' ratios."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -41,7 +42,7 @@ import sys
 import tempfile
 import time
 
-from sandbox import Sandbox
+from sandbox import Sandbox, remove_files
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST_CPU, SWITCH_CPU = 0, 1
@@ -230,8 +231,11 @@ class Testpmd:
     def close(self):
         self.process.kill()
         self.process.wait()
-        subprocess.run(["rm", "-rf", self.dir, "/var/run/dpdk/"
-                        + os.path.basename(self.dir)])
+        remove_files(self.dir)
+
+
+def frame_length(size):
+    return TSO_SIZE + 54 if size == "64K" else size
 
 
 class Guest:
@@ -239,7 +243,7 @@ class Guest:
 
     def __init__(self, opts, side, size, flows):
         side.set_flows(flows)
-        self.length = TSO_SIZE + 54 if size == "64K" else size
+        self.length = frame_length(size)
         args = [opts.guest, "--mode", "flood", "--no-verify", "--turns",
                 "--warmup", str(WARMUP_S), "--lcore", str(GUEST_CPU),
                 "--timeout", "60", "--flows", str(flows)]
@@ -292,8 +296,8 @@ class Guest:
 
 
 def memcpy_rate(opts, size):
-    n = TSO_SIZE + 54 if size == "64K" else size
-    out = subprocess.run([opts.memcpy, str(n), str(SWITCH_CPU)], check=True,
+    out = subprocess.run([opts.memcpy, str(frame_length(size)),
+                          str(SWITCH_CPU)], check=True,
                          stdout=subprocess.PIPE, text=True).stdout
     return float(out)
 
@@ -333,13 +337,16 @@ def plan(opts):
             if any(opts.only in str(setup) for setup in setups)]
 
 
-def ignore_signals(ignore, handlers={}):
-    """What is stopped must not be left behind by who interrupts twice."""
-    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
-        if ignore:
-            handlers[number] = signal.signal(number, signal.SIG_IGN)
-        else:
-            signal.signal(number, handlers[number])
+@contextlib.contextmanager
+def undisturbed():
+    """Puts off signals: what is stopped must not be left behind by who
+    interrupts twice."""
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def take_turns(opts, load, sides, turns):
@@ -368,12 +375,11 @@ def take_turns(opts, load, sides, turns):
                 rates["memcpy"] = memcpy_rate(opts, load[0])
             turns.append((rates, before, distance(opts)))
     finally:
-        ignore_signals(True)
-        for key, guest in guests.items():
-            sides[key].signal(signal.SIGCONT)
-            guest.close()
-            sides[key].signal(signal.SIGSTOP)
-        ignore_signals(False)
+        with undisturbed():
+            for key, guest in guests.items():
+                sides[key].signal(signal.SIGCONT)
+                guest.close()
+                sides[key].signal(signal.SIGSTOP)
 
 
 def run_round(opts, number, results):
@@ -397,10 +403,9 @@ def run_round(opts, number, results):
         except (RuntimeError, OSError, subprocess.SubprocessError) as e:
             print("# %s: %s" % ("; ".join(group), e), file=sys.stderr)
         finally:
-            ignore_signals(True)
-            for side in sides.values():
-                side.close()
-            ignore_signals(False)
+            with undisturbed():
+                for side in sides.values():
+                    side.close()
 
 
 class Row:

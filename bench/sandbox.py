@@ -44,6 +44,12 @@ def make_parser(doc, vswitchd=None):
     return parser
 
 
+def remove_files(directory):
+    """Removes a directory, and what DPDK keeps by its name."""
+    for path in directory, "/var/run/dpdk/" + os.path.basename(directory):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 class Unixctl:
     """A connection to a unixctl socket that stays open: one request costs no
     process."""
@@ -268,8 +274,7 @@ class Sandbox:
     def close(self):
         for name in list(self.pids):
             self.kill(name)
-        for path in self.dir, "/var/run/dpdk/" + os.path.basename(self.dir):
-            shutil.rmtree(path, ignore_errors=True)
+        remove_files(self.dir)
 
     def __enter__(self):
         return self
