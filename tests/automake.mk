@@ -296,6 +296,7 @@ EXTRA_DIST += \
 	tests/check-cases \
 	tests/complaints.awk \
 	tests/error-cases \
+	tests/inventory-ids \
 	tests/model-error-cases \
 	tests/model-option-cases \
 	tests/model-setting-cases \
