@@ -16,14 +16,13 @@
 # vSwitch's lib/ alone.
 noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet-tables.la
 netdev_virtio_emu_libvirtnet_tables_la_SOURCES = \
+	netdev-virtio-emu/virtnet-command-table.c \
 	netdev-virtio-emu/virtnet-conf.c \
 	netdev-virtio-emu/virtnet-conf.h \
 	netdev-virtio-emu/virtnet-error.c \
 	netdev-virtio-emu/virtnet-error.h \
 	netdev-virtio-emu/virtnet-feature.c \
 	netdev-virtio-emu/virtnet-feature.h \
-	netdev-virtio-emu/virtnet-host-command.c \
-	netdev-virtio-emu/virtnet-host-command.h \
 	netdev-virtio-emu/virtnet-json.c \
 	netdev-virtio-emu/virtnet-json.h \
 	netdev-virtio-emu/virtnet-option.c \

@@ -21,21 +21,21 @@
 #include "virtnet-host.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <string.h>
 
 #include "openvswitch/vlog.h"
-#include "unixctl.h"
 #include "util.h"
 #include "virtnet-batch.h"
 #include "virtnet-controller.h"
 #include "virtnet-firmware.h"
-#include "virtnet-host-command.h"
 #include "virtnet-json.h"
 #include "virtnet-life.h"
+#include "virtnet-option.h"
 #include "virtnet-registry.h"
 #include "virtnet-reply.h"
 #include "virtnet-slice.h"
 #include "virtnet-sriov.h"
-#include "virtnet-unixctl.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_host);
 
@@ -123,59 +123,35 @@ action_set_vfs(struct action *a, struct virtnet_device *pf, unsigned int n)
     }
 }
 
-/* Finds the device that 'argv' selects: "-p PF [-v VF]" or "-u VUID". */
+/* Finds the PF that the argument "pf" of 'args' is the id of. */
 static struct virtnet_device *
-select_device(int argc, const char *argv[], int *error)
+find_pf(const struct virtnet_args *args, int *error)
 {
-    struct virtnet_device *dev = NULL;
-    unsigned int pf, vf;
+    uint64_t id = virtnet_arg_number(args, "pf");
+    struct virtnet_device *pf = (id > UINT16_MAX ? NULL
+                                 : virtnet_device_by_pf(id));
 
-    if (argc == 3 && (!strcmp(argv[1], "-u") || !strcmp(argv[1], "--vuid"))) {
-        dev = virtnet_device_by_vuid(argv[2]);
-        *error = dev ? 0 : VIRTNET_E_VUID_INVALID;
-        return dev;
-    }
-    if ((argc == 3 || argc == 5)
-        && (!strcmp(argv[1], "-p") || !strcmp(argv[1], "--pf"))
-        && str_to_uint(argv[2], 0, &pf)) {
-        if (argc == 3) {
-            dev = virtnet_device_by_pf(pf);
-            *error = dev ? 0 : VIRTNET_E_DEV_NOT_FOUND;
-            return dev;
-        } else if ((!strcmp(argv[3], "-v") || !strcmp(argv[3], "--vf"))
-                   && str_to_uint(argv[4], 0, &vf)) {
-            dev = virtnet_device_by_vf(pf, vf);
-            *error = dev ? 0 : VIRTNET_E_VF_DEV_GET;
-            return dev;
-        }
-    }
-    *error = -EINVAL;
-    return NULL;
+    *error = (pf ? 0
+              : id > UINT16_MAX ? VIRTNET_E_ID_RANGE
+              : VIRTNET_E_DEV_NOT_FOUND);
+    return pf;
 }
 
-static void
-cmd_sriov(struct unixctl_conn *conn, int argc, const char *argv[],
-          void *aux OVS_UNUSED)
+void
+virtnet_host_sriov(struct unixctl_conn *conn, const struct virtnet_args *args,
+                   const struct virtnet_args *sub OVS_UNUSED)
 {
     struct action *a = action_create(conn);
     struct virtnet_device *pf;
     char *detail = NULL;
-    unsigned int id, n;
     int error;
 
     error = virtnet_check_running(&detail);
-    if (error) {
-        /* Later. */
-    } else if (!str_to_uint(argv[1], 0, &id) || !str_to_uint(argv[2], 0, &n)
-               || (argc == 4 && strcmp(argv[3], "--no-wait"))) {
-        error = -EINVAL;
-        detail = xstrdup("PF NUM [--no-wait] is needed");
-    } else if (!(pf = virtnet_device_by_pf(id))) {
-        error = VIRTNET_E_DEV_NOT_FOUND;
-    } else {
+    pf = error ? NULL : find_pf(args, &error);
+    if (pf) {
         a->num_vfs = 0;
-        action_set_vfs(a, pf, n);
-        if (argc == 4) {
+        action_set_vfs(a, pf, MIN(virtnet_arg_number(args, "num"), UINT_MAX));
+        if (virtnet_arg_given(args, "no-wait")) {
             a->num_vfs = pf->n_vfs;
             action_answer(a);
         }
@@ -218,9 +194,9 @@ action_reset(struct action *a, struct virtnet_device *dev)
     virtnet_reset(dev);
 }
 
-static void
-cmd_flr(struct unixctl_conn *conn, int argc, const char *argv[],
-        void *aux OVS_UNUSED)
+void
+virtnet_host_flr(struct unixctl_conn *conn, const struct virtnet_args *args,
+                 const struct virtnet_args *sub OVS_UNUSED)
 {
     struct action *a = action_create(conn);
     struct virtnet_device *dev;
@@ -229,12 +205,10 @@ cmd_flr(struct unixctl_conn *conn, int argc, const char *argv[],
 
     error = check_idle(&detail);
     if (!error) {
-        dev = select_device(argc, argv, &error);
+        dev = virtnet_select_device(args, true, &error);
         if (dev) {
             VLOG_INFO("%s: function-level reset", dev->vuid);
             action_reset(a, dev);
-        } else if (error == -EINVAL) {
-            detail = xstrdup("-p PF [-v VF] or -u VUID is needed");
         }
     }
     action_done(a, error, detail);
@@ -339,72 +313,31 @@ virtnet_host_wait(void)
     }
 }
 
-static void
-cmd_host(struct unixctl_conn *conn, int argc, const char *argv[],
-         void *aux OVS_UNUSED)
+void
+virtnet_host_host(struct unixctl_conn *conn,
+                  const struct virtnet_args *args OVS_UNUSED,
+                  const struct virtnet_args *sub)
 {
     struct action *a = action_create(conn);
-    struct virtnet_device *pf;
+    const char *what = sub->command->name;
     char *detail = NULL;
-    unsigned int id;
     int error;
 
     error = check_idle(&detail);
     if (error) {
         /* Later. */
-    } else if (argc == 2 && !strcmp(argv[1], "reboot")) {
-        VLOG_INFO("host: warm reboot");
-        action_restart_host(a, false);
-    } else if (argc == 2 && !strcmp(argv[1], "power-cycle")) {
-        VLOG_INFO("host: power cycle");
-        action_restart_host(a, true);
-    } else if (argc == 3 && !strcmp(argv[1], "unload")
-               && str_to_uint(argv[2], 0, &id)) {
-        pf = virtnet_device_by_pf(id);
+    } else if (!strcmp(what, "unload")) {
+        struct virtnet_device *pf = find_pf(sub, &error);
+
         if (pf) {
             VLOG_INFO("%s: driver unloaded", pf->vuid);
             action_reset(a, pf);
-        } else {
-            error = VIRTNET_E_DEV_NOT_FOUND;
         }
     } else {
-        error = -EINVAL;
-        detail = xstrdup("reboot, unload PF or power-cycle is needed");
+        bool power = !strcmp(what, "power-cycle");
+
+        VLOG_INFO("host: %s", power ? "power cycle" : "warm reboot");
+        action_restart_host(a, power);
     }
     action_done(a, error, detail);
-}
-
-static unixctl_cb_func *const handlers[VIRTNET_N_HOST_COMMANDS] = {
-    [VIRTNET_HOST_SRIOV] = cmd_sriov,
-    [VIRTNET_HOST_FLR] = cmd_flr,
-    [VIRTNET_HOST_HOST] = cmd_host,
-};
-
-/* A host does not know that the controller is starting or being renewed, and
- * nobody takes its place then. */
-static void
-handle(struct unixctl_conn *conn, int argc, const char *argv[], void *command_)
-{
-    const struct virtnet_host_command *command = command_;
-    unixctl_cb_func *cb = handlers[command - virtnet_host_commands];
-
-    if (virtnet_unixctl_is_updating()) {
-        action_done(action_create(conn), -EBUSY,
-                    xstrdup("an update is in progress"));
-    } else if (!virtnet_unixctl_postpone(conn, argc, argv, cb, NULL)) {
-        cb(conn, argc, argv, NULL);
-    }
-}
-
-void
-virtnet_host_init(void)
-{
-    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
-        const struct virtnet_host_command *c = &virtnet_host_commands[i];
-        char *name = xasprintf("virtnet/%s", c->name);
-
-        unixctl_command_register(name, c->args, c->min_args, c->max_args,
-                                 handle, CONST_CAST(void *, (const void *) c));
-        free(name);
-    }
 }

@@ -17,9 +17,10 @@
 #ifndef VIRTNET_HOST_H
 #define VIRTNET_HOST_H 1
 
-/* What a host does to its card, as commands, for backends without a host:
+/* What a host does to its card, as commands (virtnet-command-table.c), for
+ * backends without a host:
  *
- *   virtnet/sriov PF NUM [--no-wait]
+ *   virtnet/sriov [--no-wait] PF NUM
  *
  *       Sets the number of VFs of a static PF, as writing to "sriov_numvfs"
  *       does.  Answers when they are all there, or gone, or with --no-wait at
@@ -44,7 +45,15 @@
 
 #include <stdbool.h>
 
-void virtnet_host_init(void);
+struct unixctl_conn;
+struct virtnet_args;
+
+void virtnet_host_sriov(struct unixctl_conn *, const struct virtnet_args *,
+                        const struct virtnet_args *sub);
+void virtnet_host_flr(struct unixctl_conn *, const struct virtnet_args *,
+                      const struct virtnet_args *sub);
+void virtnet_host_host(struct unixctl_conn *, const struct virtnet_args *,
+                       const struct virtnet_args *sub);
 
 /* Is the host restarting?  Carries on with it, in slices. */
 bool virtnet_host_is_busy(void);

@@ -17,8 +17,9 @@
 #ifndef VIRTNET_OPTION_H
 #define VIRTNET_OPTION_H 1
 
-/* Commands and their options: one table, that the daemon's parser, the
- * "virtnet" program, its help, its completion and its manual page share. */
+/* Commands and their options: one table (virtnet-command-table.c), that the
+ * daemon's parser, the "virtnet" program, its help, its completion and its
+ * manual page share. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +45,9 @@ enum virtnet_command_id {
     /* Not of the known program. */
     VIRTNET_CMD_WAIT,
     VIRTNET_CMD_EVENTS,
+    VIRTNET_CMD_SRIOV,
+    VIRTNET_CMD_FLR,
+    VIRTNET_CMD_HOST,
     VIRTNET_N_COMMANDS
 };
 
@@ -69,6 +73,7 @@ struct virtnet_option {
     const char *choices;        /* VIRTNET_OPT_CHOICE: "a,b". */
     const char *echo;           /* Name in the echo line, or NULL. */
     bool echo_always;           /* Echo it as 0 when it is not given? */
+    bool positional;            /* Known by its place, not by a name? */
     const char *help;
 };
 

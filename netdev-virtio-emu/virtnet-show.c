@@ -21,9 +21,11 @@
 
 #include "virtnet-show.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dirs.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
@@ -369,4 +371,57 @@ virtnet_show_wait(void)
     if (!ovs_list_is_empty(&show_jobs)) {
         poll_immediate_wake();
     }
+}
+
+/* Stores in 'version', which has 'size' bytes, the version that is installed:
+ * after an upgrade another one than this process is of, until it is started
+ * anew.  If nothing says which, it is this one. */
+static void
+get_installed_version(char *version, size_t size)
+{
+    char *path = xasprintf("%s/virtnet-version", ovs_pkgdatadir());
+    FILE *stream = fopen(path, "r");
+
+    version[0] = '\0';
+    if (stream) {
+        if (fgets(version, size, stream)) {
+            version[strcspn(version, "\n")] = '\0';
+        }
+        fclose(stream);
+    }
+    if (!version[0]
+        || version[strspn(version, "0123456789.abcdefghijklmnopqrstuvwxyz"
+                          "+~-")]) {
+        ovs_strlcpy(version, VIRTNET_VERSION, size);
+    }
+    free(path);
+}
+
+void
+virtnet_show_version(struct unixctl_conn *conn,
+                     const struct virtnet_args *args OVS_UNUSED,
+                     const struct virtnet_args *sub OVS_UNUSED)
+{
+    char installed[64];
+    const struct {
+        const char *key, *version;
+    } versions[] = {
+        { "Original Controller", VIRTNET_VERSION },
+        { "Destination Controller", installed },
+    };
+    struct virtnet_json j;
+
+    get_installed_version(installed, sizeof installed);
+    virtnet_json_init(&j);
+    virtnet_json_begin_array(&j, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+        char *version = xasprintf("v%s", versions[i].version);
+
+        virtnet_json_begin_object(&j, NULL);
+        virtnet_json_string(&j, versions[i].key, version);
+        virtnet_json_end_object(&j);
+        free(version);
+    }
+    virtnet_json_end_array(&j);
+    virtnet_reply(conn, &j);
 }

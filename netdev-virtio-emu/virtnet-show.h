@@ -36,6 +36,7 @@ virtnet_show_func virtnet_show_list;
 virtnet_show_func virtnet_show_query;
 virtnet_show_func virtnet_show_stats;
 virtnet_show_func virtnet_show_health;
+virtnet_show_func virtnet_show_version;
 
 /* Is there what takes several turns of the main loop?  Carries on with it. */
 bool virtnet_show_is_busy(void);

@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dirs.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
@@ -46,6 +45,7 @@
 #include "virtnet-field.h"
 #include "virtnet-firmware.h"
 #include "virtnet-health.h"
+#include "virtnet-host.h"
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
@@ -188,59 +188,6 @@ cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
         modify_done(NULL, error, error ? detail : NULL, conn);
     }
     free(detail);
-}
-
-/* Stores in 'version', which has 'size' bytes, the version that is installed:
- * after an upgrade another one than this process is of, until it is started
- * anew.  If nothing says which, it is this one. */
-static void
-get_installed_version(char *version, size_t size)
-{
-    char *path = xasprintf("%s/virtnet-version", ovs_pkgdatadir());
-    FILE *stream = fopen(path, "r");
-
-    version[0] = '\0';
-    if (stream) {
-        if (fgets(version, size, stream)) {
-            version[strcspn(version, "\n")] = '\0';
-        }
-        fclose(stream);
-    }
-    if (!version[0]
-        || version[strspn(version, "0123456789.abcdefghijklmnopqrstuvwxyz"
-                          "+~-")]) {
-        ovs_strlcpy(version, VIRTNET_VERSION, size);
-    }
-    free(path);
-}
-
-static void
-cmd_version(struct unixctl_conn *conn,
-            const struct virtnet_args *args OVS_UNUSED,
-            const struct virtnet_args *sub OVS_UNUSED)
-{
-    char installed[64];
-    const struct {
-        const char *key, *version;
-    } versions[] = {
-        { "Original Controller", VIRTNET_VERSION },
-        { "Destination Controller", installed },
-    };
-    struct virtnet_json j;
-
-    get_installed_version(installed, sizeof installed);
-    virtnet_json_init(&j);
-    virtnet_json_begin_array(&j, NULL);
-    for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
-        char *version = xasprintf("v%s", versions[i].version);
-
-        virtnet_json_begin_object(&j, NULL);
-        virtnet_json_string(&j, versions[i].key, version);
-        virtnet_json_end_object(&j);
-        free(version);
-    }
-    virtnet_json_end_array(&j);
-    virtnet_reply(conn, &j);
 }
 
 /* Is 'name' a module of ours? */
@@ -562,7 +509,7 @@ static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
     [VIRTNET_CMD_QUERY] = virtnet_show_query,
     [VIRTNET_CMD_MODIFY] = cmd_modify,
     [VIRTNET_CMD_STATS] = virtnet_show_stats,
-    [VIRTNET_CMD_VERSION] = cmd_version,
+    [VIRTNET_CMD_VERSION] = virtnet_show_version,
     [VIRTNET_CMD_LOG] = cmd_log,
     [VIRTNET_CMD_RESTART] = cmd_restart,
     [VIRTNET_CMD_VALIDATE] = cmd_validate,
@@ -571,6 +518,9 @@ static cmd_func *const handlers[VIRTNET_N_COMMANDS] = {
     [VIRTNET_CMD_DEBUG] = cmd_debug,
     [VIRTNET_CMD_WAIT] = cmd_wait,
     [VIRTNET_CMD_EVENTS] = cmd_events,
+    [VIRTNET_CMD_SRIOV] = virtnet_host_sriov,
+    [VIRTNET_CMD_FLR] = virtnet_host_flr,
+    [VIRTNET_CMD_HOST] = virtnet_host_host,
 };
 
 /* An action that cannot be told what to do is an action that fails; to ask for
@@ -581,7 +531,8 @@ is_action(const struct virtnet_command *command)
     enum virtnet_command_id id = command - virtnet_commands;
 
     return (id == VIRTNET_CMD_HOTPLUG || id == VIRTNET_CMD_UNPLUG
-            || id == VIRTNET_CMD_MODIFY);
+            || id == VIRTNET_CMD_MODIFY || id == VIRTNET_CMD_SRIOV
+            || id == VIRTNET_CMD_FLR || id == VIRTNET_CMD_HOST);
 }
 
 /* Does 'command' say something else while the controller is starting than it
@@ -599,6 +550,9 @@ needs_controller(const struct virtnet_command *command)
     case VIRTNET_CMD_HEALTH:
     case VIRTNET_CMD_DEBUG:
     case VIRTNET_CMD_STATS:
+    case VIRTNET_CMD_SRIOV:
+    case VIRTNET_CMD_FLR:
+    case VIRTNET_CMD_HOST:
         return true;
     case VIRTNET_CMD_LOG:
     case VIRTNET_CMD_VERSION:
@@ -617,8 +571,7 @@ needs_controller(const struct virtnet_command *command)
 struct early_command {
     struct ovs_list list_node;  /* In 'early_commands', in order. */
     struct unixctl_conn *conn;
-    unixctl_cb_func *cb;
-    void *aux;
+    const struct virtnet_command *command;
     struct svec argv;
     long long int deadline;     /* When to answer that it is starting. */
 };
@@ -738,15 +691,11 @@ handle_now(struct unixctl_conn *conn, const struct virtnet_command *command,
     }
 }
 
-bool
-virtnet_unixctl_is_updating(void)
-{
-    return update.running;
-}
-
-bool
-virtnet_unixctl_postpone(struct unixctl_conn *conn, int argc,
-                         const char *argv[], unixctl_cb_func *cb, void *aux)
+/* If the controller is starting, puts the command off until it has started, or
+ * is known not to; else returns false. */
+static bool
+postpone(struct unixctl_conn *conn, int argc, const char *argv[],
+         const struct virtnet_command *command)
 {
     struct early_command *e;
 
@@ -755,8 +704,7 @@ virtnet_unixctl_postpone(struct unixctl_conn *conn, int argc,
     }
     e = xmalloc(sizeof *e);
     e->conn = conn;
-    e->cb = cb;
-    e->aux = aux;
+    e->command = command;
     e->deadline = time_msec() + START_PATIENCE_MS;
     svec_init(&e->argv);
     for (int i = 0; i < argc; i++) {
@@ -768,19 +716,12 @@ virtnet_unixctl_postpone(struct unixctl_conn *conn, int argc,
 }
 
 static void
-handle_started(struct unixctl_conn *conn, int argc, const char *argv[],
-               void *command)
-{
-    handle_now(conn, command, argc - 1, argv + 1);
-}
-
-static void
 handle(struct unixctl_conn *conn, int argc, const char *argv[], void *command)
 {
-    if (!needs_controller(command)
-        || !virtnet_unixctl_postpone(conn, argc, argv, handle_started,
-                                     command)) {
-        handle_started(conn, argc, argv, command);
+    argc--;
+    argv++;
+    if (!needs_controller(command) || !postpone(conn, argc, argv, command)) {
+        handle_now(conn, command, argc, argv);
     }
 }
 
@@ -800,7 +741,8 @@ virtnet_unixctl_run(void)
             break;
         }
         ovs_list_remove(&e->list_node);
-        e->cb(e->conn, e->argv.n, (const char **) e->argv.names, e->aux);
+        handle_now(e->conn, e->command, e->argv.n,
+                   (const char *const *) e->argv.names);
         svec_destroy(&e->argv);
         free(e);
     }

@@ -24,24 +24,11 @@
  * with a "detail" after them that says more.  Only options that make no sense
  * at all are an error of the transport. */
 
-#include <stdbool.h>
-
-#include "unixctl.h"
-
 /* Registers them.  Main thread, once. */
 void virtnet_unixctl_init(void);
 
 /* Carries out commands that came while the controller was starting. */
 void virtnet_unixctl_run(void);
 void virtnet_unixctl_wait(void);
-
-/* If the controller is starting, puts the command off until it has started, or
- * is known not to, and then has 'cb' carry it out; else returns false. */
-bool virtnet_unixctl_postpone(struct unixctl_conn *, int argc,
-                              const char *argv[], unixctl_cb_func *cb,
-                              void *aux);
-
-/* Is "update" renewing the controller? */
-bool virtnet_unixctl_is_updating(void);
 
 #endif /* virtnet-unixctl.h */

@@ -41,7 +41,6 @@ virtnet_hooks_init(const char *remote)
     virtio_emu_register();
     virtnet_unixctl_init();
     virtnet_events_init();
-    virtnet_host_init();
     virtnet_flow_init();
     offload_init();
     auto_port_init(remote);

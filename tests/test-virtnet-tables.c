@@ -28,7 +28,6 @@
 #include "virtnet-conf.h"
 #include "virtnet-error.h"
 #include "virtnet-feature.h"
-#include "virtnet-host-command.h"
 #include "virtnet-json.h"
 #include "virtnet-modify.h"
 #include "virtnet-option.h"
@@ -251,8 +250,9 @@ check_options(const struct virtnet_command *command)
             if (!i && !o->brief) {
                 continue;
             }
-            words = xasprintf("%s%s %s", i ? "--" : "-",
-                              i ? o->name : o->brief, good);
+            words = (o->positional ? xstrdup(good)
+                     : xasprintf("%s%s %s", i ? "--" : "-",
+                                 i ? o->name : o->brief, good));
             error = parse(&alone, words, &args, &sub, &copy);
             CHECK(!error);
             CHECK(args.values[0].given);
@@ -268,9 +268,10 @@ check_options(const struct virtnet_command *command)
             free(copy);
         }
         for (size_t i = 0; strcmp(good, "text") && i < ARRAY_SIZE(bad); i++) {
-            words = xasprintf("--%s%s%s", o->name,
-                              o->type == VIRTNET_OPT_FLAG ? "=" : " ",
-                              bad[i]);
+            words = (o->positional ? xstrdup(bad[i])
+                     : xasprintf("--%s%s%s", o->name,
+                                 o->type == VIRTNET_OPT_FLAG ? "=" : " ",
+                                 bad[i]));
             error = parse(&alone, words, &args, &sub, &copy);
             CHECK(error);
             free(error);
@@ -477,7 +478,8 @@ print_command(const struct virtnet_command *command)
 
     printf("command\t%s\t%s\n", command->path, command->help);
     for (const struct virtnet_option *o = command->options; o->name; o++) {
-        printf("option\t%s\t%s\t%s\t%s\t%s\t%s\n", command->path, o->name,
+        printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+               o->positional ? "argument" : "option", command->path, o->name,
                or_dash(o->brief), types[o->type], or_dash(o->choices),
                o->help);
     }
@@ -503,10 +505,6 @@ print_tables(void)
 
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         print_command(&virtnet_commands[i]);
-    }
-    for (const struct virtnet_host_command *c = virtnet_host_commands;
-         c->name; c++) {
-        printf("host-command\t%s\t%s\t%s\n", c->name, c->args, c->help);
     }
     for (int i = 0; i < VIRTNET_N_ERRORS; i++) {
         int error = -VIRTNET_ERROR_BASE - i;

@@ -38,7 +38,6 @@
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
 #include "virtnet-conf.h"
-#include "virtnet-host-command.h"
 #include "virtnet-option.h"
 
 #define EXIT_USAGE 2
@@ -53,10 +52,6 @@ put_commands(struct ds *s)
     ds_put_char(s, '{');
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         ds_put_format(s, "%s%s", i ? "," : "", virtnet_commands[i].name);
-    }
-    for (const struct virtnet_host_command *c = virtnet_host_commands;
-         c->name; c++) {
-        ds_put_format(s, ",%s", c->name);
     }
     ds_put_char(s, '}');
 }
@@ -83,10 +78,6 @@ print_help(void)
         ds_put_format(&s, "    %-20s%s\n", virtnet_commands[i].name,
                       virtnet_commands[i].help);
     }
-    for (const struct virtnet_host_command *c = virtnet_host_commands;
-         c->name; c++) {
-        ds_put_format(&s, "    %-20s%s\n", c->name, c->help);
-    }
     ds_put_cstr(&s, "\noptions:\n"
                 "  -h, --help            show this help message and exit\n"
                 "  -v, --version         show version and exit\n"
@@ -106,29 +97,13 @@ print_words(const struct virtnet_command *command)
         if (o->brief) {
             printf(" -%s", o->brief);
         }
-        printf(" --%s", o->name);
+        if (!o->positional) {
+            printf(" --%s", o->name);
+        }
     }
     for (const struct virtnet_command *c = command->subcommands;
          c && c->name; c++) {
         printf(" %s", c->name);
-    }
-}
-
-/* Prints the words that may follow the command 'c': those of its arguments
- * that are typed as they stand. */
-static void
-print_host_words(const struct virtnet_host_command *c)
-{
-    static const char others[] = " []|";
-
-    fputs("-h --help", stdout);
-    for (const char *p = c->args; *p; p += strspn(p, others)) {
-        size_t n = strcspn(p, others);
-
-        if (*p < 'A' || *p > 'Z') {
-            printf(" %.*s", (int) n, p);
-        }
-        p += n;
     }
 }
 
@@ -138,7 +113,7 @@ static void
 print_values(const struct virtnet_command *command, const char *path)
 {
     for (const struct virtnet_option *o = command->options; o->name; o++) {
-        if (o->type == VIRTNET_OPT_FLAG) {
+        if (o->type == VIRTNET_OPT_FLAG || o->positional) {
             continue;
         }
         printf("    %s:--%s", path, o->name);
@@ -180,10 +155,6 @@ print_completion(void)
                    command->name, c->name);
         }
     }
-    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
-        printf("        /%s) path=%s ;;\n", virtnet_host_commands[i].name,
-               virtnet_host_commands[i].name);
-    }
     puts("        esac\n"
          "    done\n"
          "    case $path in");
@@ -200,17 +171,9 @@ print_completion(void)
             puts("' ;;");
         }
     }
-    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
-        printf("    %s) words='", virtnet_host_commands[i].name);
-        print_host_words(&virtnet_host_commands[i]);
-        puts("' ;;");
-    }
     fputs("    '') words='-h -v --target", stdout);
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         printf(" %s", virtnet_commands[i].name);
-    }
-    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
-        printf(" %s", virtnet_host_commands[i].name);
     }
     puts("' ;;\n"
          "    esac\n"
@@ -269,10 +232,15 @@ print_man_command(const struct virtnet_command *command)
             print_roff(ds_cstr(&value));
             fputs(", \\fB", stdout);
         }
-        fputs("\\-\\-", stdout);
-        print_roff(o->name);
-        fputs("\\fR", stdout);
-        print_roff(ds_cstr(&value));
+        if (o->positional) {
+            print_roff(ds_cstr(&value) + 1);
+            fputs("\\fR", stdout);
+        } else {
+            fputs("\\-\\-", stdout);
+            print_roff(o->name);
+            fputs("\\fR", stdout);
+            print_roff(ds_cstr(&value));
+        }
         puts(o->required ? " (required)" : "");
         print_roff(o->help);
         putchar('\n');
@@ -316,15 +284,6 @@ print_man(void)
            ".SH COMMANDS\n", VIRTNET_VERSION);
     for (size_t i = 0; i < VIRTNET_N_COMMANDS; i++) {
         print_man_command(&virtnet_commands[i]);
-    }
-    for (int i = 0; i < VIRTNET_N_HOST_COMMANDS; i++) {
-        const struct virtnet_host_command *c = &virtnet_host_commands[i];
-
-        printf(".SS \"%s ", c->name);
-        print_roff(c->args);
-        puts("\"");
-        print_roff(c->help);
-        puts(".");
     }
     puts(".SH \"EXIT STATUS\"\n"
          ".TP\n0\nSuccess.\n"
@@ -794,25 +753,9 @@ run_events(const char *target, const struct virtnet_args *args)
             : EXIT_SUCCESS);
 }
 
-/* Commands that have words instead of options, and no echo line. */
-static int
-run_host_command(const char *target, const struct virtnet_host_command *c,
-                 int argc, char *argv[])
-{
-    bool help = argc && (!strcmp(argv[0], "-h") || !strcmp(argv[0], "--help"));
-
-    if (help || argc < c->min_args || argc > c->max_args) {
-        fprintf(help ? stdout : stderr, "usage: virtnet %s %s\n\n%s\n",
-                c->name, c->args, c->help);
-        return help ? EXIT_SUCCESS : EXIT_USAGE;
-    }
-    return run(target, c->name, argc, argv);
-}
-
 int
 main(int argc, char *argv[])
 {
-    const struct virtnet_host_command *host_command;
     const struct virtnet_command *command, *failed;
     const char *target = "ovs-vswitchd";
     struct ds s = DS_EMPTY_INITIALIZER;
@@ -850,11 +793,6 @@ main(int argc, char *argv[])
     if (i >= argc) {
         print_help();
         return EXIT_USAGE;
-    }
-    host_command = virtnet_host_command_lookup(argv[i]);
-    if (host_command) {
-        return run_host_command(target, host_command, argc - i - 1,
-                                argv + i + 1);
     }
     command = virtnet_command_lookup(argv[i]);
     if (!command) {
