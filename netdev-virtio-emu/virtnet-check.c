@@ -118,6 +118,23 @@ virtnet_check_queue_pairs(unsigned long long int pairs,
                              "queue pairs must be from 1 to %u", max));
 }
 
+int
+virtnet_check_migrating(const struct virtnet_device *dev, bool vfs,
+                        char **errp)
+{
+    for (unsigned int i = 0; vfs && i < dev->n_vfs; i++) {
+        const struct virtnet_device *vf = virtnet_device_by_vf(dev->pf_id, i);
+
+        if (vf && vf->driver.migrating) {
+            dev = vf;
+            break;
+        }
+    }
+    return (!dev->driver.migrating ? 0
+            : virtnet_refuse(VIRTNET_E_MIGRATING, errp, "the guest of %s is "
+                             "on its way to another host", dev->vuid));
+}
+
 /* Features that make sense only with another; VIRTIO 1.2, section
  * 5.1.3.1. */
 static const struct {

@@ -48,6 +48,12 @@ int virtnet_check_queue_pairs(unsigned long long int pairs,
                               const struct virtnet_backend_caps *,
                               char **errp);
 
+/* Is the guest of 'dev', or, with 'vfs', of one of its VFs not on its way to
+ * another host?  Where it goes nobody would know of a change, and what is seen
+ * here is no longer what there is. */
+int virtnet_check_migrating(const struct virtnet_device *dev, bool vfs,
+                            char **errp);
+
 /* Feature bits that a device is to offer. */
 int virtnet_check_features(uint64_t features,
                            const struct virtnet_backend_caps *, char **errp);

@@ -27,6 +27,7 @@
 #include "openvswitch/vlog.h"
 #include "util.h"
 #include "virtnet-batch.h"
+#include "virtnet-check.h"
 #include "virtnet-controller.h"
 #include "virtnet-firmware.h"
 #include "virtnet-json.h"
@@ -149,6 +150,9 @@ virtnet_host_sriov(struct unixctl_conn *conn, const struct virtnet_args *args,
     error = virtnet_check_running(&detail);
     pf = error ? NULL : find_pf(args, &error);
     if (pf) {
+        error = virtnet_check_migrating(pf, true, &detail);
+    }
+    if (pf && !error) {
         a->num_vfs = 0;
         action_set_vfs(a, pf, MIN(virtnet_arg_number(args, "num"), UINT_MAX));
         if (virtnet_arg_given(args, "no-wait")) {
@@ -207,6 +211,9 @@ virtnet_host_flr(struct unixctl_conn *conn, const struct virtnet_args *args,
     if (!error) {
         dev = virtnet_select_device(args, true, &error);
         if (dev) {
+            error = virtnet_check_migrating(dev, true, &detail);
+        }
+        if (!error) {
             VLOG_INFO("%s: function-level reset", dev->vuid);
             action_reset(a, dev);
         }
@@ -330,6 +337,9 @@ virtnet_host_host(struct unixctl_conn *conn,
         struct virtnet_device *pf = find_pf(sub, &error);
 
         if (pf) {
+            error = virtnet_check_migrating(pf, true, &detail);
+        }
+        if (!error) {
             VLOG_INFO("%s: driver unloaded", pf->vuid);
             action_reset(a, pf);
         }

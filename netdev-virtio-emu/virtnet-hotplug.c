@@ -311,9 +311,10 @@ virtnet_controller_start_unplug(struct virtnet_device *dev, bool force,
     *errp = NULL;
     if (dev->type != VIRTNET_HOTPLUG_PF) {
         return VIRTNET_E_DEV_NOT_HOTPLUGGED;
-    } else if (dev->driver.migrating && !force) {
-        return virtnet_refuse(VIRTNET_E_MIGRATING, errp, "the guest of %s is "
-                              "on its way to another host", dev->vuid);
+    }
+    error = force ? 0 : virtnet_check_migrating(dev, false, errp);
+    if (error) {
+        return error;
     }
     waiter = waiter_create(cb, aux);
     error = virtnet_take_away(dev, force, unplugged, waiter, errp);

@@ -434,10 +434,9 @@ virtnet_modify_check(const struct virtnet_device *dev,
 
     *config = dev->config;
     *errp = NULL;
-    if (dev->driver.migrating) {
-        /* Where the guest goes nobody would know of the change. */
-        return virtnet_refuse(VIRTNET_E_MIGRATING, errp, "the guest of %s is "
-                              "on its way to another host", dev->vuid);
+    error = virtnet_check_migrating(dev, false, errp);
+    if (error) {
+        return error;
     }
     if (mod->attrs[VIRTNET_ATTR_MSIX].given
         && mod->attrs[VIRTNET_ATTR_QUEUE_PAIRS].given) {

@@ -32,6 +32,7 @@
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
+#include "virtnet-check.h"
 #include "virtnet-controller.h"
 #include "virtnet-debug.h"
 #include "virtnet-field.h"
@@ -42,21 +43,30 @@
 #include "virtnet-reply.h"
 #include "virtnet-slice.h"
 
-/* Finds the device and the queue (-1 for all) that a command which shows
- * something selects.  If there is no such thing, says so to 'conn' and returns
- * NULL. */
-static struct virtnet_device *
-select_shown(struct unixctl_conn *conn, const struct virtnet_args *args,
-             int *queue)
+struct virtnet_device *
+virtnet_show_select(struct unixctl_conn *conn,
+                    const struct virtnet_args *args, int *queue)
 {
     struct virtnet_device *dev;
+    char *detail;
     int error;
 
-    *queue = -1;
     dev = virtnet_select_device(args, true, &error);
     if (!dev) {
         virtnet_reply_no_device(conn);
-    } else if (virtnet_arg_given(args, "queue_id")) {
+        return NULL;
+    }
+    error = virtnet_check_migrating(dev, false, &detail);
+    if (error) {
+        virtnet_reply_errno(conn, error, detail);
+        free(detail);
+        return NULL;
+    }
+    if (!queue) {
+        return dev;
+    }
+    *queue = -1;
+    if (virtnet_arg_given(args, "queue_id")) {
         uint64_t id = virtnet_arg_number(args, "queue_id");
 
         if (id >= virtnet_device_num_queues(dev)) {
@@ -273,7 +283,7 @@ virtnet_show_query(struct unixctl_conn *conn, const struct virtnet_args *args,
         query_all(conn, brief, debug, clear, queue);
         return;
     }
-    dev = select_shown(conn, args, &queue);
+    dev = virtnet_show_select(conn, args, &queue);
     if (!dev) {
         return;
     }
@@ -297,7 +307,7 @@ virtnet_show_stats(struct unixctl_conn *conn, const struct virtnet_args *args,
     struct virtnet_json j;
     int queue;
 
-    dev = select_shown(conn, args, &queue);
+    dev = virtnet_show_select(conn, args, &queue);
     if (!dev) {
         return;
     }
@@ -329,7 +339,6 @@ virtnet_show_health(struct unixctl_conn *conn, const struct virtnet_args *args,
     struct virtnet_device *dev;
     struct show_job *job;
     struct virtnet_json j;
-    int error;
 
     if (virtnet_arg_given(args, "all")) {
         job = show_job_create(conn, health_device, health_finish);
@@ -340,9 +349,8 @@ virtnet_show_health(struct unixctl_conn *conn, const struct virtnet_args *args,
         show_job_start(job);
         return;
     }
-    dev = virtnet_select_device(args, true, &error);
+    dev = virtnet_show_select(conn, args, NULL);
     if (!dev) {
-        virtnet_reply_no_device(conn);
         return;
     }
     virtnet_json_init(&j);

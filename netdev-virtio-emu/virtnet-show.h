@@ -27,6 +27,7 @@
 
 struct unixctl_conn;
 struct virtnet_args;
+struct virtnet_device;
 
 typedef void virtnet_show_func(struct unixctl_conn *conn,
                                const struct virtnet_args *args,
@@ -37,6 +38,13 @@ virtnet_show_func virtnet_show_query;
 virtnet_show_func virtnet_show_stats;
 virtnet_show_func virtnet_show_health;
 virtnet_show_func virtnet_show_version;
+
+/* Finds the device and, if 'queue' is nonnull, the queue (-1 for all) that a
+ * command which shows something selects.  If there is no such thing, or the
+ * device is migrating, says so to 'conn' and returns NULL. */
+struct virtnet_device *virtnet_show_select(struct unixctl_conn *,
+                                           const struct virtnet_args *,
+                                           int *queue);
 
 /* Is there what takes several turns of the main loop?  Carries on with it. */
 bool virtnet_show_is_busy(void);

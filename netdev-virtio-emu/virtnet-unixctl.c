@@ -368,7 +368,6 @@ cmd_debug(struct unixctl_conn *conn, const struct virtnet_args *args,
 {
     struct virtnet_device *dev = NULL;
     struct virtnet_json j;
-    int error = 0;
 
     if (!strcmp(sub->command->name, "fault")) {
         virtnet_debug_fault(virtnet_arg_text(sub, "next"));
@@ -381,9 +380,8 @@ cmd_debug(struct unixctl_conn *conn, const struct virtnet_args *args,
             virtnet_reply_errno(conn, -EINVAL, "--pf or --vuid is needed");
             return;
         }
-        dev = virtnet_select_device(args, true, &error);
+        dev = virtnet_show_select(conn, args, NULL);
         if (!dev) {
-            virtnet_reply_no_device(conn);
             return;
         } else if (virtnet_arg_given(sub, "queue_id")
                    && (virtnet_arg_number(sub, "queue_id")
