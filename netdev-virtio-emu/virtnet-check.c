@@ -28,6 +28,7 @@
 #include "virtnet-backend-provider.h"
 #include "virtnet-controller.h"
 #include "virtnet-error.h"
+#include "virtnet-feature.h"
 #include "virtnet-life.h"
 #include "virtnet-settings.h"
 
@@ -135,23 +136,6 @@ virtnet_check_migrating(const struct virtnet_device *dev, bool vfs,
                              "on its way to another host", dev->vuid));
 }
 
-/* Features that make sense only with another; VIRTIO 1.2, section
- * 5.1.3.1. */
-static const struct {
-    uint8_t bit;
-    uint8_t needs;
-} FEATURE_DEPENDENCIES[] = {
-    { 7, 1 },                   /* GUEST_TSO4 needs GUEST_CSUM. */
-    { 8, 1 },                   /* GUEST_TSO6 likewise. */
-    { 11, 0 },                  /* HOST_TSO4 needs CSUM. */
-    { 12, 0 },                  /* HOST_TSO6 likewise. */
-    { 18, 17 },                 /* CTRL_RX needs CTRL_VQ. */
-    { 19, 17 },                 /* CTRL_VLAN. */
-    { 21, 17 },                 /* GUEST_ANNOUNCE. */
-    { 22, 17 },                 /* MQ. */
-    { 23, 17 },                 /* CTRL_MAC_ADDR. */
-};
-
 uint64_t
 virtnet_features_for(uint64_t features, enum virtnet_function_type type,
                      const struct virtnet_backend_caps *caps)
@@ -167,22 +151,17 @@ virtnet_check_features(uint64_t features,
                        const struct virtnet_backend_caps *caps, char **errp)
 {
     uint64_t unsupported = features & ~caps->supported_features;
+    char *lack;
 
     if (unsupported) {
         return virtnet_refuse(VIRTNET_E_FEATURE_VALIDATE, errp,
                               "feature bits 0x%"PRIx64" are not supported",
                               unsupported);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(FEATURE_DEPENDENCIES); i++) {
-        uint8_t bit = FEATURE_DEPENDENCIES[i].bit;
-        uint8_t needs = FEATURE_DEPENDENCIES[i].needs;
-
-        if (features & (UINT64_C(1) << bit)
-            && !(features & (UINT64_C(1) << needs))) {
-            return virtnet_refuse(VIRTNET_E_FEATURE_VALIDATE, errp,
-                                  "feature bit %"PRIu8" needs bit %"PRIu8,
-                                  bit, needs);
-        }
+    lack = virtnet_features_need(features);
+    if (lack) {
+        *errp = lack;
+        return VIRTNET_E_FEATURE_VALIDATE;
     }
     return 0;
 }

@@ -552,6 +552,28 @@ virtnet_conf_note(struct virtnet_conf *conf, size_t i, const char *why)
     }
 }
 
+const char *
+virtnet_conf_get(const struct virtnet_conf *conf, const char *key)
+{
+    return value_of(conf, key)->text;
+}
+
+void
+virtnet_conf_complain(struct virtnet_conf *conf, const char *key,
+                      const char *format, ...)
+{
+    int line = value_of(conf, key)->line;
+
+    if (line) {
+        va_list args;
+
+        va_start(args, format);
+        add(&conf->problems, &conf->n_problems, line, key,
+            xvasprintf(format, args));
+        va_end(args);
+    }
+}
+
 static void
 conf_parse(struct virtnet_conf *conf, const char *text)
 {

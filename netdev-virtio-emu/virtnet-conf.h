@@ -38,6 +38,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "compiler.h"
+
 struct ds;
 
 enum virtnet_setting_type {
@@ -47,7 +49,7 @@ enum virtnet_setting_type {
     VIRTNET_SETTING_STRING,     /* Any nonempty text. */
     VIRTNET_SETTING_WORD,       /* Letters and digits, 'max' at most. */
     VIRTNET_SETTING_MAC,        /* Unicast MAC address of 17 characters. */
-    VIRTNET_SETTING_HEX,        /* Hexadecimal number in a text. */
+    VIRTNET_SETTING_HEX,        /* Feature bits, hexadecimal, in a text. */
     VIRTNET_SETTING_CHOICE,     /* 'choices[0]' is false, [1] is true. */
 };
 
@@ -100,6 +102,14 @@ void virtnet_conf_destroy(struct virtnet_conf *);
  * effect, since 'why', if the file has it.  One that is "false" asks for
  * nothing. */
 void virtnet_conf_note(struct virtnet_conf *, size_t i, const char *why);
+
+/* Returns what the file says of 'key', as in other_config, or NULL. */
+const char *virtnet_conf_get(const struct virtnet_conf *, const char *key);
+
+/* Something is wrong with what the file says of 'key', if it says anything,
+ * that shows only where it is used. */
+void virtnet_conf_complain(struct virtnet_conf *, const char *key,
+                           const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
 
 /* Appends a line of verdict on the file 'path', or one for each problem. */
 void virtnet_conf_format(const struct virtnet_conf *, const char *path,

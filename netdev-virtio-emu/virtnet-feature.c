@@ -14,16 +14,13 @@
  * limitations under the License.
  */
 
-/* Names of bits.  See virtnet-feature.h. */
+/* Bits and their names.  See virtnet-feature.h. */
 
 #include <config.h>
 
 #include "virtnet-feature.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "virtnet-json.h"
+#include "util.h"
 
 /* VIRTIO 1.2, sections 5.1.3 and 6, and for the names the command reference,
  * which spells bit 15 in its own way. */
@@ -102,24 +99,41 @@ const struct virtnet_bit virtnet_event_mode_bits[] = {
     { 0, NULL },
 };
 
-void
-virtnet_json_bits(struct virtnet_json *j, const char *key,
-                  const struct virtnet_bit *names, uint64_t value)
-{
-    virtnet_json_begin_object(j, key);
-    virtnet_json_hex(j, "value", value);
-    for (int bit = 0; bit < 64; bit++) {
-        if (value & (UINT64_C(1) << bit)) {
-            char number[16];
+/* Features that make sense only with another; VIRTIO 1.2, section
+ * 5.1.3.1. */
+static const struct {
+    uint8_t bit;
+    uint8_t needs;
+} dependencies[] = {
+    { 7, 1 },                   /* GUEST_TSO4 needs GUEST_CSUM. */
+    { 8, 1 },                   /* GUEST_TSO6 likewise. */
+    { 11, 0 },                  /* HOST_TSO4 needs CSUM. */
+    { 12, 0 },                  /* HOST_TSO6 likewise. */
+    { 18, 17 },                 /* CTRL_RX needs CTRL_VQ. */
+    { 19, 17 },                 /* CTRL_VLAN. */
+    { 21, 17 },                 /* GUEST_ANNOUNCE. */
+    { 22, 17 },                 /* MQ. */
+    { 23, 17 },                 /* CTRL_MAC_ADDR. */
+};
 
-            while (names->name && names->bit < bit) {
-                names++;
-            }
-            snprintf(number, sizeof number, " %d", bit);
-            virtnet_json_string(j, number,
-                                names->name && names->bit == bit
-                                ? names->name : "UNKNOWN FEATURE BIT");
+char *
+virtnet_features_need(uint64_t features)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(dependencies); i++) {
+        if (features & (UINT64_C(1) << dependencies[i].bit)
+            && !(features & (UINT64_C(1) << dependencies[i].needs))) {
+            return xasprintf("feature bit %d needs bit %d",
+                             dependencies[i].bit, dependencies[i].needs);
         }
     }
-    virtnet_json_end_object(j);
+    return NULL;
+}
+
+uint64_t
+virtnet_features_unknown(uint64_t features)
+{
+    for (const struct virtnet_bit *b = virtnet_feature_bits; b->name; b++) {
+        features &= ~(UINT64_C(1) << b->bit);
+    }
+    return features;
 }

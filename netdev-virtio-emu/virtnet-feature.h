@@ -17,12 +17,10 @@
 #ifndef VIRTNET_FEATURE_H
 #define VIRTNET_FEATURE_H 1
 
-/* Names of the bits that commands show. */
+/* The bits that commands show, and what features need each other. */
 
 #include <stddef.h>
 #include <stdint.h>
-
-struct virtnet_json;
 
 struct virtnet_bit {
     uint8_t bit;
@@ -35,9 +33,11 @@ extern const struct virtnet_bit virtnet_status_bits[];
 extern const struct virtnet_bit virtnet_queue_type_bits[];
 extern const struct virtnet_bit virtnet_event_mode_bits[];
 
-/* Adds member 'key', an object: "value" first, then an entry for each bit of
- * 'value', whose key is a blank and the number of the bit. */
-void virtnet_json_bits(struct virtnet_json *, const char *key,
-                       const struct virtnet_bit *, uint64_t value);
+/* Returns NULL if each of 'features' has those that it needs, else what one
+ * lacks, which the caller must free. */
+char *virtnet_features_need(uint64_t features);
+
+/* Returns those of 'features' that have no name. */
+uint64_t virtnet_features_unknown(uint64_t features);
 
 #endif /* virtnet-feature.h */

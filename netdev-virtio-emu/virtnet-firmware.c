@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "hash.h"
 #include "openvswitch/vlog.h"
@@ -106,6 +107,87 @@ virtnet_firmware_no_effect(const struct virtnet_setting *s)
             ? NULL
             : virtnet_backend_no_effect(virtnet_controller_backend(),
                                         s->key));
+}
+
+/* What devices of 'type' are to offer, 'conf' says under 'key'. */
+static void
+check_conf_features(struct virtnet_conf *conf, const char *key,
+                    enum virtnet_function_type type)
+{
+    const char *text = virtnet_conf_get(conf, key);
+    unsigned long long int x;
+    char *err;
+
+    if (text && str_to_ullong(text, 16, &x) && x
+        && virtnet_check_features(virtnet_features_for(x, type, get_caps()),
+                                  get_caps(), &err)) {
+        virtnet_conf_complain(conf, key, "%s", err);
+        free(err);
+    }
+}
+
+/* Returns what 'conf' says of 'key', or 'value' if it says nothing. */
+static bool
+is_conf_true(const struct virtnet_conf *conf, const char *key, bool value)
+{
+    const char *text = virtnet_conf_get(conf, key);
+
+    return text ? !strcmp(text, "true") : value;
+}
+
+/* Is 'name' that of a parent that there will be? */
+static bool
+has_parent(const struct virtnet_conf *conf, const char *name)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    bool lag = is_conf_true(conf, "is_lag", s->is_lag);
+    bool single = is_conf_true(conf, "single_port", s->single_port);
+    const struct {
+        bool present;
+        const char *key, *otherwise;
+    } parents[] = {
+        { !lag, "ib_dev_p0", s->ib_dev_p0 },
+        { !lag && !single, "ib_dev_p1", s->ib_dev_p1 },
+        { lag, "ib_dev_lag", s->ib_dev_lag },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
+        const char *given = virtnet_conf_get(conf, parents[i].key);
+
+        if (parents[i].present && !strcmp(given ? given : parents[i].otherwise,
+                                          name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+virtnet_firmware_check_conf(struct virtnet_conf *conf)
+{
+    const struct virtnet_settings *s = virtnet_controller_settings();
+    const char *n_vfs = virtnet_conf_get(conf, "vf.vfs_per_pf");
+    const char *parent = virtnet_conf_get(conf, "ib_dev_for_static_pf");
+    const char *percent = virtnet_conf_get(conf, "sf_pool_percent");
+
+    if (get_caps()->external) {
+        return;                 /* The file is that of somebody else. */
+    }
+    if (n_vfs && max_vfs_per_pf() && strtoul(n_vfs, NULL, 10) > max_vfs_per_pf()) {
+        virtnet_conf_complain(conf, "vf.vfs_per_pf", "%s is above %u, the VFs "
+                              "that a PF can have", n_vfs, max_vfs_per_pf());
+    }
+    if (percent && atoi(percent) && !s->pf_total_sf) {
+        virtnet_conf_complain(conf, "sf_pool_percent",
+                              "needs virtnet-pf-total-sf");
+    }
+    if (parent && (get_caps()->card ? !virtnet_ib_device_lookup(parent)
+                   : !has_parent(conf, parent))) {
+        virtnet_conf_complain(conf, "ib_dev_for_static_pf",
+                              "there is no RDMA device %s", parent);
+    }
+    check_conf_features(conf, "static_pf.features", VIRTNET_STATIC_PF);
+    check_conf_features(conf, "vf.features", VIRTNET_VF);
 }
 
 /* Names the settings that ask for what the backend cannot do. */

@@ -29,6 +29,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-device.h"
 
+struct virtnet_conf;
 struct virtnet_record;
 struct virtnet_setting;
 
@@ -41,6 +42,10 @@ void virtnet_firmware_load(void);
  * open backend as the operator has given it; or NULL if it has one, or has not
  * been given. */
 const char *virtnet_firmware_no_effect(const struct virtnet_setting *setting);
+
+/* Adds to what is wrong with 'conf' what does not fit the firmware
+ * configuration.  There must be an open backend. */
+void virtnet_firmware_check_conf(struct virtnet_conf *conf);
 
 /* Returns the settings that records depend on, as one line that the caller
  * must free: when it has changed, records are out of date. */

@@ -21,10 +21,12 @@
 #include "virtnet-json.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "openvswitch/json.h"
 #include "util.h"
 #include "virtnet-error.h"
+#include "virtnet-feature.h"
 
 void
 virtnet_json_init(struct virtnet_json *j)
@@ -151,4 +153,26 @@ virtnet_json_errno(struct virtnet_json *j, int error)
 {
     virtnet_json_number(j, "errno", error);
     virtnet_json_string(j, "errstr", virtnet_strerror(error));
+}
+
+void
+virtnet_json_bits(struct virtnet_json *j, const char *key,
+                  const struct virtnet_bit *names, uint64_t value)
+{
+    virtnet_json_begin_object(j, key);
+    virtnet_json_hex(j, "value", value);
+    for (int bit = 0; bit < 64; bit++) {
+        if (value & (UINT64_C(1) << bit)) {
+            char number[16];
+
+            while (names->name && names->bit < bit) {
+                names++;
+            }
+            snprintf(number, sizeof number, " %d", bit);
+            virtnet_json_string(j, number,
+                                names->name && names->bit == bit
+                                ? names->name : "UNKNOWN FEATURE BIT");
+        }
+    }
+    virtnet_json_end_object(j);
 }

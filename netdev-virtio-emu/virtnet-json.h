@@ -32,6 +32,8 @@
 
 #include "openvswitch/dynamic-string.h"
 
+struct virtnet_bit;
+
 struct virtnet_json {
     struct ds text;
     unsigned int depth;         /* Of nesting. */
@@ -60,6 +62,11 @@ void virtnet_json_hex(struct virtnet_json *, const char *key,
                       uint64_t value);  /* "0x8c" */
 void virtnet_json_hex_upper(struct virtnet_json *, const char *key,
                             uint64_t value); /* "0x8C" */
+
+/* Adds member 'key', an object: "value" first, then an entry for each bit of
+ * 'value', whose key is a blank and the number of the bit. */
+void virtnet_json_bits(struct virtnet_json *, const char *key,
+                       const struct virtnet_bit *, uint64_t value);
 
 /* The two members that end every answer to an action. */
 void virtnet_json_errno(struct virtnet_json *, int error);

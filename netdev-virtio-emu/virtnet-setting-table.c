@@ -20,12 +20,14 @@
 
 #include "virtnet-conf.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
+#include "virtnet-feature.h"
 #include "virtnet-settings.h"
 
 #define MEMBER(NAME) offsetof(struct virtnet_settings, NAME)
@@ -206,6 +208,7 @@ char *
 virtnet_setting_check(const struct virtnet_setting *s, const char *value)
 {
     unsigned long long int x;
+    char *lack;
 
     switch (s->type) {
     case VIRTNET_SETTING_BOOL:
@@ -244,9 +247,21 @@ virtnet_setting_check(const struct virtnet_setting *s, const char *value)
                 : xasprintf("is not a unicast MAC address"));
 
     case VIRTNET_SETTING_HEX:
-        return (*value != '-' && *value != '+'
-                && str_to_ullong(value, 16, &x) ? NULL
-                : xasprintf("is not a hexadecimal number"));
+        if (*value == '-' || *value == '+'
+            || !str_to_ullong(value, 16, &x)) {
+            return xasprintf("is not a hexadecimal number");
+        } else if (virtnet_features_unknown(x)) {
+            return xasprintf("has feature bits 0x%"PRIx64", of which nothing "
+                             "is known", virtnet_features_unknown(x));
+        }
+        lack = virtnet_features_need(x);
+        if (lack) {
+            char *why = xasprintf("is inconsistent: %s", lack);
+
+            free(lack);
+            return why;
+        }
+        return NULL;
     }
     OVS_NOT_REACHED();
 }

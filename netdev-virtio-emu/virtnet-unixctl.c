@@ -288,6 +288,9 @@ cmd_validate(struct unixctl_conn *conn, const struct virtnet_args *args,
             virtnet_conf_note(&conf, i, why);
         }
     }
+    if (backend) {
+        virtnet_firmware_check_conf(&conf);
+    }
     virtnet_conf_format(&conf, path, &s);
     virtnet_conf_format_notes(&conf, path, &s);
     put_database_notes(&s);

@@ -17,6 +17,7 @@ bin_PROGRAMS += utilities/virtnet
 utilities_virtnet_SOURCES = \
 	netdev-virtio-emu/virtnet-conf.c \
 	netdev-virtio-emu/virtnet-command-table.c \
+	netdev-virtio-emu/virtnet-feature.c \
 	netdev-virtio-emu/virtnet-option.c \
 	netdev-virtio-emu/virtnet-setting-table.c \
 	utilities/virtnet-lite.c \

@@ -340,69 +340,93 @@ get_patience(void)
     return MAX(patience, 0);
 }
 
-/* Has whoever waits for the daemon by 'fd' give up after that. */
-static void
-limit_patience(int fd)
-{
-    struct timeval patience = { .tv_sec = get_patience() };
-
-    if (patience.tv_sec > 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    }
-}
-
 /* The daemon's control socket speaks JSON-RPC 1.0, RFC 7047, section 4.1, one
  * request and one reply at a time. */
 
+/* Returns a socket that is connected to 'path' and gives up after 'patience'
+ * seconds, or -1 with errno. */
 static int
-connect_to(const char *path)
+connect_to(const char *path, int patience)
 {
     struct sockaddr_un un = { .sun_family = AF_UNIX };
+    struct timeval tv = { .tv_sec = patience };
     int fd;
 
     if (strlen(path) >= sizeof un.sun_path) {
-        no_daemon(path, ENAMETOOLONG);
+        errno = ENAMETOOLONG;
+        return -1;
     }
     strcpy(un.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        no_daemon(path, errno);
+        return -1;
     }
-    limit_patience(fd);
+    if (patience > 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+    }
     if (connect(fd, (struct sockaddr *) &un, sizeof un)) {
-        no_daemon(path, errno);
+        int error = errno;
+
+        close(fd);
+        errno = error;
+        return -1;
     }
     return fd;
+}
+
+/* Returns the process id in 'pidfile', or 0 with errno. */
+static int
+read_pid(const char *pidfile)
+{
+    FILE *stream = fopen(pidfile, "r");
+    int pid = 0;
+
+    if (stream) {
+        if (fscanf(stream, "%d", &pid) != 1) {
+            pid = 0;
+            errno = ESRCH;
+        }
+        fclose(stream);
+    }
+    return pid;
+}
+
+/* The same to 'target', the name of a daemon or the path of its socket.
+ * Stores in '*what', which the caller must free, what an error is about. */
+static int
+try_target(const char *target, int patience, char **what)
+{
+    const char *rundir = getenv("OVS_RUNDIR");
+    int pid;
+
+    if (target[0] == '/') {
+        *what = xasprintf("%s", target);
+        return connect_to(target, patience);
+    }
+    if (!rundir) {
+        rundir = OVS_RUNDIR;
+    }
+    *what = xasprintf("%s/%s.pid", rundir, target);
+    pid = read_pid(*what);
+    if (!pid) {
+        return -1;
+    }
+    free(*what);
+    *what = xasprintf("%s/%s.%d.ctl", rundir, target, pid);
+    return connect_to(*what, patience);
 }
 
 static int
 connect_to_target(const char *target)
 {
-    const char *rundir = getenv("OVS_RUNDIR");
-    char *path, *pidfile;
-    int pid, fd;
-    FILE *stream;
+    char *what;
+    int fd = try_target(target, get_patience(), &what);
 
-    if (target[0] == '/') {
-        return connect_to(target);
+    if (fd < 0) {
+        no_daemon(what, errno);
     }
-    if (!rundir) {
-        rundir = OVS_RUNDIR;
-    }
-    pidfile = xasprintf("%s/%s.pid", rundir, target);
-    stream = fopen(pidfile, "r");
-    if (!stream) {
-        no_daemon(pidfile, errno);
-    }
-    if (fscanf(stream, "%d", &pid) != 1) {
-        no_daemon(pidfile, ESRCH);
-    }
-    fclose(stream);
-    free(pidfile);
-    path = xasprintf("%s/%s.%d.ctl", rundir, target, pid);
-    fd = connect_to(path);
-    free(path);
+    free(what);
     return fd;
 }
 
@@ -532,8 +556,10 @@ is_whole(const char *text)
     return false;
 }
 
-static void
-transact(int fd, const char *method, int argc, char *argv[], struct ds *reply)
+/* Returns 0, or an errno if there was no answer. */
+static int
+try_transact(int fd, const char *method, int argc, char *argv[],
+             struct ds *reply)
 {
     struct ds request = DS_EMPTY_INITIALIZER;
     const char *p;
@@ -553,7 +579,10 @@ transact(int fd, const char *method, int argc, char *argv[], struct ds *reply)
         ssize_t n = send(fd, p, left, MSG_NOSIGNAL);
 
         if (n < 0) {
-            no_daemon("no answer", errno);
+            int error = errno;
+
+            ds_destroy(&request);
+            return error;
         }
         p += n;
         left -= n;
@@ -565,16 +594,26 @@ transact(int fd, const char *method, int argc, char *argv[], struct ds *reply)
         ssize_t n = recv(fd, buf, sizeof buf - 1, 0);
 
         if (n <= 0) {
-            no_daemon("no answer", n ? errno : EPIPE);
+            return n ? errno : EPIPE;
         }
         buf[n] = '\0';
         ds_put_cstr(reply, buf);
         /* A whole reply ends with the brace; look no more often than that. */
         if (buf[n - 1] == '}' || buf[n - 1] == '\n') {
             if (is_whole(ds_cstr(reply))) {
-                return;
+                return 0;
             }
         }
+    }
+}
+
+static void
+transact(int fd, const char *method, int argc, char *argv[], struct ds *reply)
+{
+    int error = try_transact(fd, method, argc, argv, reply);
+
+    if (error) {
+        no_daemon("no answer", error);
     }
 }
 
@@ -642,10 +681,54 @@ run(const char *target, const char *command, int argc, char *argv[])
     return flushed(status);
 }
 
+/* How long (s) the check of a file waits for a daemon. */
+#define VALIDATE_PATIENCE_S 5
+
+/* Prints what the daemon finds wrong with some line of the file 'path', if
+ * there is a daemon: it knows what the firmware configuration is.  Returns
+ * true if it finds nothing. */
+static bool
+ask_about(const char *target, const char *path)
+{
+    static const char verdict[] = " is invalid: line ";
+    char *argv[] = { xasprintf("-f"), realpath(path, NULL) };
+    struct ds reply = DS_EMPTY_INITIALIZER;
+    struct ds text = DS_EMPTY_INITIALIZER;
+    char *what, *save_ptr = NULL;
+    bool valid = true;
+    int fd;
+
+    fd = argv[1] ? try_target(target, VALIDATE_PATIENCE_S, &what) : -1;
+    if (fd >= 0 && !try_transact(fd, "virtnet/validate", 2, argv, &reply)
+        && get_reply_member(ds_cstr(&reply), "error", &text)) {
+        for (char *line = strtok_r(text.string, "\n", &save_ptr); line;
+             line = strtok_r(NULL, "\n", &save_ptr)) {
+            size_t n = strlen(argv[1]);
+
+            if (!strncmp(line, argv[1], n)
+                && !strncmp(line + n, verdict, strlen(verdict))) {
+                printf("%s%s\n", path, line + n);
+                valid = false;
+            }
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (argv[1]) {
+        free(what);
+    }
+    free(argv[0]);
+    free(argv[1]);
+    ds_destroy(&reply);
+    ds_destroy(&text);
+    return valid;
+}
+
 /* Checks a configuration file, for which no daemon is needed.  The verdict is
  * all that scripts know on standard output, so notes are on standard error. */
 static int
-run_validate(const char *path)
+run_validate(const char *target, const char *path)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
     struct ds notes = DS_EMPTY_INITIALIZER;
@@ -653,12 +736,14 @@ run_validate(const char *path)
     bool valid;
 
     virtnet_conf_read(&conf, path);
-    virtnet_conf_format(&conf, path, &s);
-    fputs(ds_cstr(&s), stdout);
+    valid = !conf.n_problems && ask_about(target, path);
+    if (valid || conf.n_problems) {
+        virtnet_conf_format(&conf, path, &s);
+        fputs(ds_cstr(&s), stdout);
+    }
     virtnet_conf_format_notes(&conf, path, &notes);
     fputs(ds_cstr(&notes), stderr);
     ds_destroy(&notes);
-    valid = !conf.n_problems;
     virtnet_conf_destroy(&conf);
     ds_destroy(&s);
     return flushed(valid ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -814,7 +899,7 @@ main(int argc, char *argv[])
         return EXIT_SUCCESS;
     }
     if (command == &virtnet_commands[VIRTNET_CMD_VALIDATE]) {
-        return run_validate(virtnet_arg_text(&args, "file"));
+        return run_validate(target, virtnet_arg_text(&args, "file"));
     } else if (command == &virtnet_commands[VIRTNET_CMD_EVENTS]) {
         return run_events(target, &args);
     }
