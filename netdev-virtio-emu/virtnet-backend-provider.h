@@ -159,6 +159,8 @@ struct virtnet_backend_caps {
     uint64_t supported_features;    /* Bits that a device may offer. */
     uint64_t default_features;      /* Offered unless told otherwise. */
     uint64_t required_features;     /* Offered whatever was told. */
+    uint64_t left_out_features;     /* Asked for where there is a card, and
+                                     * nothing here: left out, not refused. */
     uint64_t packed_excludes;       /* Features that do not go with packed
                                      * virtqueues. */
     unsigned int packed_max_mtu;    /* MTU with those at most, 0 if any. */

@@ -31,6 +31,8 @@
 #include "packets.h"
 #include "unixctl.h"
 #include "util.h"
+#include "virtnet-backend-provider.h"
+#include "virtnet-check.h"
 #include "virtnet-controller.h"
 #include "virtnet-field.h"
 #include "virtnet-json.h"
@@ -73,6 +75,10 @@ static struct ovs_list batches = OVS_LIST_INITIALIZER(&batches);
 static void
 batch_print(const struct batch *b)
 {
+    struct virtnet_backend *backend = virtnet_controller_backend();
+    char *left_out = (backend ? virtnet_features_left_out(
+                          b->req.features, backend->class->get_caps(backend))
+                      : NULL);
     struct virtnet_json j;
 
     virtnet_json_init(&j);
@@ -93,6 +99,11 @@ batch_print(const struct batch *b)
         virtnet_json_end_array(&j);
     }
     virtnet_json_errno(&j, 0);
+    if (left_out) {
+        VLOG_INFO("hotplug: %s", left_out);
+        virtnet_json_string(&j, "detail", left_out);
+        free(left_out);
+    }
     virtnet_json_end_object(&j);
     virtnet_reply(b->conn, &j);
 }

@@ -23,6 +23,7 @@
 #include <inttypes.h>
 
 #include "netdev-provider.h"
+#include "openvswitch/dynamic-string.h"
 #include "packets.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
@@ -143,7 +144,22 @@ virtnet_features_for(uint64_t features, enum virtnet_function_type type,
     if (type != VIRTNET_STATIC_PF) {
         features &= ~(UINT64_C(1) << VIRTIO_F_SR_IOV);
     }
-    return features | caps->required_features;
+    return (features & ~caps->left_out_features) | caps->required_features;
+}
+
+char *
+virtnet_features_left_out(uint64_t features,
+                          const struct virtnet_backend_caps *caps)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    features &= caps->left_out_features;
+    if (!features) {
+        return NULL;
+    }
+    ds_put_cstr(&s, "features that this backend cannot offer are left out: ");
+    virtnet_features_format(features, &s);
+    return ds_steal_cstr(&s);
 }
 
 int

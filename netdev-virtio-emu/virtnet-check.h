@@ -65,10 +65,17 @@ int virtnet_check_together(const struct virtnet_device_config *,
 
 /* Returns what a device of 'type' offers when 'features' are asked for: what
  * every device must offer is added, and what only PFs with VFs can have is
- * left out for others, since operators give all devices the same numbers. */
+ * left out for others, since operators give all devices the same numbers; so
+ * is what devices of a card may offer, and this backend cannot, since those
+ * numbers are a card's. */
 uint64_t virtnet_features_for(uint64_t features,
                               enum virtnet_function_type type,
                               const struct virtnet_backend_caps *);
+
+/* Returns a line about those of 'features' that are left out since only a card
+ * can offer them, which the caller must free; or NULL if there are none. */
+char *virtnet_features_left_out(uint64_t features,
+                                const struct virtnet_backend_caps *);
 
 /* Greatest number of queue pairs that a device can have. */
 unsigned int virtnet_max_queue_pairs(const struct virtnet_backend_caps *);

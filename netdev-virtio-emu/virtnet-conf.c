@@ -540,7 +540,7 @@ check_effects(struct virtnet_conf *conf)
 }
 
 void
-virtnet_conf_note(struct virtnet_conf *conf, size_t i, const char *why)
+virtnet_conf_no_effect(struct virtnet_conf *conf, size_t i, const char *why)
 {
     const struct virtnet_setting *s = &virtnet_settings_table[i];
     const struct virtnet_conf_value *v = &conf->values[i];
@@ -569,6 +569,22 @@ virtnet_conf_complain(struct virtnet_conf *conf, const char *key,
 
         va_start(args, format);
         add(&conf->problems, &conf->n_problems, line, key,
+            xvasprintf(format, args));
+        va_end(args);
+    }
+}
+
+void
+virtnet_conf_note(struct virtnet_conf *conf, const char *key,
+                  const char *format, ...)
+{
+    int line = value_of(conf, key)->line;
+
+    if (line) {
+        va_list args;
+
+        va_start(args, format);
+        add(&conf->notes, &conf->n_notes, line, key,
             xvasprintf(format, args));
         va_end(args);
     }

@@ -101,7 +101,7 @@ void virtnet_conf_destroy(struct virtnet_conf *);
 /* Notes that the setting with index 'i' in virtnet_settings_table is of no
  * effect, since 'why', if the file has it.  One that is "false" asks for
  * nothing. */
-void virtnet_conf_note(struct virtnet_conf *, size_t i, const char *why);
+void virtnet_conf_no_effect(struct virtnet_conf *, size_t i, const char *why);
 
 /* Returns what the file says of 'key', as in other_config, or NULL. */
 const char *virtnet_conf_get(const struct virtnet_conf *, const char *key);
@@ -111,11 +111,15 @@ const char *virtnet_conf_get(const struct virtnet_conf *, const char *key);
 void virtnet_conf_complain(struct virtnet_conf *, const char *key,
                            const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
 
+/* Likewise: it is not wrong, but somebody should know. */
+void virtnet_conf_note(struct virtnet_conf *, const char *key,
+                       const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
+
 /* Appends a line of verdict on the file 'path', or one for each problem. */
 void virtnet_conf_format(const struct virtnet_conf *, const char *path,
                          struct ds *);
 
-/* Appends a line for each setting of the file 'path' that is of no effect. */
+/* Appends a line for each note on the file 'path'. */
 void virtnet_conf_format_notes(const struct virtnet_conf *, const char *path,
                                struct ds *);
 

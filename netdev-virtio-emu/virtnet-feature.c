@@ -20,6 +20,9 @@
 
 #include "virtnet-feature.h"
 
+#include <stdbool.h>
+
+#include "openvswitch/dynamic-string.h"
 #include "util.h"
 
 /* VIRTIO 1.2, sections 5.1.3 and 6, and for the names the command reference,
@@ -115,6 +118,19 @@ static const struct {
     { 22, 17 },                 /* MQ. */
     { 23, 17 },                 /* CTRL_MAC_ADDR. */
 };
+
+void
+virtnet_features_format(uint64_t features, struct ds *s)
+{
+    bool first = true;
+
+    for (const struct virtnet_bit *b = virtnet_feature_bits; b->name; b++) {
+        if (features & (UINT64_C(1) << b->bit)) {
+            ds_put_format(s, "%s%d %s", first ? "" : ", ", b->bit, b->name);
+            first = false;
+        }
+    }
+}
 
 char *
 virtnet_features_need(uint64_t features)

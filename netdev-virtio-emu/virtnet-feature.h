@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ds;
+
 struct virtnet_bit {
     uint8_t bit;
     const char *name;
@@ -32,6 +34,12 @@ extern const struct virtnet_bit virtnet_feature_bits[];
 extern const struct virtnet_bit virtnet_status_bits[];
 extern const struct virtnet_bit virtnet_queue_type_bits[];
 extern const struct virtnet_bit virtnet_event_mode_bits[];
+
+/* Bits that devices of the known controller may offer. */
+#define VIRTNET_CARD_FEATURES UINT64_C(0x8b30037700ef982f)
+
+/* Appends the numbers and names of 'features' to '*s', separated by commas. */
+void virtnet_features_format(uint64_t features, struct ds *s);
 
 /* Returns NULL if each of 'features' has those that it needs, else what one
  * lacks, which the caller must free. */

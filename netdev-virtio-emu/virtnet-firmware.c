@@ -82,8 +82,13 @@ parse_features(const char *key, const char *text,
 
     if (text && str_to_ullong(text, 16, &x) && x) {
         uint64_t features = virtnet_features_for(x, type, caps);
+        char *left_out = virtnet_features_left_out(x, caps);
         char *err;
 
+        if (left_out) {
+            virtnet_settings_complain(key, "%s", left_out);
+            free(left_out);
+        }
         if (!virtnet_check_features(features, caps, &err)) {
             return features;
         }
@@ -116,13 +121,20 @@ check_conf_features(struct virtnet_conf *conf, const char *key,
 {
     const char *text = virtnet_conf_get(conf, key);
     unsigned long long int x;
-    char *err;
+    char *why;
 
-    if (text && str_to_ullong(text, 16, &x) && x
-        && virtnet_check_features(virtnet_features_for(x, type, get_caps()),
-                                  get_caps(), &err)) {
-        virtnet_conf_complain(conf, key, "%s", err);
-        free(err);
+    if (!text || !str_to_ullong(text, 16, &x) || !x) {
+        return;
+    }
+    why = virtnet_features_left_out(x, get_caps());
+    if (why) {
+        virtnet_conf_note(conf, key, "%s", why);
+        free(why);
+    }
+    if (virtnet_check_features(virtnet_features_for(x, type, get_caps()),
+                               get_caps(), &why)) {
+        virtnet_conf_complain(conf, key, "%s", why);
+        free(why);
     }
 }
 

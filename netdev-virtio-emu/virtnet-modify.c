@@ -548,9 +548,20 @@ request_succeeded(const struct request *rq)
 {
     const struct virtnet_attr_value *state
         = &rq->mod.attrs[VIRTNET_ATTR_STATE];
+    const struct virtnet_attr_value *features
+        = &rq->mod.attrs[VIRTNET_ATTR_FEATURES];
     struct virtnet_device *dev = rq->dev;
 
     VLOG_INFO("%s: modified", dev->vuid);
+    if (features->given) {
+        char *left_out = virtnet_features_left_out(features->number,
+                                                   get_caps(dev));
+
+        if (left_out) {
+            VLOG_INFO("%s: %s", dev->vuid, left_out);
+            free(left_out);
+        }
+    }
     if (rq->functional && !virtnet_config_is_functional(&dev->config)) {
         VLOG_INFO("%s: %s (%d)", dev->vuid,
                   virtnet_strerror(VIRTNET_E_DEV_NOT_FUNCTIONAL),

@@ -37,7 +37,9 @@
 #include "unicode.h"
 #include "unixctl.h"
 #include "util.h"
+#include "virtnet-backend-provider.h"
 #include "virtnet-batch.h"
+#include "virtnet-check.h"
 #include "virtnet-conf.h"
 #include "virtnet-controller.h"
 #include "virtnet-debug.h"
@@ -152,11 +154,35 @@ get_modification(const struct virtnet_args *args,
     }
 }
 
+/* Whoever waits for a modification. */
+struct modify_waiter {
+    struct unixctl_conn *conn;
+    char *note;                 /* About a success, or NULL. */
+};
+
 static void
 modify_done(struct virtnet_device *dev OVS_UNUSED, int error,
-            const char *detail, void *conn)
+            const char *detail, void *waiter_)
 {
-    virtnet_reply_errno(conn, error, detail);
+    struct modify_waiter *waiter = waiter_;
+
+    virtnet_reply_errno(waiter->conn, error, error ? detail : waiter->note);
+    free(waiter->note);
+    free(waiter);
+}
+
+static struct modify_waiter *
+modify_waiter_create(struct unixctl_conn *conn,
+                     const struct virtnet_modification *mod)
+{
+    const struct virtnet_attr_value *v = &mod->attrs[VIRTNET_ATTR_FEATURES];
+    struct virtnet_backend *backend = virtnet_controller_backend();
+    struct modify_waiter *waiter = xmalloc(sizeof *waiter);
+
+    waiter->conn = conn;
+    waiter->note = (v->given ? virtnet_features_left_out(
+                        v->number, backend->class->get_caps(backend)) : NULL);
+    return waiter;
 }
 
 static void
@@ -164,6 +190,7 @@ cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
            const struct virtnet_args *sub)
 {
     struct virtnet_modification mod;
+    struct modify_waiter *waiter;
     struct virtnet_device *dev;
     const char *reason;
     char *detail = NULL;
@@ -173,19 +200,21 @@ cmd_modify(struct unixctl_conn *conn, const struct virtnet_args *args,
     if (!virtnet_controller_is_running(&reason)) {
         virtnet_reply_errno(conn, -ENODEV, reason);
         return;
-    } else if (virtnet_arg_given(args, "all")) {
-        error = virtnet_modify_all(&mod, modify_done, conn, &detail);
+    }
+    waiter = modify_waiter_create(conn, &mod);
+    if (virtnet_arg_given(args, "all")) {
+        error = virtnet_modify_all(&mod, modify_done, waiter, &detail);
         if (!error) {
             return;
         }
     } else {
         dev = virtnet_select_device(args, true, &error);
         if (dev) {
-            error = virtnet_modify(dev, &mod, modify_done, conn, &detail);
+            error = virtnet_modify(dev, &mod, modify_done, waiter, &detail);
         }
     }
     if (error != -EINPROGRESS) {
-        modify_done(NULL, error, error ? detail : NULL, conn);
+        modify_done(NULL, error, detail, waiter);
     }
     free(detail);
 }
@@ -285,7 +314,7 @@ cmd_validate(struct unixctl_conn *conn, const struct virtnet_args *args,
             backend, virtnet_settings_table[i].key);
 
         if (why) {
-            virtnet_conf_note(&conf, i, why);
+            virtnet_conf_no_effect(&conf, i, why);
         }
     }
     if (backend) {

@@ -45,6 +45,7 @@
 #include "util.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-controller.h"
+#include "virtnet-feature.h"
 #include "virtnet-pool.h"
 #include "virtnet-settings.h"
 
@@ -326,6 +327,8 @@ soft_open(const struct virtnet_settings *settings,
     if (!settings->mrg_rxbuf) {
         caps->default_features &= ~F_MRG_RXBUF;
     }
+    caps->left_out_features = (VIRTNET_CARD_FEATURES
+                               & ~caps->supported_features);
     caps->required_features = F_VERSION_1;
     caps->virt_queue_types = settings->packed_vq ? 0x3 : 0x1;
     caps->event_modes = 0x5;
