@@ -43,7 +43,9 @@ struct dl_message {
 struct nlmsghdr *dl_put(struct dl_message *m, uint16_t type, uint16_t flags,
                         uint32_t seq, uint8_t cmd);
 
-/* All that there is to say of a port. */
+/* All that there is to say of a port.  'cmd' is what kernels say:
+ * DEVLINK_CMD_PORT_NEW, _DEL, or, if they are not of the newest, in lists and
+ * when they have made a port, DEVLINK_CMD_NEW. */
 void dl_put_port(struct dl_message *m, uint8_t cmd, uint16_t flags,
                  uint32_t seq, const struct mlx5_dl_port *);
 

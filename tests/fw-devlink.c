@@ -337,8 +337,8 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     if (nlh->nlmsg_flags & NLM_F_DUMP) {
         for (int i = 0; i < MAX_PORTS; i++) {
             if (exists(&k.ports[i])) {
-                dl_put_port(&m, DEVLINK_CMD_PORT_NEW, NLM_F_MULTI,
-                         nlh->nlmsg_seq, &k.ports[i].p);
+                dl_put_port(&m, DEVLINK_CMD_NEW, NLM_F_MULTI, nlh->nlmsg_seq,
+                            &k.ports[i].p);
                 enqueue(s, &m);
             }
         }
@@ -379,7 +379,8 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     default:
         return -EOPNOTSUPP;
     }
-    dl_put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, &port->p);
+    dl_put_port(&m, genl->cmd == DEVLINK_CMD_PORT_NEW ? DEVLINK_CMD_NEW
+                : DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, &port->p);
     enqueue(s, &m);
     return 0;
 }

@@ -65,7 +65,8 @@ static struct {
     struct mlx5_dl_port ports[MAX_PORTS];
     int n_ports;
     uint32_t next_index, next_ifindex;
-    bool no_devlink, legacy, never_attached, silent;
+    bool no_devlink, legacy, no_sfs, never_attached, silent;
+    uint8_t says_port;          /* In lists, and of a port that it makes. */
     int slow_ms;                /* Of each request. */
     struct mlx5_dl_socket *sockets[3];
 
@@ -178,8 +179,8 @@ k_serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     ovs_assert(nlh->nlmsg_type == DL_FAMILY);
     if (nlh->nlmsg_flags & NLM_F_DUMP) {
         for (int i = 0; i < k.n_ports; i++) {
-            dl_put_port(&m, DEVLINK_CMD_PORT_NEW, NLM_F_MULTI, nlh->nlmsg_seq,
-                     &k.ports[i]);
+            dl_put_port(&m, k.says_port, NLM_F_MULTI, nlh->nlmsg_seq,
+                        &k.ports[i]);
             enqueue(s, &m);
         }
         return 0;
@@ -196,13 +197,16 @@ k_serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     case DEVLINK_CMD_PORT_NEW: {
         uint32_t sf = mnl_attr_get_u32(a[DEVLINK_ATTR_PORT_PCI_SF_NUMBER]);
 
+        if (k.no_sfs) {
+            return -EOPNOTSUPP;
+        }
         for (int i = 0; i < k.n_ports; i++) {
             if (k.ports[i].sf_num == sf) {
                 return -EEXIST;
             }
         }
         p = k_add(MLX5_DL_PCI_SF, sf);
-        dl_put_port(&m, DEVLINK_CMD_PORT_NEW, 0, nlh->nlmsg_seq, p);
+        dl_put_port(&m, k.says_port, 0, nlh->nlmsg_seq, p);
         enqueue(s, &m);
         return 0;
     }
@@ -377,7 +381,8 @@ k_reset(void)
     k.n_ports = 0;
     k.next_index = 32768;
     k.next_ifindex = 10;
-    k.no_devlink = k.legacy = k.never_attached = k.silent = false;
+    k.no_devlink = k.legacy = k.no_sfs = false;
+    k.never_attached = k.silent = false;
     k.slow_ms = k.calls = k.fail_at = 0;
     k_add(MLX5_DL_PHYSICAL, UINT32_MAX);
     ovs_mutex_unlock(&k.mutex);
@@ -477,6 +482,15 @@ test_parsers(void)
                && q.index == 5 && q.sf_num == 2000 && q.ifindex == 9
                && !strcmp(q.netdev, p.netdev) && q.active && !q.attached
                && eth_addr_equals(q.hw_addr, p.hw_addr));
+    dl_put_port(&seeds[1], DEVLINK_CMD_NEW, 0, 1, &p);
+    ovs_assert(!mlx5_dl_parse_port((void *) seeds[1].data, DL_FAMILY, &what,
+                                   &q)
+               && what == MLX5_DL_PORT && q.index == 5);
+    nlh = dl_put(&seeds[1], DL_FAMILY, 0, 1, DEVLINK_CMD_NEW);
+    mnl_attr_put_strz(nlh, DEVLINK_ATTR_BUS_NAME, "pci");
+    mnl_attr_put_strz(nlh, DEVLINK_ATTR_DEV_NAME, "0000:03:00.0");
+    ovs_assert(!mlx5_dl_parse_port(nlh, DL_FAMILY, &what, &q)
+               && what == MLX5_DL_OTHER);
     dl_put_port(&seeds[1], DEVLINK_CMD_PORT_DEL, 0, 1, &p);
     ovs_assert(!mlx5_dl_parse_port((void *) seeds[1].data, DL_FAMILY, &what,
                                    &q)
@@ -601,6 +615,8 @@ test_sf(void)
     expect_failure(&s, -ETIMEDOUT, "auxiliary device");
     k.never_attached = true;
     expect_failure(&s, -ETIMEDOUT, "driver");
+    k.no_sfs = true;
+    expect_failure(&s, -EOPNOTSUPP, "PF_TOTAL_SF");
     k.legacy = true;
     expect_failure(&s, -EOPNOTSUPP, "switchdev");
     strcpy(s.handle, "pci/0000:04:00.0");
@@ -763,6 +779,7 @@ test_thread(void)
     const char *reason;
     uint32_t other;
 
+    memset(&seen, 0, sizeof seen);
     k_reset();
     k.no_devlink = true;
     dl = mlx5_devlink_open(&fake, 500, port_cb, &seen);
@@ -902,6 +919,8 @@ print_request(char *argv[])
 int
 main(int argc, char *argv[])
 {
+    static const uint8_t kernels[] = { DEVLINK_CMD_NEW, DEVLINK_CMD_PORT_NEW };
+
     set_program_name(argv[0]);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
     random_set_seed(1);
@@ -911,9 +930,12 @@ main(int argc, char *argv[])
     }
     make_sysfs();
     test_parsers();
-    test_sf();
-    test_every_error();
-    test_thread();
+    for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+        k.says_port = kernels[i];
+        test_sf();
+        test_every_error();
+        test_thread();
+    }
     remove_sysfs();
     return 0;
 }

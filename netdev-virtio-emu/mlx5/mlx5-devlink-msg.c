@@ -376,10 +376,16 @@ mlx5_dl_parse_port(const struct nlmsghdr *nlh, uint16_t family,
     } else if (genl->cmd != DEVLINK_CMD_PORT_NEW
                && genl->cmd != DEVLINK_CMD_PORT_DEL
                && genl->cmd != DEVLINK_CMD_PORT_GET
-               && genl->cmd != DEVLINK_CMD_PORT_SET) {
+               && genl->cmd != DEVLINK_CMD_PORT_SET
+               && genl->cmd != DEVLINK_CMD_NEW) {
         return 0;
     } else if (!parse_attrs(nlh, sizeof *genl, &attrs)) {
         return -EBADMSG;
+    } else if (genl->cmd == DEVLINK_CMD_NEW
+               && !attrs.a[DEVLINK_ATTR_PORT_INDEX]) {
+        /* A device.  Many kernels (before 6.8) give this command to ports,
+         * too: in lists, and in the answer of who has made one. */
+        return 0;
     }
 
     memset(port, 0, sizeof *port);

@@ -403,6 +403,15 @@ mlx5_sf_create(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
                              one_port_cb, &one, "new SF", errp);
     if (error == -EEXIST) {
         return error;           /* Somebody else's. */
+    } else if (error == -EOPNOTSUPP) {
+        char *why = *errp;
+
+        /* mlx5_core knows only that there are none, other drivers not even
+         * that. */
+        *errp = xasprintf("%s; SFs need PER_PF_NUM_SF=1 and PF_TOTAL_SF of "
+                          "the firmware and a kernel with CONFIG_MLX5_SF",
+                          why);
+        free(why);
     }
     if (!error && (!one.found || one.port.flavour != MLX5_DL_PCI_SF
                    || one.port.sf_num != spec->sf_num

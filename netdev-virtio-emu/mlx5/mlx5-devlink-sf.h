@@ -52,7 +52,7 @@ struct mlx5_sf {
  * Returns 0, or a negative errno with one line in '*errp', owned by the
  * caller:
  *
- *   -EOPNOTSUPP    the eSwitch is not in switchdev mode
+ *   -EOPNOTSUPP    the eSwitch is not in switchdev mode, or has no SFs
  *   -EEXIST        there is an SF of that number
  *   -ENODEV        there is not ('reuse')
  *   -ETIMEDOUT     something did not happen in time
