@@ -859,6 +859,18 @@ test_thread(void)
     ovs_assert(stats->lost == 2 && stats->resyncs == 1
                && !mlx5_devlink_find_sf(dl, HANDLE, 8));
 
+    /* What was told before the loss is older than the list: SF 9 is there
+     * again. */
+    KERNEL(other = mlx5_devlink_find_sf(dl, NULL, 9)->index;
+           k_del(k_find(other)); k.silent = true; k.next_index = other;
+           k_add(MLX5_DL_PCI_SF, 9); k.silent = false;
+           k.sockets[MLX5_DL_PORT_EVENTS]->overrun = true);
+    RUN_UNTIL(stats->resyncs == 2 && mlx5_devlink_find_sf(dl, NULL, 9));
+    KERNEL(other = k_add(MLX5_DL_PHYSICAL, 8)->index);
+    RUN_UNTIL(mlx5_devlink_find(dl, HANDLE, other));
+    ovs_assert(mlx5_devlink_find_sf(dl, NULL, 9) && stats->lost == 3
+               && stats->resyncs == 2);
+
     /* Nobody wants it any more. */
     seen.created = 0;
     k.slow_ms = 20;
@@ -866,7 +878,7 @@ test_thread(void)
     mlx5_devlink_forget(dl, &seen);
     RUN_UNTIL(stats->created == 2 && stats->destroyed == 2);
     k.slow_ms = 0;
-    ovs_assert(!seen.created && k_n_sfs() == 1 && stats->lost == 2);
+    ovs_assert(!seen.created && k_n_sfs() == 1 && stats->lost == 3);
     mlx5_devlink_close(dl);
 
     /* The end comes while something is under way. */

@@ -130,6 +130,7 @@ struct mlx5_devlink {
     uint16_t family;
     struct mlx5_dl_socket *port_events;
     struct mlx5_dl_socket *link_events;
+    bool events_lost;           /* Since the last list was asked for. */
     uint64_t *buffer;
     struct hmap ports;          /* Of struct port. */
     struct hmap by_ifindex;
@@ -446,7 +447,8 @@ take_link_event(struct mlx5_devlink *dl, const struct nlmsghdr *nlh)
     }
 }
 
-/* Returns false if some were lost. */
+/* Takes what 'socket' has, or as much of it as there is time for, in which
+ * case it returns false.  Takes note if the kernel had to drop some. */
 static bool
 take_events(struct mlx5_devlink *dl, struct mlx5_dl_socket *socket,
             void (*take)(struct mlx5_devlink *, const struct nlmsghdr *))
@@ -460,7 +462,11 @@ take_events(struct mlx5_devlink *dl, struct mlx5_dl_socket *socket,
         if (n == -ETIMEDOUT) {
             return true;
         } else if (n < 0) {
-            return false;
+            dl->events_lost = true;
+            if (n != -ENOBUFS && n != -EMSGSIZE) {
+                return true;    /* There will not be more. */
+            }
+            continue;
         }
         for (left = n; mlx5_dl_message_is_ok(nlh, left);
              nlh = mnl_nlmsg_next(nlh, &left)) {
@@ -468,7 +474,7 @@ take_events(struct mlx5_devlink *dl, struct mlx5_dl_socket *socket,
         }
     }
     poll_immediate_wake_at(OVS_SOURCE_LOCATOR);
-    return true;
+    return false;
 }
 
 static void
@@ -503,6 +509,7 @@ static void
 go_list(struct mlx5_devlink *dl)
 {
     dl->state = STATE_LISTING;
+    dl->events_lost = false;
     submit(dl, new_job(JOB_LIST));
 }
 
@@ -655,11 +662,12 @@ mlx5_devlink_run(struct mlx5_devlink *dl)
      * with its result the table is up to date. */
     n = count_results(dl);
     if (dl->state == STATE_READY) {
-        bool complete = take_events(dl, dl->port_events, take_port_event);
+        bool all = take_events(dl, dl->port_events, take_port_event);
 
-        complete = (take_events(dl, dl->link_events, take_link_event)
-                    && complete);
-        if (!complete) {
+        all = take_events(dl, dl->link_events, take_link_event) && all;
+        if (dl->events_lost && all) {
+            /* What is left of before the loss is older than the list, so it
+             * had to be taken first. */
             dl->stats.resyncs++;
             COVERAGE_INC(mlx5_devlink_resync);
             go_list(dl);
