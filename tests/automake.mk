@@ -163,6 +163,17 @@ tests_test_mlx5_devlink_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 
+# What runs with a real kernel's devlink: see devlink-kernel.at.
+check_PROGRAMS += tests/devlink-follower
+tests_devlink_follower_SOURCES = tests/devlink-follower.c
+tests_devlink_follower_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_devlink_follower_LDADD = $(TEST_LIBS)
+tests_devlink_follower_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+
 # A model of the firmware.
 FW_MODEL = \
 	tests/fw-commands.c \
@@ -257,6 +268,7 @@ EXTRA_DIST += \
 check_DATA = tests/netlink-stand-in.so
 EXTRA_DIST += \
 	tests/netlink-stand-in.c \
+	tests/vendor/guest-stand-in \
 	tests/vendor/two.json \
 	tests/vendor/virtnet-stand-in
 CLEANFILES += tests/netlink-stand-in.so
@@ -270,6 +282,7 @@ TESTSUITE_AT = \
 	tests/virtnet-macros.at \
 	tests/units.at \
 	tests/devlink.at \
+	tests/devlink-kernel.at \
 	tests/vendor.at \
 	tests/native.at \
 	tests/kernel-datapath.at \
@@ -384,6 +397,7 @@ tests_guest_virtnet_twins_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_twins_LDADD = $(DPDK_LIBS)
 EXTRA_DIST += \
 	tests/guest/build-image \
+	tests/guest/build-netdevsim \
 	tests/guest/build-switch-image \
 	tests/guest/compare-counters \
 	tests/guest/compare-offload \
@@ -395,4 +409,5 @@ EXTRA_DIST += \
 	tests/guest/hostile-front-end \
 	tests/guest/vhost_front_end.py \
 	tests/guest/run-qemu \
+	tests/guest/switch-functions \
 	tests/guest/vm-exec
