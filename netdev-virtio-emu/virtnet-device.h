@@ -329,6 +329,8 @@ struct virtnet_device {
      * alone. */
     struct virtnet_device_config config;
     struct virtnet_change *change; /* While it is, or NULL. */
+    uint64_t n_changes_failed;  /* Of those, not put in force... */
+    uint64_t n_drop_counters_failed; /* ...and those of config.drop_counter. */
 
     /* SR-IOV; see virtnet-sriov.h. */
     unsigned int max_vfs;       /* Static PF: VFs that it can have. */

@@ -92,6 +92,8 @@ virtnet_device_get_health(const struct virtnet_device *dev,
     if (dev->backend->class->get_health) {
         dev->backend->class->get_health(dev, health);
     }
+    health->sf_rqt_update_err += dev->n_changes_failed;
+    health->drop_cnt_config_err += dev->n_drop_counters_failed;
     if (dev->driver.status & (VIRTNET_STATUS_FAILED
                               | VIRTNET_STATUS_NEEDS_RESET)) {
         health->fatal = true;

@@ -643,6 +643,20 @@ change_create(struct virtnet_device *dev,
     return c;
 }
 
+/* 'changed' of the configuration of 'dev' could not be put in force.  That the
+ * backend cannot do it at all, or not now, is no failure. */
+static void
+count_failed_change(struct virtnet_device *dev, uint32_t changed, int error)
+{
+    if (error == VIRTNET_E_NOT_SUPPORTED || error == -EBUSY) {
+        return;
+    } else if (changed & VIRTNET_CONFIG_DROP_COUNTER) {
+        dev->n_drop_counters_failed++;
+    } else {
+        dev->n_changes_failed++;
+    }
+}
+
 static void
 change_end(struct virtnet_change *c, int error)
 {
@@ -654,6 +668,8 @@ change_end(struct virtnet_change *c, int error)
     c->dev->change = NULL;
     if (!error) {
         virtnet_controller_device_changed(c->dev);
+    } else {
+        count_failed_change(c->dev, c->changed, error);
     }
     ovs_list_remove(&c->node);
     virtnet_device_unref(c->dev);
@@ -805,12 +821,14 @@ virtnet_controller_apply_config(struct virtnet_device *dev,
                               dev->vuid);
     }
     error = virtnet_check_together(new, class->get_caps(dev->backend), errp);
-    if (!error) {
-        error = (fault_strikes(VIRTNET_FAULT_MODIFY, errp)
-                 ? VIRTNET_E_BACKEND_MODIFY
-                 : class->apply_config(dev, new, changed, errp));
+    if (error) {
+        return error;           /* Nobody has tried. */
     }
+    error = (fault_strikes(VIRTNET_FAULT_MODIFY, errp)
+             ? VIRTNET_E_BACKEND_MODIFY
+             : class->apply_config(dev, new, changed, errp));
     if (error && error != -EINPROGRESS) {
+        count_failed_change(dev, changed, error);
         return error;
     }
     c = change_create(dev, new, changed, cb, aux);

@@ -631,6 +631,14 @@ soft_apply_config(struct virtnet_device *dev,
     return error;
 }
 
+static void
+soft_get_health(const struct virtnet_device *dev,
+                struct virtnet_health *health)
+{
+    soft_rep_get_health(dev, health);
+    soft_vhost_user_get_health(&soft_device_cast(dev)->vhost, health);
+}
+
 static int
 soft_set_vfs(struct virtnet_device *dev OVS_UNUSED, unsigned int n OVS_UNUSED,
              char **errp OVS_UNUSED)
@@ -749,7 +757,7 @@ const struct virtnet_backend_class virtnet_soft_backend_class = {
     .check_record = soft_check_record,
 
     .get_queue_info = soft_get_queue_info,
-    .get_health = soft_rep_get_health,
+    .get_health = soft_get_health,
     .get_drops = soft_rep_get_drops,
 
     .rep_set_mtu = soft_rep_set_mtu,

@@ -319,6 +319,12 @@ publish_ring(int vid, unsigned int index)
 
     /* Not if librte_vhost does not know yet where the ring is. */
     if (error && error != ENODEV) {
+        ovs_mutex_lock(&mutex);
+        vu = lookup_vid(vid);
+        if (vu) {
+            vu->errors[SOFT_VHOST_RING]++;
+        }
+        ovs_mutex_unlock(&mutex);
         VLOG_WARN_RL(&rl, "vhost device %d: virtqueue %u cannot be used: %s",
                      vid, index, ovs_strerror(error));
     }
@@ -386,6 +392,56 @@ disturbs_rings(uint32_t request)
     default:
         return false;
     }
+}
+
+/* If librte_vhost could not carry out the last message to 'vu', it has said so
+ * to the front end, or has hung up. */
+static void
+count_failure(struct soft_vhost_user *vu)
+    OVS_REQUIRES(mutex)
+{
+    switch (vu->request) {
+    case 0:
+        break;
+    case MSG_SET_MEM_TABLE:
+    case MSG_ADD_MEM_REG:
+    case MSG_REM_MEM_REG:
+    case MSG_SET_LOG_BASE:
+        vu->errors[SOFT_VHOST_MEMORY]++;
+        break;
+    case MSG_SET_VRING_NUM:
+    case MSG_SET_VRING_ADDR:
+    case MSG_SET_VRING_BASE:
+    case MSG_GET_VRING_BASE:
+    case MSG_SET_VRING_KICK:
+    case MSG_SET_VRING_CALL:
+        vu->errors[SOFT_VHOST_RING]++;
+        break;
+    case MSG_GET_QUEUE_NUM:
+    case MSG_SET_VRING_ENABLE:
+        vu->errors[SOFT_VHOST_PAIRS]++;
+        break;
+    default:
+        vu->errors[SOFT_VHOST_REFUSED]++;
+    }
+    vu->request = 0;
+}
+
+/* 'request' of 'vid' is about to be carried out; 0 if it has been. */
+static void
+note_request(int vid, uint32_t request)
+{
+    struct soft_vhost_user *vu;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        if (request) {
+            count_failure(vu);
+        }
+        vu->request = request;
+    }
+    ovs_mutex_unlock(&mutex);
 }
 
 /* Notes what 'request', which 'vid' has been asked for, makes of the guest's
@@ -458,6 +514,7 @@ vhost_pre_msg(int vid, void *msg_)
 {
     const struct soft_vhost_msg *msg = msg_;
 
+    note_request(vid, msg->request);
     if (disturbs_rings(msg->request)) {
         for_each_ring(vid, withdraw_ring);
         note_memory(vid, msg->request, false);
@@ -478,6 +535,7 @@ vhost_post_msg(int vid, void *msg_)
     struct soft_vhost_user *vu;
     bool news = false;
 
+    note_request(vid, 0);
     if (disturbs_rings(msg->request)) {
         note_memory(vid, msg->request, true);
         for_each_ring(vid, publish_ring);
@@ -546,12 +604,16 @@ vhost_new_connection(int vid)
     if (welcome && vu->conn_vid < 0) {
         accepted = true;
         forget_driver(vu);
+        vu->request = 0;
         vu->conn_vid = vid;
         by_vid[vid] = vu;
         n_connected++;
         post_event(vu);
     } else {
         n_refused++;
+        if (welcome) {
+            vu->errors[SOFT_VHOST_REFUSED]++;
+        }
     }
     ovs_mutex_unlock(&mutex);
 
@@ -796,6 +858,7 @@ vhost_destroy_connection(int vid)
     if (vu) {
         by_vid[vid] = NULL;
         vu->conn_vid = -1;
+        count_failure(vu);
         forget_driver(vu);
         vu->disconnected_at = time_msec();
         n_disconnected++;
@@ -1160,5 +1223,17 @@ soft_vhost_user_get_queue_info(const struct soft_vhost_user *vu,
         info->exceed_max_chain -= vr->base.exceed_max_chain;
         info->invalid_buffer -= vr->base.invalid_buffer;
     }
+    ovs_mutex_unlock(&mutex);
+}
+
+void
+soft_vhost_user_get_health(const struct soft_vhost_user *vu,
+                           struct virtnet_health *health)
+{
+    ovs_mutex_lock(&mutex);
+    health->steer_rx_domain_err += vu->errors[SOFT_VHOST_REFUSED];
+    health->steer_rx_table_err += vu->errors[SOFT_VHOST_MEMORY];
+    health->sf_tir_create_err += vu->errors[SOFT_VHOST_RING];
+    health->sf_rqt_update_err += vu->errors[SOFT_VHOST_PAIRS];
     ovs_mutex_unlock(&mutex);
 }

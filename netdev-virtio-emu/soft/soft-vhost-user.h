@@ -51,6 +51,15 @@
 struct soft_rep;
 struct soft_vhost_vring;
 
+/* What can go wrong before packets pass. */
+enum soft_vhost_error {
+    SOFT_VHOST_REFUSED,         /* A front end, or what it wanted to agree. */
+    SOFT_VHOST_MEMORY,          /* Memory, or a dirty log, of no use. */
+    SOFT_VHOST_RING,            /* A virtqueue of no use. */
+    SOFT_VHOST_PAIRS,           /* Queue pairs that were not enabled. */
+    SOFT_VHOST_N_ERRORS
+};
+
 struct soft_vhost_user {
     struct soft_rep *rep;       /* Representor.  Constant. */
     struct virtnet_device *dev; /* Owner.  Constant; not for other threads. */
@@ -80,6 +89,8 @@ struct soft_vhost_user {
     unsigned int max_pairs;     /* What a front end may use. */
     unsigned int n_vrings;      /* Elements of 'vrings'. */
     struct soft_vhost_vring *vrings;
+    uint32_t request;           /* Message that is being carried out, or 0. */
+    uint64_t errors[SOFT_VHOST_N_ERRORS];
 };
 
 /* VIRTIO features that librte_vhost, front ends and the switch's settings
@@ -123,5 +134,9 @@ void soft_vhost_user_wait(void);
 void soft_vhost_user_get_queue_info(const struct soft_vhost_user *,
                                     unsigned int index,
                                     struct virtnet_queue_info *info);
+
+/* Fills in what has gone wrong with front ends. */
+void soft_vhost_user_get_health(const struct soft_vhost_user *,
+                                struct virtnet_health *);
 
 #endif /* soft-vhost-user.h */
