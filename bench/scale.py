@@ -25,10 +25,13 @@ it is a port of the datapath."""
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 
 from sandbox import LoopProbe, Sandbox, Unixctl, make_parser
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def mac(i):
@@ -48,6 +51,12 @@ class Ours:
     def add_batch(sb, n):
         sb.virtnet("hotplug", "-i", "mlx5_0", "-m", mac(0), "-t", "1500",
                    "-qp", "1", "-s", "256", "--count", str(n))
+
+
+    @staticmethod
+    def sockets(sb, n):
+        return ["%s/virtnet/en3f0pf0sf%d.sock" % (sb.dir, 2000 + i)
+                for i in range(n)]
 
 
 class Peer:
@@ -70,6 +79,10 @@ class Peer:
         for i in range(n):
             args += ["--"] + Peer._args(sb, i)
         sb.vsctl(*args[1:])
+
+    @staticmethod
+    def sockets(sb, n):
+        return ["%s/s%d" % (sb.dir, i) for i in range(n)]
 
 
 class Clock:
@@ -145,6 +158,44 @@ def batch(opts, side):
                 "batch_long_polls": sb.long_polls()}
 
 
+class AnsweringGuests:
+    """See answering-guests.py."""
+
+    def __init__(self, sockets):
+        self.process = subprocess.Popen(
+            [sys.executable, HERE + "/answering-guests.py"] + sockets,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def wait_answered(self):
+        if self.process.stdout.readline() != b"answered\n":
+            raise RuntimeError("the guests do not answer")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.wait()
+
+
+def restart_with_guests(opts, side):
+    """A restart under guests that have drivers."""
+    n = opts.devices
+    with start(opts, side) as sb:
+        side.add_batch(sb, n)
+        sb.wait_ports(n)
+        with AnsweringGuests(side.sockets(sb, n)) as guests:
+            guests.wait_answered()
+            sb.settle()
+            sb.kill("ovs-vswitchd")
+            clock = Clock()
+            sb.start_vswitchd()
+            guests.wait_answered()
+            return {"forward_ms": clock.ms(),
+                    "forward_loop_away_ms": sb.settle() * 1000,
+                    "forward_long_polls": sb.long_polls()}
+
+
 ROWS = [
     ("commands_ms", "N-1 commands, one after another, ms"),
     ("all_ports_ms", "... until all are ports of the datapath, ms"),
@@ -155,6 +206,10 @@ ROWS = [
     ("batch_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
     ("restart_ms", "kill -9, start, until all are ports again, ms"),
     ("restart_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
+    ("forward_ms",
+     "the same with guests, until all have received and sent again, ms"),
+    ("forward_loop_away_ms", "longest absence of the main loop from then "
+     "until it rests, ms"),
     ("del_br_ms", "deletion of the bridge, ms"),
     ("del_br_loop_away_ms", "longest absence of the main loop meanwhile, ms"),
     ("rss_per_device_kb", "resident memory of an idle device, kB"),
@@ -349,6 +404,7 @@ def main():
                   file=sys.stderr)
             row = one_by_one(opts, side)
             row.update(batch(opts, side))
+            row.update(restart_with_guests(opts, side))
             results[side.name].append(row)
 
     def median(side, key):
@@ -367,7 +423,8 @@ def main():
                                     ratio))
     for side in sides:
         polls = [p for row in results[side.name]
-                 for p in row["long_polls"] + row["batch_long_polls"]]
+                 for p in row["long_polls"] + row["batch_long_polls"]
+                 + row["forward_long_polls"]]
         print("\n%s: \"Unreasonably long poll interval\" lines: %s"
               % (side.name, polls or "none"))
     if opts.json:

@@ -33,6 +33,7 @@
 #include "if-notifier.h"
 #include "netdev-provider.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/list.h"
 #include "openvswitch/netdev.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
@@ -67,6 +68,12 @@ COVERAGE_DEFINE(virtio_emu_tx_unbound);
  * this long (ms) to happen before asking for it. */
 #define RECHECK_DELAY_MS 300
 
+/* When the number of receive queues of one port changes, a datapath assigns
+ * those of all its ports anew.  Drivers that come at once, such as those that
+ * find their switch restarted, are not to have that done for each of them:
+ * after one such change the next ones wait for this long (ms). */
+#define REQUEUE_GAP_MS 50
+
 struct netdev_virtio_emu {
     struct netdev up;
 
@@ -97,6 +104,7 @@ struct netdev_virtio_emu {
     enum netdev_flags flags;
     bool carrier;               /* When last looked at. */
     long long int carrier_resets;
+    struct ovs_list requeue_node; /* In 'requeues', or empty. */
 
     /* While the controller restarts.  A port that nobody uses is most often
      * what it was when its device is back, so upper layers are not told that
@@ -112,6 +120,12 @@ static struct shash netdevs = SHASH_INITIALIZER(&netdevs);
 /* When to look for Interfaces and devices that miss each other, or
  * LLONG_MAX. */
 static long long int recheck_at = LLONG_MAX;
+
+/* Contains "struct netdev_virtio_emu"s whose number of receive queues has
+ * changed without the datapath having been asked to look, and when to ask it,
+ * if there are any. */
+static struct ovs_list requeues = OVS_LIST_INITIALIZER(&requeues);
+static long long int requeue_at = LLONG_MIN;
 
 static const struct netdev_class virtio_emu_class;
 
@@ -154,8 +168,8 @@ virtio_emu_refresh(struct netdev_virtio_emu *nd)
         features & FEATURE(VIRTIO_NET_F_GUEST_CSUM),
         (features & FEATURE(VIRTIO_NET_F_GUEST_TSO4)
          && features & FEATURE(VIRTIO_NET_F_GUEST_TSO6)));
-    if (n_rxq != nd->up.n_rxq) {
-        netdev_request_reconfigure(&nd->up);
+    if (n_rxq != nd->up.n_rxq && ovs_list_is_empty(&nd->requeue_node)) {
+        ovs_list_push_back(&requeues, &nd->requeue_node);
     }
     netdev_change_seq_changed(&nd->up);
 }
@@ -506,8 +520,23 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
 }
 
 static void
+virtio_emu_run_requeues(void)
+{
+    struct netdev_virtio_emu *nd;
+
+    if (!ovs_list_is_empty(&requeues) && time_msec() >= requeue_at) {
+        LIST_FOR_EACH_POP (nd, requeue_node, &requeues) {
+            ovs_list_init(&nd->requeue_node);
+            netdev_request_reconfigure(&nd->up);
+        }
+        requeue_at = time_msec() + REQUEUE_GAP_MS;
+    }
+}
+
+static void
 virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 {
+    virtio_emu_run_requeues();
     if (virtnet_sriov_is_busy()) {
         /* The ports of VFs that are being made or removed will come right. */
         virtio_emu_postpone_recheck();
@@ -522,6 +551,9 @@ virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 static void
 virtio_emu_wait(const struct netdev_class *class OVS_UNUSED)
 {
+    if (!ovs_list_is_empty(&requeues)) {
+        poll_timer_wait_until(requeue_at);
+    }
     if (recheck_at != LLONG_MAX) {
         poll_timer_wait_until(recheck_at);
     }
@@ -543,6 +575,7 @@ virtio_emu_construct(struct netdev *netdev)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
 
     ovsrcu_init(&nd->dev, NULL);
+    ovs_list_init(&nd->requeue_node);
     /* Like every port whose device Open vSwitch itself makes. */
     nd->flags = NETDEV_UP;
     atomic_init(&nd->admin_up, true);
@@ -579,6 +612,7 @@ virtio_emu_destruct(struct netdev *netdev)
     struct virtnet_device *dev = virtnet_device_ref(virtio_emu_dev(nd));
 
     virtio_emu_unbind(nd);
+    ovs_list_remove(&nd->requeue_node);
     virtio_emu_forget_selector(nd);
     if (dev) {
         /* It has no port any more. */
@@ -872,6 +906,8 @@ virtio_emu_reconfigure(struct netdev *netdev)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
+    /* However long the others took: the loop is to have its share. */
+    requeue_at = time_msec() + REQUEUE_GAP_MS;
     netdev->n_txq = MAX(nd->requested_n_txq, 1);
     netdev->n_rxq = dev ? virtnet_device_active_rxqs(dev) : 0;
     return 0;

@@ -110,8 +110,8 @@ class FrontEnd:
         self.features = ((F_VERSION_1 | F_MQ | F_PROTOCOL_FEATURES | wanted)
                          & offered)
         self.send_u64(SET_FEATURES, self.features)
-        offered = self.ask_u64(GET_PROTOCOL_FEATURES)
-        self.send_u64(SET_PROTOCOL_FEATURES, offered & protocol)
+        self.protocol = protocol & self.ask_u64(GET_PROTOCOL_FEATURES)
+        self.send_u64(SET_PROTOCOL_FEATURES, self.protocol)
         self.send(SET_OWNER)
 
     def share_memory(self):
