@@ -319,7 +319,8 @@ EXTRA_DIST += \
 CLEANFILES += tests/atconfig
 
 check-local: all $(check_PROGRAMS) $(check_DATA) $(TESTSUITE) tests/atconfig tests/atlocal
-	$(SHELL) '$(TESTSUITE)' -C tests $(TESTSUITEFLAGS)
+	'$(top_srcdir)/build-aux/with-init' \
+	    $(SHELL) '$(TESTSUITE)' -C tests $(TESTSUITEFLAGS)
 
 clean-tests:
 	test ! -f '$(TESTSUITE)' || $(SHELL) '$(TESTSUITE)' -C tests --clean
@@ -341,7 +342,7 @@ $(srcdir)/tests/package.m4: $(top_srcdir)/configure.ac
 	} > $@.tmp && mv $@.tmp $@
 
 # Open vSwitch's own tests, with the ovs-vswitchd that the plugin is part of.
-EXTRA_DIST += build-aux/check-ovs
+EXTRA_DIST += build-aux/check-ovs build-aux/with-init
 check-ovs check-ovs-slice: all
 	$(srcdir)/build-aux/check-ovs '$(abs_builddir)/$(OVS_DIR)' \
 	    '$(abs_builddir)/vswitchd' \
