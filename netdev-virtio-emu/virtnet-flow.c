@@ -138,6 +138,22 @@ compile_set(const struct nlattr *key, bool masked,
     return VIRTNET_FLOW_ACTION_SET;
 }
 
+/* Returns why the actions 'nla', which work on a copy of the packet, cannot be
+ * carried out. */
+static enum virtnet_flow_reason
+clone_reason(const struct nlattr *nla)
+{
+    const struct nlattr *inner;
+    size_t left;
+
+    NL_NESTED_FOR_EACH (inner, left, nla) {
+        if (nl_attr_type(inner) == OVS_ACTION_ATTR_TUNNEL_PUSH) {
+            return VIRTNET_FLOW_ACTION_TUNNEL; /* That is how it sends. */
+        }
+    }
+    return VIRTNET_FLOW_ACTION_OTHER;
+}
+
 enum virtnet_flow_reason
 virtnet_flow_compile(const struct nlattr *actions, size_t len,
                      struct virtnet_device *(*port_to_dev)(
@@ -218,6 +234,8 @@ virtnet_flow_compile(const struct nlattr *actions, size_t len,
         case OVS_ACTION_ATTR_TUNNEL_PUSH:
         case OVS_ACTION_ATTR_TUNNEL_POP:
             return VIRTNET_FLOW_ACTION_TUNNEL;
+        case OVS_ACTION_ATTR_CLONE:
+            return clone_reason(nla);
         default:
             return VIRTNET_FLOW_ACTION_OTHER;
         }

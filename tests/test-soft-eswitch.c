@@ -1491,6 +1491,89 @@ run_corpus(const char *name)
     fclose(file);
 }
 
+/* Metadata, which no packet of a guest has: a match that asks for none is no
+ * match at all, and one that asks for some cannot be offloaded. */
+static void
+test_metadata(void)
+{
+    static const struct {
+        size_t ofs, size;
+        enum virtnet_flow_reason reason;
+    } fields[] = {
+#define F(FIELD, REASON)                                                \
+        { offsetof(struct flow, FIELD),                                 \
+          sizeof ((struct flow *) NULL)->FIELD, VIRTNET_FLOW_MATCH_##REASON }
+        F(recirc_id, RECIRC),
+        F(tunnel.tun_id, TUNNEL),
+        F(tunnel.ip_src, TUNNEL),
+        F(tunnel.ip_dst, TUNNEL),
+        F(tunnel.ipv6_src, TUNNEL),
+        F(tunnel.ipv6_dst, TUNNEL),
+        F(tunnel.flags, TUNNEL),
+        F(tunnel.ip_tos, TUNNEL),
+        F(tunnel.ip_ttl, TUNNEL),
+        F(tunnel.tp_src, TUNNEL),
+        F(tunnel.tp_dst, TUNNEL),
+        F(tunnel.gbp_id, TUNNEL),
+        F(tunnel.gbp_flags, TUNNEL),
+        F(tunnel.metadata.present.map, TUNNEL),
+        F(tunnel.metadata.opts, TUNNEL),
+        F(ct_state, CT),
+        F(ct_zone, CT),
+        F(ct_mark, CT),
+        F(ct_label, CT),
+        F(ct_nw_proto, CT),
+        F(ct_nw_src, CT),
+        F(ct_nw_dst, CT),
+        F(ct_ipv6_src, CT),
+        F(ct_ipv6_dst, CT),
+        F(ct_tp_src, CT),
+        F(ct_tp_dst, CT),
+        F(metadata, METADATA),
+        F(regs, METADATA),
+        F(skb_priority, METADATA),
+        F(pkt_mark, METADATA),
+        F(dp_hash, METADATA),
+        F(packet_type, METADATA),
+        F(conj_id, METADATA),
+        F(actset_output, METADATA),
+#undef F
+    };
+    struct soft_key key, mask;
+    struct match all;
+
+    memset(&all, 0, sizeof all);
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        size_t ofs = fields[i].ofs, size = fields[i].size;
+
+        memset((uint8_t *) &all.wc.masks + ofs, 0xff, size);
+        for (size_t j = 0; j < size; j++) {
+            uint8_t *value, *bits;
+            struct match match;
+
+            memset(&match, 0, sizeof match);
+            value = (uint8_t *) &match.flow + ofs + j;
+            bits = (uint8_t *) &match.wc.masks + ofs + j;
+            *value = 0x10;
+            assert(!soft_key_from_match(&match, &key, &mask));
+            *bits = 0xef;
+            assert(!soft_key_from_match(&match, &key, &mask));
+            *bits = 0x10;
+            assert(soft_key_from_match(&match, &key, &mask)
+                   == fields[i].reason);
+        }
+    }
+
+    /* All at once, and beside a field that packets do have. */
+    all.flow.dl_type = htons(ETH_TYPE_IP);
+    all.wc.masks.dl_type = OVS_BE16_MAX;
+    assert(!soft_key_from_match(&all, &key, &mask));
+    assert(key.dl_type == htons(ETH_TYPE_IP));
+    assert(mask.dl_type == OVS_BE16_MAX);
+    mask.dl_type = htons(0);
+    assert(is_all_zeros(&mask, sizeof mask));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -1515,6 +1598,7 @@ main(int argc, char *argv[])
     if (argc > 2 && !strcmp(argv[1], "--corpus")) {
         run_corpus(argv[2]);
     } else {
+        test_metadata();
         test_ports();
         test_threads();
         for (uint32_t i = 0; i < rounds; i++) {
