@@ -129,6 +129,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-socket.h \
 	netdev-virtio-emu/soft/soft-uplink.c \
 	netdev-virtio-emu/soft/soft-uplink.h \
+	netdev-virtio-emu/soft/soft-uso.c \
+	netdev-virtio-emu/soft/soft-uso.h \
 	netdev-virtio-emu/soft/soft-vhost-user.c \
 	netdev-virtio-emu/soft/soft-vhost-user.h \
 	netdev-virtio-emu/soft/virtq-mem.c \

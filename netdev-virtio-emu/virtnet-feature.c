@@ -102,7 +102,7 @@ const struct virtnet_bit virtnet_event_mode_bits[] = {
     { 0, NULL },
 };
 
-/* Features that make sense only with another; VIRTIO 1.2, section
+/* Features that make sense only with another; VIRTIO 1.3, section
  * 5.1.3.1. */
 static const struct {
     uint8_t bit;
@@ -117,6 +117,9 @@ static const struct {
     { 21, 17 },                 /* GUEST_ANNOUNCE. */
     { 22, 17 },                 /* MQ. */
     { 23, 17 },                 /* CTRL_MAC_ADDR. */
+    { 54, 1 },                  /* GUEST_USO4 needs GUEST_CSUM. */
+    { 55, 1 },                  /* GUEST_USO6 likewise. */
+    { 56, 0 },                  /* HOST_USO needs CSUM. */
 };
 
 void

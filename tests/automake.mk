@@ -411,4 +411,5 @@ EXTRA_DIST += \
 	tests/guest/vhost_front_end.py \
 	tests/guest/run-qemu \
 	tests/guest/switch-functions \
+	tests/guest/uso-front-ends \
 	tests/guest/vm-exec

@@ -35,7 +35,10 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "smap.h"
+#include "soft-eswitch-key.h"
 #include "soft-mempool.h"
+#include "soft-rep.h"
+#include "soft-uso.h"
 #include "userspace-tso.h"
 #include "util.h"
 #include "virtq.h"
@@ -267,6 +270,307 @@ test_tso(void)
     }
 }
 
+/* What a driver says of a UDP frame that is to be cut. */
+static struct virtq_hdr
+uso_hdr(const struct frame *f, uint16_t gso_size)
+{
+    return (struct virtq_hdr) {
+        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+        .gso_type = VIRTIO_NET_HDR_GSO_UDP_L4,
+        .gso_size = rte_cpu_to_le_16(gso_size),
+        .csum_start = rte_cpu_to_le_16(f->l4_ofs),
+        .csum_offset = rte_cpu_to_le_16(f->csum_ofs),
+    };
+}
+
+/* Has Open vSwitch receive 'f' with 'hdr'.  Returns the packet, or NULL if it
+ * is refused. */
+static struct dp_packet *
+receive_frame(const struct frame *f, const struct virtq_hdr *hdr)
+{
+    const struct virtq_frame in = {
+        .hdr = *hdr,
+        .len = f->size,
+        .n_segs = 1,
+        .segs = { { CONST_CAST(uint8_t *, f->data), f->size } },
+    };
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(mp);
+    struct dp_packet_batch batch;
+    struct dp_packet *packet;
+
+    assert(mbuf);
+    if (!soft_packet_load(mbuf, &in, NULL, true)) {
+        rte_pktmbuf_free(mbuf);
+        return NULL;
+    }
+    packet = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
+    dp_packet_batch_init_packet(&batch, packet);
+    soft_packet_receive(&batch, 1);
+    return dp_packet_batch_size(&batch) ? packet : NULL;
+}
+
+/* Only if Open vSwitch is told to allow segmentation of any kind. */
+static void
+test_uso_refused(void)
+{
+    struct virtq_hdr hdr;
+    struct frame f;
+
+    make_frame(&f, true, IPPROTO_UDP, 0, 1000);
+    hdr = uso_hdr(&f, 100);
+    assert(!receive_frame(&f, &hdr));
+}
+
+/* Checks the datagram 'packet', the 'i'th that 'f' has become, and has it sent
+ * to a driver that can complete checksums if 'guest_csum'. */
+static void
+check_datagram(struct dp_packet *packet, const struct frame *f,
+               unsigned int i, size_t gso_size, bool guest_csum)
+{
+    const struct soft_packet_limits limits = {
+        .mtu = MTU,
+        .guest_csum = guest_csum,
+    };
+    size_t hdr_len = f->l4_ofs + UDP_HEADER_LEN;
+    size_t n = MIN(gso_size, f->size - hdr_len - i * gso_size);
+    struct soft_packet_drops drops = { .too_big = 0 };
+    struct {
+        struct miniflow mf;
+        uint64_t buf[FLOW_U64S];
+    } m;
+    struct dp_packet_batch batch;
+    struct frame d = *f, expected = *f;
+    struct virtq_hdr hdr;
+    uint64_t bytes;
+
+    pkt_metadata_init(&packet->md, 1);
+    miniflow_extract(packet, &m.mf);
+    dp_packet_batch_init_packet(&batch, packet);
+    assert(soft_packet_prepare(&batch, mp, &limits, &drops, &bytes) == 1);
+    memset(&hdr, 0, sizeof hdr);
+    soft_packet_store_header(&packet->mbuf, &hdr);
+    d.size = dp_packet_size(packet);
+    assert(d.size == hdr_len + n);
+    memcpy(d.data, dp_packet_data(packet), d.size);
+    dp_packet_delete(packet);
+
+    /* The same as if it had been sent by itself, but for what numbers it. */
+    assert(hdr.flags == (guest_csum ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0));
+    assert(!hdr.gso_type);
+    check_csum(&d, &hdr);
+    make_frame(&expected, f->ipv4, IPPROTO_UDP, f->ext_len, n);
+    memcpy(&expected.data[hdr_len], &f->data[hdr_len + i * gso_size], n);
+    if (f->ipv4) {
+        expected.data[ETH_HEADER_LEN + 5] = i;
+        memcpy(&expected.data[ETH_HEADER_LEN + 10],
+               &d.data[ETH_HEADER_LEN + 10], 2);
+    }
+    memcpy(&expected.data[f->l4_ofs + 6], &d.data[f->l4_ofs + 6], 2);
+    assert(!memcmp(d.data, expected.data, d.size));
+}
+
+/* UDP segmentation for Open vSwitch: more datagrams than a batch has room for,
+ * between other packets. */
+static void
+test_uso_cut(void)
+{
+    static const struct {
+        size_t payload, gso_size;
+    } sizes[] = {
+        { 7000, 1000 }, { 7000, 1001 }, { 999, 1000 }, { 1000, 1000 },
+        { 1001, 1000 }, { 7000, 100 }, { 128 * 50, 50 }, { 128, 1 },
+    };
+
+    for (size_t j = 0; j < 3 * ARRAY_SIZE(sizes); j++) {
+        bool ipv4 = j % 3 == 0;
+        size_t ext_len = j % 3 == 1 ? 8 : 0;
+        size_t payload = sizes[j / 3].payload;
+        size_t gso_size = sizes[j / 3].gso_size;
+        unsigned int n = DIV_ROUND_UP(payload, gso_size);
+        unsigned int n_all = 2 + 2 * n, n_done = 0, n_cut = 0;
+        struct virtq_hdr plain = { .flags = 0 }, hdr;
+        struct soft_uso_result result;
+        struct dp_packet_batch batch;
+        struct soft_uso uso;
+        uint64_t bytes, cut_bytes = 0;
+        struct frame f;
+
+        make_frame(&f, ipv4, IPPROTO_UDP, ext_len, payload);
+        hdr = uso_hdr(&f, gso_size);
+        soft_uso_init(&uso);
+        dp_packet_batch_init(&batch);
+        dp_packet_batch_add(&batch, receive_frame(&f, &plain));
+        bytes = f.size;
+        assert(!soft_uso_find(&batch, &bytes) && bytes == f.size);
+        dp_packet_batch_add(&batch, receive_frame(&f, &hdr));
+        dp_packet_batch_add(&batch, receive_frame(&f, &hdr));
+        dp_packet_batch_add(&batch, receive_frame(&f, &plain));
+        bytes = 4 * f.size;
+        assert(soft_uso_find(&batch, &bytes) == 2 && bytes == 2 * f.size);
+        soft_uso_take(&uso, &batch);
+        while (!soft_uso_is_empty(&uso)) {
+            struct dp_packet *packet;
+
+            dp_packet_batch_init(&batch);
+            soft_uso_fill(&uso, mp, &batch, &result);
+            assert(!result.no_memory);
+            assert(dp_packet_batch_size(&batch)
+                   == MIN(NETDEV_MAX_BURST, n_all - n_done));
+            n_cut += result.n_datagrams;
+            cut_bytes += result.bytes;
+            DP_PACKET_BATCH_FOR_EACH (i, packet, &batch) {
+                if (!n_done || n_done == n_all - 1) {
+                    assert(dp_packet_size(packet) == f.size);
+                    dp_packet_delete(packet);
+                } else {
+                    check_datagram(packet, &f, (n_done - 1) % n, gso_size,
+                                   n_done & 1);
+                }
+                n_done++;
+            }
+        }
+        assert(n_done == n_all && n_cut == 2 * n);
+        assert(cut_bytes == 2 * (payload + n * (f.size - payload)));
+
+        /* Freed without having been seen. */
+        dp_packet_batch_init_packet(&batch, receive_frame(&f, &hdr));
+        dp_packet_batch_add(&batch, receive_frame(&f, &plain));
+        soft_uso_take(&uso, &batch);
+        soft_uso_clear(&uso);
+        assert(soft_uso_is_empty(&uso));
+        assert(rte_mempool_full(mp));
+    }
+}
+
+/* Without memory a frame is lost as a whole, and what comes behind is not. */
+static void
+test_uso_no_memory(void)
+{
+    unsigned int n_free = rte_mempool_avail_count(mp);
+    struct rte_mbuf **mbufs = xmalloc(n_free * sizeof *mbufs);
+    struct virtq_hdr plain = { .flags = 0 }, hdr;
+    struct soft_uso_result result;
+    struct dp_packet_batch batch;
+    struct soft_uso uso;
+    struct frame f;
+
+    make_frame(&f, true, IPPROTO_UDP, 0, 1000);
+    hdr = uso_hdr(&f, 100);
+    dp_packet_batch_init_packet(&batch, receive_frame(&f, &hdr));
+    dp_packet_batch_add(&batch, receive_frame(&f, &plain));
+    soft_uso_init(&uso);
+    soft_uso_take(&uso, &batch);
+    n_free -= 2 + 3;
+    for (unsigned int i = 0; i < n_free; i++) {
+        mbufs[i] = rte_pktmbuf_alloc(mp);
+        assert(mbufs[i]);
+    }
+    soft_uso_fill(&uso, mp, &batch, &result);
+    assert(result.n_datagrams == 3 && result.no_memory == 1);
+    assert(dp_packet_batch_size(&batch) == 4);
+    assert(dp_packet_size(batch.packets[3]) == f.size);
+    dp_packet_delete_batch(&batch, true);
+    rte_pktmbuf_free_bulk(mbufs, n_free);
+    free(mbufs);
+    assert(soft_uso_is_empty(&uso) && rte_mempool_full(mp));
+}
+
+/* Can 'f' with 'hdr' be passed on as it is?  Stores the virtio-net header that
+ * its receiver gets, if it is within the MTU. */
+static bool
+can_pass(struct frame *f, const struct virtq_hdr *hdr, uint8_t *need,
+         bool *fits, struct virtq_hdr *out)
+{
+    struct soft_frame frame = {
+        .data = f->data,
+        .size = f->size,
+        .linear = MIN(f->size, 128),
+    };
+    struct soft_key key;
+
+    assert(soft_key_extract(&frame, &key));
+    memset(out, 0, sizeof *out);
+    if (!soft_packet_can_pass(hdr, &frame, need)) {
+        return false;
+    }
+    *fits = soft_packet_pass_header(hdr, &frame, MTU, out);
+    return true;
+}
+
+/* UDP segmentation that is left to the receiver. */
+static void
+test_uso_pass(void)
+{
+    for (int ipv4 = 0; ipv4 < 2; ipv4++) {
+        size_t max = MTU - (ipv4 ? IP_HEADER_LEN : IPV6_HEADER_LEN)
+                     - UDP_HEADER_LEN;
+        struct virtq_hdr hdr, out;
+        struct frame f;
+        uint8_t need;
+        bool fits;
+
+        make_frame(&f, ipv4, IPPROTO_UDP, 0, 5000);
+        hdr = uso_hdr(&f, max);
+        assert(can_pass(&f, &hdr, &need, &fits, &out) && fits);
+        assert(need == (SOFT_GUEST_CSUM
+                        | (ipv4 ? SOFT_GUEST_USO4 : SOFT_GUEST_USO6)));
+        assert(out.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM);
+        assert(out.gso_type == VIRTIO_NET_HDR_GSO_UDP_L4);
+        assert(rte_le_to_cpu_16(out.gso_size) == max);
+        assert(rte_le_to_cpu_16(out.hdr_len) == f.l4_ofs + UDP_HEADER_LEN);
+        check_csum(&f, &out);
+
+        /* Datagrams are not made smaller for a receiver's sake. */
+        make_frame(&f, ipv4, IPPROTO_UDP, 0, 5000);
+        hdr = uso_hdr(&f, max + 1);
+        assert(can_pass(&f, &hdr, &need, &fits, &out) && !fits);
+    }
+}
+
+/* Frames that contradict what is asked for them. */
+static void
+test_uso_hostile(void)
+{
+    for (int what = 0; what < 14; what++) {
+        struct virtq_hdr hdr, out;
+        size_t l4_ofs = ETH_HEADER_LEN + IP_HEADER_LEN;
+        struct dp_packet *packet;
+        struct frame f;
+        uint8_t need;
+        bool fits;
+        bool good = false;
+
+        make_frame(&f, true, what == 1 ? IPPROTO_TCP : IPPROTO_UDP, 0,
+                   what == 2 ? 0 : 5000);
+        hdr = uso_hdr(&f, 1000);
+        switch (what) {
+        case 0: hdr.gso_size = 0; break;
+        case 1: break;          /* TCP. */
+        case 2: break;          /* Nothing to be cut. */
+        case 3: hdr.flags = 0; break;
+        case 4: hdr.csum_start = rte_cpu_to_le_16(l4_ofs + 2); break;
+        case 5: hdr.csum_start = rte_cpu_to_le_16(60000); break;
+        case 6: hdr.csum_offset = rte_cpu_to_le_16(16); break;
+        case 7: f.data[l4_ofs + 5]++; break;  /* UDP length. */
+        case 8: f.data[l4_ofs + 4] = f.data[l4_ofs + 5] = 0; break;
+        case 9: f.data[ETH_HEADER_LEN + 6] = 0x20; break; /* A fragment. */
+        case 10: hdr.gso_size = rte_cpu_to_le_16(39); break; /* 129. */
+        case 11: hdr.gso_size = rte_cpu_to_le_16(40); good = true; break;
+        case 12: hdr.hdr_len = rte_cpu_to_le_16(65535); good = true; break;
+        case 13: hdr.gso_size = rte_cpu_to_le_16(65535); good = true; break;
+        }
+        packet = receive_frame(&f, &hdr);
+        assert(!packet == !good);
+        dp_packet_delete(packet);
+        assert(can_pass(&f, &hdr, &need, &fits, &out) == good);
+        if (good) {
+            assert(out.hdr_len == 0
+                   || rte_le_to_cpu_16(out.hdr_len) == l4_ofs + 8);
+        }
+    }
+    assert(rte_mempool_full(mp));
+}
+
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
@@ -284,6 +588,7 @@ main(int argc OVS_UNUSED, char *argv[])
     assert(!soft_mempool_get(-1, MTU, 0, &pool, &err));
     mp = soft_mempool_mp(pool);
     test_csum();
+    test_uso_refused();
 
     smap_add(&config, "userspace-tso-enable", "true");
     userspace_tso_init(&config);
@@ -291,5 +596,9 @@ main(int argc OVS_UNUSED, char *argv[])
     assert(userspace_tso_enabled());
     test_csum();
     test_tso();
+    test_uso_cut();
+    test_uso_no_memory();
+    test_uso_pass();
+    test_uso_hostile();
     return 0;
 }

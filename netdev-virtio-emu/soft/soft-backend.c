@@ -60,6 +60,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 #define F_VERSION_1 F(32)
 #define F_RING_PACKED F(34)
 #define F_SR_IOV F(37)
+#define F_USO (F(54) | F(55) | F(56)) /* GUEST_USO4, GUEST_USO6, HOST_USO. */
 
 /* Interface indices of representors begin here, out of the kernel's way. */
 #define FIRST_IFINDEX 0x10000
@@ -321,7 +322,10 @@ soft_open(const struct virtnet_settings *settings,
     caps->supported_features = soft_vhost_user_features();
     caps->default_features = caps->supported_features;
     caps->supported_features |= F_SR_IOV; /* It is the front end's affair. */
-    if (!settings->packed_vq) {
+    if (settings->packed_vq) {
+        /* Of the card, which does not take both, this may be expected. */
+        caps->default_features &= ~F_USO;
+    } else {
         caps->default_features &= ~F_RING_PACKED;
     }
     if (!settings->mrg_rxbuf) {

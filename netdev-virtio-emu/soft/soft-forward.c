@@ -175,6 +175,10 @@ soft_forward(struct soft_rep *rep, const struct virtq_frame *frames,
             uint8_t need;
 
             if (OVS_UNLIKELY(needs_packet(actions[i]))) {
+                if (OVS_UNLIKELY(frames[i].hdr.gso_type
+                                 == VIRTIO_NET_HDR_GSO_UDP_L4)) {
+                    return false; /* It becomes several. */
+                }
                 fwd->packets |= bit;
             } else if ((OVS_UNLIKELY(partial & bit)
                         && (!soft_packet_can_pass(&frames[i].hdr, &heads[i],

@@ -72,13 +72,20 @@ COVERAGE_DEFINE(virtnet_csum_completed);
  * thousands of packets out of one. */
 #define MIN_SEGMENT 48
 
-/* VIRTIO 1.2, section 5.1.3. */
+/* Most datagrams that are made out of one frame, for the same reason.  It is
+ * what Linux sends at most (UDP_MAX_SEGMENTS, which was half of that). */
+#define MAX_DATAGRAMS 128
+
+/* VIRTIO 1.3, section 5.1.3. */
 #define F_CSUM (UINT64_C(1) << 0)
 #define F_GUEST_CSUM (UINT64_C(1) << 1)
 #define F_GUEST_TSO4 (UINT64_C(1) << 7)
 #define F_GUEST_TSO6 (UINT64_C(1) << 8)
 #define F_HOST_TSO4 (UINT64_C(1) << 11)
 #define F_HOST_TSO6 (UINT64_C(1) << 12)
+#define F_GUEST_USO4 (UINT64_C(1) << 54)
+#define F_GUEST_USO6 (UINT64_C(1) << 55)
+#define F_HOST_USO (UINT64_C(1) << 56)
 
 uint64_t
 soft_packet_vhost_flags(void)
@@ -105,7 +112,8 @@ soft_packet_features(void)
         features |= F_CSUM;
     }
     if (userspace_tso_enabled()) {
-        features |= F_HOST_TSO4 | F_HOST_TSO6 | F_GUEST_TSO4 | F_GUEST_TSO6;
+        features |= (F_HOST_TSO4 | F_HOST_TSO6 | F_GUEST_TSO4 | F_GUEST_TSO6
+                     | F_HOST_USO | F_GUEST_USO4 | F_GUEST_USO6);
     }
     return features;
 }
@@ -305,6 +313,9 @@ check_requests(struct dp_packet *packet)
     struct headers h;
     bool tso;
 
+    if (soft_packet_is_uso(packet)) {
+        return true;            /* load_requests() has seen to it. */
+    }
     if (!parse_headers(dp_packet_data(packet), dp_packet_size(packet), &h)) {
         return false;
     }
@@ -321,8 +332,7 @@ check_requests(struct dp_packet *packet)
         tso = mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
         if (l4 != (h.proto == IPPROTO_TCP ? RTE_MBUF_F_TX_TCP_CKSUM
                    : h.proto == IPPROTO_UDP ? RTE_MBUF_F_TX_UDP_CKSUM
-                   : RTE_MBUF_F_TX_SCTP_CKSUM)
-            || mbuf->ol_flags & RTE_MBUF_F_TX_UDP_SEG) {
+                   : RTE_MBUF_F_TX_SCTP_CKSUM)) {
             return false;
         }
     }
@@ -412,13 +422,32 @@ l4_csum_offset(uint8_t proto)
             : offsetof(struct sctp_header, sctp_csum));
 }
 
+/* An mbuf has 7 bits for the length of what precedes the headers, and 9 for
+ * that of the first of them. */
+#define MAX_L2_LEN 0x7f
+#define MAX_L3_LEN 0x1ff
+
+/* Can the frame with headers 'h' be cut into datagrams as 'hdr' says? */
+static bool
+can_be_cut(const struct headers *h, const struct virtq_hdr *hdr)
+{
+    const struct udp_header *udp = h->l4;
+    size_t size = rte_le_to_cpu_16(hdr->gso_size);
+
+    return (userspace_tso_enabled() && h->proto == IPPROTO_UDP && size
+            && ntohs(udp->udp_len) == h->l4_size
+            && h->l4_size > UDP_HEADER_LEN
+            && (h->l4_size - UDP_HEADER_LEN <= size * MAX_DATAGRAMS));
+}
+
 /* Translates the requests of 'hdr', which has some, for the packet in 'mbuf'.
  * Returns false if they are not about headers that it has. */
 static bool
 load_requests(struct rte_mbuf *mbuf, const struct virtq_hdr *hdr)
 {
     const char *data = rte_pktmbuf_mtod(mbuf, const char *);
-    bool tso = hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE;
+    bool uso = hdr->gso_type == VIRTIO_NET_HDR_GSO_UDP_L4;
+    bool tso = !uso && hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE;
     struct headers h;
 
     if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
@@ -428,13 +457,24 @@ load_requests(struct rte_mbuf *mbuf, const struct virtq_hdr *hdr)
         || (tso && (h.proto != IPPROTO_TCP
                     || hdr->gso_type != (h.ipv4
                                          ? VIRTIO_NET_HDR_GSO_TCPV4
-                                         : VIRTIO_NET_HDR_GSO_TCPV6)))) {
+                                         : VIRTIO_NET_HDR_GSO_TCPV6)))
+        || (uso && (!can_be_cut(&h, hdr)
+                    || (const char *) h.l4
+                       - (const char *) h.l3 > MAX_L3_LEN))) {
         return false;
     }
 
     mbuf->l2_len = (const char *) h.l3 - data;
     mbuf->l3_len = (const char *) h.l4 - (const char *) h.l3;
     mbuf->l4_len = min_l4_size(h.proto);
+    if (uso) {
+        /* No more than a mark: the datapath never sees it. */
+        mbuf->tso_segsz = rte_le_to_cpu_16(hdr->gso_size);
+        mbuf->ol_flags |= RTE_MBUF_F_TX_UDP_SEG;
+        mbuf->data_len = (const char *) h.l4 - data + h.l4_size;
+        mbuf->pkt_len = mbuf->data_len;
+        return true;
+    }
     if (tso) {
         const struct tcp_header *tcp = h.l4;
 
@@ -541,6 +581,36 @@ soft_packet_receive_map(struct dp_packet_batch *batch, uint32_t *map)
     return bytes;
 }
 
+struct rte_mbuf *
+soft_packet_alloc(struct rte_mempool *mp, size_t size)
+{
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(mp);
+
+    if (mbuf) {
+        if (rte_pktmbuf_tailroom(mbuf) < size
+            && !attach_external_buffer(mbuf, size)) {
+            rte_pktmbuf_free(mbuf);
+            return NULL;
+        }
+        mbuf->data_len = size;
+        mbuf->pkt_len = size;
+    }
+    return mbuf;
+}
+
+bool
+soft_packet_ask_csum(struct rte_mbuf *mbuf, size_t l4_ofs)
+{
+    const struct virtq_hdr hdr = {
+        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+        .csum_start = rte_cpu_to_le_16(l4_ofs),
+        .csum_offset = rte_cpu_to_le_16(l4_csum_offset(IPPROTO_UDP)),
+    };
+
+    return (load_requests(mbuf, &hdr)
+            && receive(CONTAINER_OF(mbuf, struct dp_packet, mbuf)));
+}
+
 /* Sending. */
 
 struct dp_packet *
@@ -550,20 +620,14 @@ soft_packet_copy(const struct dp_packet *src, struct rte_mempool *mp)
     struct rte_mbuf *mbuf;
     struct dp_packet *dst;
 
-    mbuf = rte_pktmbuf_alloc(mp);
+    mbuf = soft_packet_alloc(mp, size);
     if (!mbuf) {
-        return NULL;
-    }
-    if (rte_pktmbuf_tailroom(mbuf) < size
-        && !attach_external_buffer(mbuf, size)) {
-        rte_pktmbuf_free(mbuf);
         return NULL;
     }
 
     COVERAGE_INC(virtnet_tx_copied);
     dst = CONTAINER_OF(mbuf, struct dp_packet, mbuf);
     memcpy(dp_packet_data(dst), dp_packet_data(src), size);
-    dp_packet_set_size(dst, size);
     dp_packet_reset_cutlen(dst);
     dst->packet_type = src->packet_type;
     dst->l2_pad_size = src->l2_pad_size;
@@ -719,11 +783,6 @@ find_headers(const struct dp_packet *packet, bool inner, struct headers *h)
 #endif
     return true;
 }
-
-/* An mbuf has 7 bits for the length of what precedes the headers, and 9 for
- * that of the first of them. */
-#define MAX_L2_LEN 0x7f
-#define MAX_L3_LEN 0x1ff
 
 /* Translates the requests '*r' of 'packet' to what soft_packet_store_header()
  * makes a virtio-net header from.  Returns false if that cannot be done. */
@@ -926,7 +985,8 @@ bool
 soft_packet_can_pass(const struct virtq_hdr *hdr, struct soft_frame *frame,
                      uint8_t *need)
 {
-    bool tso = hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE;
+    bool uso = hdr->gso_type == VIRTIO_NET_HDR_GSO_UDP_L4;
+    bool tso = !uso && hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE;
     struct headers h;
 
     if (frame->l4_ofs == SOFT_NO_OFS
@@ -940,7 +1000,12 @@ soft_packet_can_pass(const struct virtq_hdr *hdr, struct soft_frame *frame,
         return false;
     }
     *need = SOFT_GUEST_CSUM;
-    if (tso) {
+    if (uso) {
+        *need |= h.ipv4 ? SOFT_GUEST_USO4 : SOFT_GUEST_USO6;
+        if (!can_be_cut(&h, hdr) || frame->l2_pad_size) {
+            return false;
+        }
+    } else if (tso) {
         *need |= h.ipv4 ? SOFT_GUEST_TSO4 : SOFT_GUEST_TSO6;
         if (!userspace_tso_enabled() || h.proto != IPPROTO_TCP
             || hdr->gso_type != (h.ipv4 ? VIRTIO_NET_HDR_GSO_TCPV4
@@ -951,7 +1016,7 @@ soft_packet_can_pass(const struct virtq_hdr *hdr, struct soft_frame *frame,
     }
     /* As for a packet of Open vSwitch's, whatever the guest has written. */
     store_partial_csum(&h);
-    if (tso && h.ipv4) {
+    if ((tso || uso) && h.ipv4) {
         struct ip_header *ip
             = (struct ip_header *) (frame->data + frame->l3_ofs);
 
@@ -969,7 +1034,20 @@ soft_packet_pass_header(const struct virtq_hdr *in,
     out->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
     out->csum_start = rte_cpu_to_le_16(frame->l4_ofs);
     out->csum_offset = in->csum_offset;
-    if (in->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+    if (in->gso_type == VIRTIO_NET_HDR_GSO_UDP_L4) {
+        uint32_t hdr_len = frame->l4_ofs + UDP_HEADER_LEN;
+        uint32_t size = rte_le_to_cpu_16(in->gso_size);
+
+        /* Where a datagram ends matters to those who receive it. */
+        if (mtu < hdr_len - ETH_HEADER_LEN
+            || MIN(size, frame->size - hdr_len)
+               > mtu - (hdr_len - ETH_HEADER_LEN)) {
+            return false;
+        }
+        out->gso_type = in->gso_type;
+        out->gso_size = in->gso_size;
+        out->hdr_len = rte_cpu_to_le_16(hdr_len);
+    } else if (in->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
         const struct tcp_header *tcp
             = (const struct tcp_header *) (frame->data + frame->l4_ofs);
         uint32_t hdr_len = frame->l4_ofs + TCP_OFFSET(tcp->tcp_ctl) * 4;

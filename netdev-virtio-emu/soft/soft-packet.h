@@ -33,11 +33,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dp-packet.h"
 #include "openvswitch/compiler.h"
 #include "packets.h"
 #include "virtq.h"
 
-struct dp_packet;
 struct dp_packet_batch;
 struct rte_mempool;
 struct soft_frame;
@@ -109,6 +109,23 @@ struct soft_packet_drops {
     uint32_t invalid;           /* Offload request makes no sense. */
 };
 
+/* Is 'packet', from soft_packet_receive(), still to be cut into UDP datagrams?
+ * The datapath does not know such packets: see soft-uso.h. */
+static inline bool
+soft_packet_is_uso(const struct dp_packet *packet)
+{
+    return packet->mbuf.ol_flags & RTE_MBUF_F_TX_UDP_SEG;
+}
+
+/* Returns a buffer of 'mp' for a packet of 'size' bytes, or NULL if there is
+ * no memory. */
+struct rte_mbuf *soft_packet_alloc(struct rte_mempool *mp, size_t size);
+
+/* Makes of 'mbuf', which has the bytes of a UDP datagram, a packet as
+ * soft_packet_receive() does, with the request to complete the checksum of the
+ * UDP header at 'l4_ofs'.  Returns false if there is no such header. */
+bool soft_packet_ask_csum(struct rte_mbuf *mbuf, size_t l4_ofs);
+
 /* Bounds for soft_packet_prepare(). */
 struct soft_packet_limits {
     uint32_t mtu;               /* Bytes of payload. */
@@ -157,7 +174,8 @@ bool soft_packet_can_pass(const struct virtq_hdr *hdr,
 
 /* Tells in 'out', which must be all zeros, what 'in' asks for 'frame', which
  * may have been rewritten since soft_packet_can_pass().  Returns false if it
- * cannot be cut into segments within 'mtu'. */
+ * cannot be cut into segments, or is not to be cut into datagrams, within
+ * 'mtu'. */
 bool soft_packet_pass_header(const struct virtq_hdr *in,
                              const struct soft_frame *frame, uint32_t mtu,
                              struct virtq_hdr *out);

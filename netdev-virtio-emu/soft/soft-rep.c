@@ -77,6 +77,7 @@ pairs_alloc(unsigned int n_pairs)
 
     pairs = xzalloc_cacheline(n_pairs * sizeof *pairs);
     for (unsigned int i = 0; i < n_pairs; i++) {
+        soft_uso_init(&pairs[i].rx.uso);
         pairs[i].rx.max_burst = NETDEV_MAX_BURST;
         soft_ring_init(&pairs[i].rx.ring);
         soft_ring_init(&pairs[i].tx.ring);
@@ -123,6 +124,9 @@ soft_rep_release_memory(struct soft_rep *rep)
 void
 soft_rep_uninit(struct soft_rep *rep)
 {
+    for (unsigned int i = 0; i < rep->n_pairs; i++) {
+        soft_uso_clear(&rep->pairs[i].rx.uso);
+    }
     free_cacheline(rep->pairs);
 }
 
@@ -426,6 +430,27 @@ adapt_burst(struct soft_rxq *rxq, unsigned int n, uint64_t bytes)
     }
 }
 
+/* Receives what 'rxq' has in 'uso', having it looked up first if 'look_up'.
+ * Frames that become several packets are counted as these are. */
+static int
+recv_datagrams(struct soft_rep *rep, struct soft_rxq *rxq, bool look_up,
+               struct dp_packet_batch *batch)
+{
+    struct soft_uso_result result;
+
+    soft_uso_fill(&rxq->uso, ovsrcu_get(struct rte_mempool *, &rep->mp),
+                  batch, &result);
+    counter_add(&rxq->packets, result.n_datagrams);
+    counter_add(&rxq->bytes, result.bytes);
+    if (OVS_UNLIKELY(result.no_memory)) {
+        counter_add(&rxq->no_memory, result.no_memory);
+    }
+    if (look_up && !dp_packet_batch_is_empty(batch)) {
+        soft_eswitch_run(rep->eswitch_port, batch);
+    }
+    return dp_packet_batch_is_empty(batch) ? EAGAIN : 0;
+}
+
 int
 soft_rep_recv(struct virtnet_device *dev, int qid,
               struct dp_packet_batch *batch, int *qfill)
@@ -439,6 +464,7 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     struct dp_packet_batch more;
     size_t n_ok = 0, n_forwarded, n_more = 0;
     unsigned int n = 0, n_slots = 0, n_others = 0, n_copied = 0, max;
+    unsigned int n_uso = 0;
     struct soft_forward fwd;
     struct soft_rxq *rxq;
     uint64_t now;
@@ -454,6 +480,13 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     }
     rxq = &rep->pairs[qid].rx;
     atomic_read_relaxed(&rep->up, &up);
+    if (OVS_UNLIKELY(!soft_uso_is_empty(&rxq->uso)) && up) {
+        if (qfill) {
+            *qfill = 0;
+        }
+        return recv_datagrams(rep, rxq,
+                              soft_port_has_flows(rep->eswitch_port), batch);
+    }
     if (now < rxq->rest_until || OVS_UNLIKELY(!up)) {
         return EAGAIN;
     }
@@ -549,17 +582,22 @@ soft_rep_recv(struct virtnet_device *dev, int qid,
     if (OVS_UNLIKELY(n_ok < n)) {
         counter_add(&rxq->invalid, n - n_ok);
     }
-    counter_add(&rxq->packets, n_forwarded + n_ok);
-    counter_add(&rxq->bytes, bytes + n_bytes);
     adapt_burst(rxq, n_copied + n_ok, copied + n_bytes);
-    atomic_store_relaxed(&rxq->core, rte_lcore_id());
-    if (n_ok && offload && !looked_up) {
-        soft_eswitch_run(rep->eswitch_port, batch);
-        n_ok = dp_packet_batch_size(batch);
+    if (OVS_UNLIKELY(rxq->ring.requests)) {
+        n_uso = soft_uso_find(batch, &n_bytes);
     }
+    counter_add(&rxq->packets, n_forwarded + n_ok - n_uso);
+    counter_add(&rxq->bytes, bytes + n_bytes);
+    atomic_store_relaxed(&rxq->core, rte_lcore_id());
     for (size_t j = 0; OVS_UNLIKELY(j < n_more); j++) {
         dp_packet_batch_add(batch, more.packets[j]);
-        n_ok++;
     }
-    return n_ok ? 0 : EAGAIN;
+    if (OVS_UNLIKELY(n_uso)) {
+        soft_uso_take(&rxq->uso, batch);
+        return recv_datagrams(rep, rxq, offload && !looked_up, batch);
+    }
+    if (offload && !looked_up && !dp_packet_batch_is_empty(batch)) {
+        soft_eswitch_run(rep->eswitch_port, batch);
+    }
+    return dp_packet_batch_is_empty(batch) ? EAGAIN : 0;
 }

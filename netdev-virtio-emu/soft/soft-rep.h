@@ -55,6 +55,7 @@
 #include "ovs-rcu.h"
 #include "packets.h"
 #include "soft-ring.h"
+#include "soft-uso.h"
 #include "util.h"
 #include "virtnet-device.h"
 
@@ -73,6 +74,8 @@ struct soft_rxq {
                                  * the thread that polls it. */
     unsigned int max_burst;     /* Frames to take at a time, so that they are
                                  * no more than BURST_BYTES.  Likewise. */
+    struct soft_uso uso;        /* What is taken before anything else from the
+                                 * ring.  Likewise. */
     atomic_bool enabled;        /* Has the driver enabled the queue? */
     atomic_uint core;           /* DPDK's number of the last core to poll. */
     atomic_uint64_t packets;    /* Handed to the datapath. */
@@ -110,6 +113,8 @@ struct soft_queue_pair {
 #define SOFT_GUEST_CSUM 0x01    /* Partial checksums. */
 #define SOFT_GUEST_TSO4 0x02    /* TCP segments of any size, over IPv4, */
 #define SOFT_GUEST_TSO6 0x04    /* and over IPv6. */
+#define SOFT_GUEST_USO4 0x08    /* The same for UDP datagrams. */
+#define SOFT_GUEST_USO6 0x10
 
 struct soft_rep {
     /* Read for every burst. */

@@ -53,6 +53,7 @@ COVERAGE_DEFINE(virtnet_rxq_missed_kick); /* Work, and no kick. */
 #define F_CSUM F(0)
 #define F_HOST_TSO4 F(11)
 #define F_HOST_TSO6 F(12)
+#define F_HOST_USO F(56)
 #define F_MRG_RXBUF F(15)
 #define F_LOG_ALL F(26)
 #define F_INDIRECT_DESC F(28)
@@ -146,7 +147,8 @@ soft_ring_load(struct soft_ring_spec *spec, int vid, uint16_t vring,
     c->hdr_len = (features & (F_VERSION_1 | F_MRG_RXBUF)
                   ? VIRTQ_HDR_LEN : VIRTQ_HDR_LEN_LEGACY);
     spec->mergeable = features & F_MRG_RXBUF;
-    spec->requests = features & (F_CSUM | F_HOST_TSO4 | F_HOST_TSO6);
+    spec->requests = features & (F_CSUM | F_HOST_TSO4 | F_HOST_TSO6
+                                 | F_HOST_USO);
     c->skip_hdr = !spec->requests;
     spec->callfd = vr.callfd;
     make_nonblocking(vr.callfd);

@@ -90,7 +90,7 @@ COVERAGE_DEFINE(virtnet_vhost_refused);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 
-/* Bits of VIRTIO features, VIRTIO 1.2, sections 5.1.3 and 6. */
+/* Bits of VIRTIO features, VIRTIO 1.3, sections 5.1.3 and 6. */
 #define F(BIT) (UINT64_C(1) << (BIT))
 
 /* Those that librte_vhost carries out and that do not depend on settings. */
@@ -121,10 +121,24 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 40);
 #define F_GUEST_CSUM F(1)
 #define F_GUEST_TSO4 F(7)
 #define F_GUEST_TSO6 F(8)
+#define F_GUEST_USO4 F(54)
+#define F_GUEST_USO6 F(55)
+#define F_HOST_USO F(56)
+
+/* What librte_vhost (22.11, for one) does not know, and so neither offers nor
+ * accepts.  It is nothing to it, since the rings are ours: see
+ * answer_features(). */
+#define USO_FEATURES (F_GUEST_USO4 | F_GUEST_USO6 | F_HOST_USO)
+
+/* Can messages be answered in librte_vhost's place?  Descriptors that come
+ * with one would leak, so we must see that there are none: see has_fds(). */
+#define CAN_ANSWER (RTE_VERSION < RTE_VERSION_NUM(23, 7, 0, 0))
+
 #define F_MQ F(22)
 #define F_LOG_ALL F(26)
 
 /* Messages of vhost-user that we look at. */
+#define MSG_GET_FEATURES 1
 #define MSG_SET_FEATURES 2
 #define MSG_RESET_OWNER 4
 #define MSG_SET_MEM_TABLE 5
@@ -195,7 +209,9 @@ static uint64_t event_seqno;    /* When last looked at, main thread. */
 uint64_t
 soft_vhost_user_features(void)
 {
-    return RING_FEATURES | FRONT_END_FEATURES | soft_packet_features();
+    return (RING_FEATURES | FRONT_END_FEATURES
+            | (soft_packet_features() & (CAN_ANSWER ? UINT64_MAX
+                                         : ~USO_FEATURES)));
 }
 
 /* What librte_vhost reports.  Except where stated, in its threads. */
@@ -226,7 +242,7 @@ forget_driver(struct soft_vhost_user *vu)
     vu->has_memory = vu->has_log = false;
     vu->status_seen = vu->features_seen = false;
     vu->status = 0;
-    vu->features = 0;
+    vu->features = vu->uso = 0;
     vu->numa_id = -1;
     vu->guest_mtu = 0;
     vu->ring_pairs = 0;
@@ -281,7 +297,7 @@ publish_ring(int vid, unsigned int index)
     struct soft_ring_spec spec;
     struct soft_vhost_user *vu;
     bool wanted, has_log, known = false;
-    uint64_t features;
+    uint64_t features, uso = 0;
     int error;
 
     ovs_mutex_lock(&mutex);
@@ -291,11 +307,13 @@ publish_ring(int vid, unsigned int index)
     has_log = vu && vu->has_log;
     if (wanted) {
         known = vu->vrings[index].known;
+        uso = vu->uso;
     }
     ovs_mutex_unlock(&mutex);
     if (!wanted || rte_vhost_get_negotiated_features(vid, &features)) {
         return;
     }
+    features |= uso;
     error = soft_ring_load(&spec, vid, index,
                            has_log ? features : features & ~F_LOG_ALL);
     if (!error) {
@@ -471,23 +489,30 @@ note_memory(int vid, uint32_t request, bool done)
     ovs_mutex_unlock(&mutex);
 }
 
-#if RTE_VERSION < RTE_VERSION_NUM(23, 7, 0, 0)
+#if CAN_ANSWER
+/* Did descriptors come with 'msg'?  They are left for librte_vhost to
+ * close. */
+static bool
+has_fds(const void *msg)
+{
+    /* Their number follows the largest payload (632 bytes) and room for 8. */
+    enum { N_FDS_OFS = 12 + 632 + 8 * sizeof(int) };
+    int n_fds;
+
+    memcpy(&n_fds, (const char *) msg + N_FDS_OFS, sizeof n_fds);
+    return n_fds != 0;
+}
+
 /* Answers the question how many queue pairs there are.  This version of
  * librte_vhost cannot be told, and would say 128. */
 static enum rte_vhost_msg_result
 answer_queue_num(int vid, void *msg_)
 {
-    /* The number of descriptors that came with the message follows the largest
-     * payload (632 bytes) and room for 8 descriptors.  There must be none: we
-     * leave those for librte_vhost to close. */
-    enum { N_FDS_OFS = 12 + 632 + 8 * sizeof(int) };
     struct soft_vhost_msg *msg = msg_;
     struct soft_vhost_user *vu;
     uint64_t max_pairs = 0;
-    int n_fds;
 
-    memcpy(&n_fds, (const char *) msg_ + N_FDS_OFS, sizeof n_fds);
-    if (n_fds) {
+    if (has_fds(msg_)) {
         return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
     }
 
@@ -505,6 +530,48 @@ answer_queue_num(int vid, void *msg_)
     return RTE_VHOST_MSG_RESULT_REPLY;
 }
 
+/* Answers the question which features there are, if some of them are none of
+ * librte_vhost's.  It would refuse to have them enabled by
+ * rte_vhost_driver_enable_features(), and rte_vhost_driver_set_features()
+ * would have a device wait for all of its rings before it starts. */
+static enum rte_vhost_msg_result
+answer_features(int vid, void *msg_)
+{
+    struct soft_vhost_msg *msg = msg_;
+    uint64_t features, uso = 0;
+    struct soft_vhost_user *vu;
+    char path[PATH_MAX];
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        uso = vu->uso_offered;
+    }
+    ovs_mutex_unlock(&mutex);
+    if (!uso || has_fds(msg_) || rte_vhost_get_ifname(vid, path, sizeof path)
+        || rte_vhost_driver_get_features(path, &features)) {
+        return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+    }
+    msg->u64 = features | uso;
+    msg->size = sizeof msg->u64;
+    return RTE_VHOST_MSG_RESULT_REPLY;
+}
+
+/* Takes those of the features in 'msg' that were offered by answer_features()
+ * out, so that librte_vhost sees only what it knows. */
+static void
+keep_features(int vid, struct soft_vhost_msg *msg)
+{
+    struct soft_vhost_user *vu;
+
+    ovs_mutex_lock(&mutex);
+    vu = lookup_vid(vid);
+    if (vu) {
+        vu->uso = msg->u64 & vu->uso_offered;
+        msg->u64 &= ~vu->uso;
+    }
+    ovs_mutex_unlock(&mutex);
+}
 #endif
 
 /* Prepares for messages that librte_vhost is about to carry out.  Its threads
@@ -512,16 +579,20 @@ answer_queue_num(int vid, void *msg_)
 static enum rte_vhost_msg_result
 vhost_pre_msg(int vid, void *msg_)
 {
-    const struct soft_vhost_msg *msg = msg_;
+    struct soft_vhost_msg *msg = msg_;
 
     note_request(vid, msg->request);
     if (disturbs_rings(msg->request)) {
         for_each_ring(vid, withdraw_ring);
         note_memory(vid, msg->request, false);
     }
-#if RTE_VERSION < RTE_VERSION_NUM(23, 7, 0, 0)
+#if CAN_ANSWER
     if (msg->request == MSG_GET_QUEUE_NUM) {
         return answer_queue_num(vid, msg_);
+    } else if (msg->request == MSG_GET_FEATURES) {
+        return answer_features(vid, msg_);
+    } else if (msg->request == MSG_SET_FEATURES) {
+        keep_features(vid, msg);
     }
 #endif
     return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -558,7 +629,7 @@ vhost_post_msg(int vid, void *msg_)
             /* vhost_features_changed() may have seen them already. */
             news = true;
             vu->features_seen = true;
-            vu->features = msg->u64;
+            vu->features = msg->u64 | vu->uso;
         } else {
             news = !vu->status_seen || vu->status != msg->u64;
             vu->status_seen = true;
@@ -656,10 +727,14 @@ vhost_new_device(int vid)
     ovs_mutex_lock(&mutex);
     vu = lookup_vid(vid);
     if (vu) {
-        uint8_t offloads = ((features & F_GUEST_CSUM ? SOFT_GUEST_CSUM : 0)
-                            | (features & F_GUEST_TSO4 ? SOFT_GUEST_TSO4 : 0)
-                            | (features & F_GUEST_TSO6 ? SOFT_GUEST_TSO6 : 0));
+        uint8_t offloads;
 
+        features |= vu->uso;
+        offloads = ((features & F_GUEST_CSUM ? SOFT_GUEST_CSUM : 0)
+                    | (features & F_GUEST_TSO4 ? SOFT_GUEST_TSO4 : 0)
+                    | (features & F_GUEST_TSO6 ? SOFT_GUEST_TSO6 : 0)
+                    | (features & F_GUEST_USO4 ? SOFT_GUEST_USO4 : 0)
+                    | (features & F_GUEST_USO6 ? SOFT_GUEST_USO6 : 0));
         atomic_store_relaxed(&vu->rep->guest_offloads, offloads);
         vu->running = vu->started = true;
         vu->features_seen = true;
@@ -842,7 +917,7 @@ vhost_features_changed(int vid, uint64_t features)
     ovs_mutex_lock(&mutex);
     vu = lookup_vid(vid);
     if (vu) {
-        vu->features = features;
+        vu->features = features | vu->uso;
     }
     ovs_mutex_unlock(&mutex);
     return 0;
@@ -1017,6 +1092,7 @@ soft_vhost_user_attach(struct soft_vhost_user *vu, uint64_t features,
         vu->vrings = xcalloc(vu->n_vrings, sizeof *vu->vrings);
     }
     vu->max_pairs = max_pairs;
+    vu->uso_offered = features & USO_FEATURES;
     vu->accepting = true;
     vu->stopping = false;
     forget_driver(vu);

@@ -82,6 +82,8 @@ struct soft_vhost_user {
     bool features_seen;         /* Have features been negotiated? */
     uint8_t status;             /* As told, if 'status_seen'. */
     uint64_t features;          /* As negotiated, if 'features_seen'. */
+    uint64_t uso_offered;       /* Features that librte_vhost knows nothing */
+    uint64_t uso;               /* of: offered, and taken. */
     int numa_id;                /* Of the guest's memory, or -1. */
     uint16_t guest_mtu;         /* As told, or 0. */
     bool started;               /* Has 'running' become true? */

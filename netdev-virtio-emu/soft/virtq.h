@@ -82,6 +82,11 @@
 /* The longest frame, with its header: more than any driver makes. */
 #define VIRTQ_MAX_LENGTH (UINT32_C(1) << 20)
 
+/* VIRTIO 1.3, section 5.1.6; headers of Linux before 6.2 do not have it. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 /* The header in front of each frame, section 5.1.6, without fields that no
  * feature of ours brings. */
 struct virtq_hdr {

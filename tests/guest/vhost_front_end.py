@@ -33,7 +33,8 @@ SET_STATUS = 39
 
 NEED_REPLY = 8                  # Flag of messages.
 
-F_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 11, 1 << 22
+F_CSUM, F_GUEST_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 1, 1 << 11, 1 << 22
+F_GUEST_USO4, F_GUEST_USO6, F_HOST_USO = 1 << 54, 1 << 55, 1 << 56
 F_LOG_ALL, F_INDIRECT_DESC, F_PROTOCOL_FEATURES = 1 << 26, 1 << 28, 1 << 30
 F_VERSION_1, F_RING_PACKED = 1 << 32, 1 << 34
 PROTOCOL_MQ, PROTOCOL_STATUS = 1 << 0, 1 << 16
@@ -51,6 +52,8 @@ class FrontEnd:
     """One that a switch has connected to.  Rings are split, an even one is
     the driver's to receive, an odd one to send; descriptors lie at the head of
     a ring, the other areas at AVAIL and USED."""
+
+    memory_size = MEMORY
 
     @staticmethod
     def listen(path):
@@ -116,8 +119,8 @@ class FrontEnd:
 
     def share_memory(self):
         fd = os.memfd_create("guest")
-        os.ftruncate(fd, MEMORY)
-        self.memory = mmap.mmap(fd, MEMORY)
+        os.ftruncate(fd, self.memory_size)
+        self.memory = mmap.mmap(fd, self.memory_size)
         self.words = memoryview(self.memory).cast("H")
         self.memory_fd = fd
         self.send_memory()
@@ -125,7 +128,7 @@ class FrontEnd:
     def start_log(self):
         """Has the switch log what it writes to guest memory, as at the start
         of a migration."""
-        size = (GPA + MEMORY) // 4096 // 8
+        size = (GPA + self.memory_size) // 4096 // 8
         fd = os.memfd_create("log")
         os.ftruncate(fd, size)
         self.send(SET_LOG_BASE, struct.pack("<QQ", size, 0), [fd])
@@ -138,7 +141,7 @@ class FrontEnd:
 
     def send_memory(self):
         self.send(SET_MEM_TABLE,
-                  struct.pack("<IIQQQQ", 1, 0, GPA, MEMORY, VA, 0),
+                  struct.pack("<IIQQQQ", 1, 0, GPA, self.memory_size, VA, 0),
                   [self.memory_fd])
 
     def place_ring(self, ring, avail=AVAIL, log=False):
