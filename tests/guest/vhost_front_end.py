@@ -132,9 +132,15 @@ class FrontEnd:
         fd = os.memfd_create("log")
         os.ftruncate(fd, size)
         self.send(SET_LOG_BASE, struct.pack("<QQ", size, 0), [fd])
+        self.log = mmap.mmap(fd, size)
         os.close(fd)
         self.receive_exactly(12)
         self.send_u64(SET_FEATURES, self.features | F_LOG_ALL)
+
+    def is_logged(self, address):
+        """Has the switch logged that it has written there?"""
+        page = address // 4096
+        return bool(self.log[page // 8] & 1 << page % 8)
 
     def stop_log(self):
         self.send_u64(SET_FEATURES, self.features)
