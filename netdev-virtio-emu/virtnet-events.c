@@ -35,6 +35,7 @@
 #include "virtnet-controller.h"
 #include "virtnet-device.h"
 #include "virtnet-life.h"
+#include "virtnet-slice.h"
 
 /* Text of event N is in ring[N % VIRTNET_MAX_EVENTS]. */
 static char *ring[VIRTNET_MAX_EVENTS];
@@ -220,34 +221,79 @@ struct request {
     uint64_t count;             /* ...but that many at most. */
 };
 
+/* Thousands of events are a lot to print, so that is done in slices (see
+ * virtnet-slice.h). */
+struct print_job {
+    struct ovs_list list_node;  /* In 'print_jobs'. */
+    struct unixctl_conn *conn;
+    struct ds s;                /* The answer so far. */
+    uint64_t next, end;         /* Events that are left. */
+};
+
+/* The first is carried on. */
+static struct ovs_list print_jobs = OVS_LIST_INITIALIZER(&print_jobs);
+
+/* Leaves out those events of 'job' that are forgotten, and says so. */
+static void
+skip_lost(struct print_job *job)
+{
+    if (job->next < job->end && last - job->next >= VIRTNET_MAX_EVENTS) {
+        uint64_t oldest = MIN(last - VIRTNET_MAX_EVENTS + 1, job->end);
+
+        ds_put_format(&job->s, "{\"seq\": %"PRIu64", \"event\": \"lost\", "
+                      "\"number\": %"PRIu64"}\n", oldest - 1,
+                      oldest - job->next);
+        job->next = oldest;
+    }
+}
+
+/* Carries on with 'job' for a while.  If that is all, answers and destroys
+ * it. */
+static void
+print_job_run(struct print_job *job)
+{
+    struct virtnet_slice slice;
+
+    skip_lost(job);
+    virtnet_slice_begin(&slice, false);
+    for (; job->next < job->end; job->next++) {
+        if (virtnet_slice_is_over(&slice)) {
+            return;
+        }
+        ds_put_format(&job->s, "%s\n", ring[job->next % VIRTNET_MAX_EVENTS]);
+    }
+    unixctl_command_reply(job->conn, ds_cstr(&job->s));
+    ds_destroy(&job->s);
+    ovs_list_remove(&job->list_node);
+    free(job);
+}
+
 static bool
 events_ready(struct unixctl_conn *conn, bool timed_out, void *request)
 {
     struct request *r = request;
-    struct ds s = DS_EMPTY_INITIALIZER;
-    uint64_t first, end;
+    struct print_job *job;
 
     if (r->since >= last && !timed_out) {
         return false;
     }
-    first = MIN(r->since, last) + 1;
-    if (last - first + 1 > VIRTNET_MAX_EVENTS && last >= first) {
-        uint64_t oldest = last - VIRTNET_MAX_EVENTS + 1;
-
-        ds_put_format(&s, "{\"seq\": %"PRIu64", \"event\": \"lost\", "
-                      "\"number\": %"PRIu64"}\n", oldest - 1, oldest - first);
-        first = oldest;
+    job = xmalloc(sizeof *job);
+    *job = (struct print_job) {
+        .conn = conn,
+        .s = DS_EMPTY_INITIALIZER,
+        .next = MIN(r->since, last) + 1,
+    };
+    job->end = last + 1;
+    skip_lost(job);
+    job->end = MIN(job->end - job->next, r->count) + job->next;
+    if (job->next == job->end && !job->s.length) {
+        ds_put_format(&job->s, "{\"seq\": %"PRIu64", \"event\": \"none\"}\n",
+                      job->next - 1);
     }
-    end = last - first + 1 > r->count ? first + r->count : last + 1;
-    for (uint64_t i = first; i < end; i++) {
-        ds_put_format(&s, "%s\n", ring[i % VIRTNET_MAX_EVENTS]);
+    ovs_list_push_back(&print_jobs, &job->list_node);
+    if (ovs_list_is_singleton(&print_jobs)) {
+        print_job_run(job);
     }
-    if (!s.length) {
-        ds_put_format(&s, "{\"seq\": %"PRIu64", \"event\": \"none\"}\n",
-                      first - 1);
-    }
-    unixctl_command_reply(conn, ds_cstr(&s));
-    ds_destroy(&s);
     free(r);
     return true;
 }
@@ -269,7 +315,13 @@ virtnet_events_run(void)
                  || seen_last != last);
     struct waiter *w;
 
-    if (ovs_list_is_empty(&waiters) || virtnet_controller_exiting()) {
+    if (virtnet_controller_exiting()) {
+        return;
+    } else if (!ovs_list_is_empty(&print_jobs)) {
+        print_job_run(CONTAINER_OF(ovs_list_front(&print_jobs),
+                                   struct print_job, list_node));
+    }
+    if (ovs_list_is_empty(&waiters)) {
         return;
     }
     seen_seqno = virtnet_controller_seqno();
@@ -291,6 +343,9 @@ virtnet_events_wait(void)
 
     if (virtnet_controller_exiting()) {
         return;
+    }
+    if (!ovs_list_is_empty(&print_jobs)) {
+        poll_immediate_wake();
     }
     if (!ovs_list_is_empty(&waiters)
         && (seen_seqno != virtnet_controller_seqno() || seen_last != last)) {
