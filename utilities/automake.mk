@@ -49,6 +49,16 @@ CLEANFILES += utilities/virtnet.8
 utilities/virtnet.8: utilities/virtnet$(EXEEXT)
 	$(AM_V_GEN)utilities/virtnet --print-man > $@.tmp && mv $@.tmp $@
 
+# The controller as a service.
+dist_bin_SCRIPTS = utilities/virtnet-service
+exampledir = $(docdir)/examples
+nodist_example_DATA = utilities/virtio-net-controller.service
+CLEANFILES += utilities/virtio-net-controller.service
+utilities/virtio-net-controller.service: utilities/virtio-net-controller.service.in Makefile
+	$(AM_V_at)$(MKDIR_P) utilities
+	$(AM_V_GEN)sed 's,@bindir\@,$(bindir),g' $(srcdir)/utilities/virtio-net-controller.service.in > $@.tmp && mv $@.tmp $@
+
 EXTRA_DIST += \
+	utilities/virtio-net-controller.service.in \
 	quickstart \
 	utilities/quickstart-lib
