@@ -398,10 +398,11 @@ tests_guest_virtnet_twins_CFLAGS = $(WARNING_CFLAGS) $(DPDK_CFLAGS)
 tests_guest_virtnet_twins_LDADD = $(DPDK_LIBS)
 EXTRA_DIST += \
 	tests/guest/build-image \
-	tests/guest/build-netdevsim \
+	tests/guest/build-module \
 	tests/guest/build-switch-image \
 	tests/guest/compare-counters \
 	tests/guest/compare-offload \
+	tests/guest/devlink-functions \
 	tests/guest/offload_cases.py \
 	tests/guest/fetch-qemu \
 	tests/guest/guest-init \
@@ -410,6 +411,7 @@ EXTRA_DIST += \
 	tests/guest/hostile-front-end \
 	tests/guest/vhost_front_end.py \
 	tests/guest/run-qemu \
+	tests/guest/sfcard.c \
 	tests/guest/switch-functions \
 	tests/guest/uso-front-ends \
 	tests/guest/vm-exec

@@ -18,12 +18,13 @@
  * tells and asks what "ovs-appctl -t SOCKET" wants to know and to have:
  *
  *     ports                       the table, a line "HANDLE/INDEX FLAVOUR
- *                                 IFINDEX NAME" for each port
+ *                                 IFINDEX NAME" for each port,
+ *                                 for SFs with "SF MAC STATE OPSTATE"
  *     events, forget              what has happened since the start or the
  *                                 last "forget", a line for each
  *     stats
  *     eswitch HANDLE              "switchdev" or "legacy"
- *     new-sf HANDLE PF SF         an SF
+ *     new-sf HANDLE PF SF [MAC]   an SF with its devices, which are told
  *     del-sf HANDLE INDEX
  *     set-mac HANDLE INDEX MAC    of the function of a port
  *     set-state HANDLE INDEX active|inactive
@@ -103,8 +104,15 @@ put_port(struct ds *ds, const struct mlx5_dl_port *p)
             flavour = names[i].name;
         }
     }
-    ds_put_format(ds, "%s/%"PRIu32" %s %"PRIu32" %s\n", p->handle, p->index,
+    ds_put_format(ds, "%s/%"PRIu32" %s %"PRIu32" %s", p->handle, p->index,
                   flavour, p->ifindex, p->netdev[0] ? p->netdev : "-");
+    if (p->flavour == MLX5_DL_PCI_SF) {
+        ds_put_format(ds, " %"PRIu32" "ETH_ADDR_FMT" %s %s", p->sf_num,
+                      ETH_ADDR_ARGS(p->hw_addr),
+                      p->active ? "active" : "inactive",
+                      p->attached ? "attached" : "detached");
+    }
+    ds_put_char(ds, '\n');
 }
 
 static void
@@ -207,10 +215,18 @@ reply(struct unixctl_conn *conn, int error, const char *reason)
 }
 
 static void
-created_cb(int error, const char *reason, const struct mlx5_sf *sf OVS_UNUSED,
-           void *conn)
+created_cb(int error, const char *reason, const struct mlx5_sf *sf, void *conn)
 {
-    reply(conn, error, reason);
+    if (error) {
+        reply(conn, error, reason);
+    } else {
+        struct ds ds = DS_EMPTY_INITIALIZER;
+
+        ds_put_format(&ds, "%s %s ", sf->aux_dev, sf->rdma_dev);
+        put_port(&ds, &sf->port);
+        unixctl_command_reply(conn, ds_cstr(&ds));
+        ds_destroy(&ds);
+    }
 }
 
 static void
@@ -220,15 +236,19 @@ destroyed_cb(int error, const char *reason, void *conn)
 }
 
 static void
-cmd_new_sf(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[],
+cmd_new_sf(struct unixctl_conn *conn, int argc, const char *argv[],
            void *aux OVS_UNUSED)
 {
     struct mlx5_sf_spec spec = {
         .pf_num = atoi(argv[2]),
         .sf_num = atoi(argv[3]),
+        .rdma = true,
         .timeout_ms = TIMEOUT_MS,
     };
 
+    if (argc > 4) {
+        assert(eth_addr_from_string(argv[4], &spec.mac));
+    }
     ovs_strlcpy(spec.handle, argv[1], sizeof spec.handle);
     mlx5_devlink_create_sf(dl, &spec, created_cb, conn);
 }
@@ -301,20 +321,20 @@ main(int argc, char *argv[])
 {
     static const struct {
         const char *name, *usage;
-        int n_args;
+        int min_args, max_args;
         unixctl_cb_func *cb;
     } commands[] = {
-        { "ports", "", 0, cmd_ports },
-        { "events", "", 0, cmd_events },
-        { "forget", "", 0, cmd_forget },
-        { "stats", "", 0, cmd_stats },
-        { "new-sf", "HANDLE PF SF", 3, cmd_new_sf },
-        { "del-sf", "HANDLE INDEX", 2, cmd_del_sf },
-        { "eswitch", "HANDLE", 1, cmd_request },
-        { "set-mac", "HANDLE INDEX MAC", 3, cmd_request },
-        { "set-state", "HANDLE INDEX STATE", 3, cmd_request },
-        { "del-port", "HANDLE INDEX", 2, cmd_request },
-        { "exit", "", 0, cmd_exit },
+        { "ports", "", 0, 0, cmd_ports },
+        { "events", "", 0, 0, cmd_events },
+        { "forget", "", 0, 0, cmd_forget },
+        { "stats", "", 0, 0, cmd_stats },
+        { "new-sf", "HANDLE PF SF [MAC]", 3, 4, cmd_new_sf },
+        { "del-sf", "HANDLE INDEX", 2, 2, cmd_del_sf },
+        { "eswitch", "HANDLE", 1, 1, cmd_request },
+        { "set-mac", "HANDLE INDEX MAC", 3, 3, cmd_request },
+        { "set-state", "HANDLE INDEX STATE", 3, 3, cmd_request },
+        { "del-port", "HANDLE INDEX", 2, 2, cmd_request },
+        { "exit", "", 0, 0, cmd_exit },
     };
     struct unixctl_server *server;
 
@@ -329,8 +349,8 @@ main(int argc, char *argv[])
     }
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         unixctl_command_register(commands[i].name, commands[i].usage,
-                                 commands[i].n_args, commands[i].n_args,
-                                 commands[i].cb, NULL);
+                                 commands[i].min_args,
+                                 commands[i].max_args, commands[i].cb, NULL);
     }
     if (unixctl_server_create(argv[1], &server)) {
         ovs_fatal(0, "%s: not opened", argv[1]);
