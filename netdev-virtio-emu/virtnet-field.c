@@ -527,6 +527,12 @@ virtnet_json_controller(struct virtnet_json *j)
                       virtnet_queue_type_bits, caps->virt_queue_types);
     virtnet_json_bits(j, "supported_event_modes", virtnet_event_mode_bits,
                       caps->event_modes);
+    if (caps->card) {
+        /* Elsewhere settings say that. */
+        virtnet_json_dec(j, "max_vfs_per_pf", caps->max_vfs_per_pf);
+        virtnet_json_dec(j, "min_vf_msix_num", caps->min_vf_msix);
+        virtnet_json_dec(j, "max_vf_msix_num", caps->max_vf_msix);
+    }
     virtnet_json_end_object(j);
 }
 
