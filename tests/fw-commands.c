@@ -35,6 +35,9 @@
  *   - An emulation object is created with a vhca_id and nothing else but
  *     'resources_on_emulation_manager', which must be as the capability says.
  *
+ *     A static PF's may say 'dynamic_vf_msix_control' besides.  While it does
+ *     vectors of its VFs can be changed, as the capability says.
+ *
  *   - A query of it may ask for fewer queues than there are, by the length of
  *     the answer.
  *
@@ -51,6 +54,31 @@
  *     can only be destroyed. */
 
 /* Commands. */
+
+/* Vectors of VFs. */
+#define MIN_VF_MSIX 2
+
+static unsigned int
+max_vf_msix(void)
+{
+    return fw.config.max_vf_msix ? fw.config.max_vf_msix : 32;
+}
+
+/* What VFs of 'pf' other than 'except' leave of those that they share. */
+static unsigned int
+free_vf_msix(const struct fw_fn *pf, const struct fw_fn *except)
+{
+    unsigned int n = MIN(fw.config.max_vfs * max_vf_msix(), UINT16_MAX);
+
+    for (size_t i = 0; i < fw.n_fns; i++) {
+        const struct fw_fn *fn = &fw.fns[i];
+
+        if (fn->exists && fn->kind == FW_VF && fn->pf == pf && fn != except) {
+            n -= MIN(n, fn->num_msix);
+        }
+    }
+    return n;
+}
 
 int
 fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
@@ -112,8 +140,9 @@ fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
         PUT(virtio_emulation_cap, cap, umem_2_buffer_param_a, 64);
         PUT(virtio_emulation_cap, cap, umem_3_buffer_param_b, 100);
         PUT(virtio_net_emulation_cap, cap, max_num_vf_dynamic_msix,
-            c->max_vf_msix ? c->max_vf_msix : 32);
-        PUT(virtio_net_emulation_cap, cap, min_num_vf_dynamic_msix, 2);
+            max_vf_msix());
+        PUT(virtio_net_emulation_cap, cap, min_num_vf_dynamic_msix,
+            MIN_VF_MSIX);
         return 0;
 
     case MLX5_CAP_HOTPLUG:
@@ -280,6 +309,7 @@ fw_create_emulation(struct fw_dev *dev, const uint8_t *in, size_t in_len,
 
     REQUIRE(in_len == 16 + 128, BAD_INP_LEN);
     REQUIRE(fw_only_fields(b, 128, "net_device_emulation", NULL), BAD_PARAM);
+    bool vf_msix;
     REQUIRE(dev->manager && !fw.config.no_emulation, BAD_OP);
     REQUIRE(fn, BAD_RES);
     REQUIRE(!fn->emu, RES_BUSY);
@@ -291,9 +321,16 @@ fw_create_emulation(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     *objp = fw_new_obj(dev, MLX5_OBJ_NET_DEVICE_EMULATION);
     (*objp)->fn = fn;
     fn->emu = *objp;
+    REQUIRE(!GET(net_device_emulation, b, enabled)
+            && !GET(net_device_emulation, b, reset)
+            && !GET(net_device_emulation, b, dynamic_vf_msix_reset),
+            BAD_PARAM);
+    vf_msix = GET(net_device_emulation, b, dynamic_vf_msix_control);
+    REQUIRE(!vf_msix || fn->kind == FW_STATIC, BAD_PARAM);
     if (fn->flr) {
         fn->flr = false;
         fn->enabled = true;
+    fn->vf_msix = vf_msix;
     }
     if (fn->quick) {
         fn->quick = false;
@@ -310,7 +347,8 @@ modifiable(const struct fw_fn *fn)
 {
     return (!fn->enabled ? 0
             : (MLX5_EMU_MODIFY_STATUS | MLX5_EMU_MODIFY_LINK
-               | (fn->kind == FW_VF ? MLX5_EMU_MODIFY_NUM_MSIX : 0)
+               | (fn->kind == FW_VF && fn->pf->emu && fn->pf->vf_msix
+                  ? MLX5_EMU_MODIFY_NUM_MSIX : 0)
                | (fn->host_status ? 0
                   : MLX5_EMU_MODIFY_DEV_CFG | MLX5_EMU_MODIFY_COMMON)));
 }
@@ -340,6 +378,9 @@ fw_query_emulation(const struct fw_obj *obj, size_t in_len, uint8_t *out,
     PUT(net_device_emulation, b, emulated_device_crossed_vhca_mkey,
         0xc0000000 | fn->vhca_id);
     PUT(device_pci_parameters, pci, vendor_id, 0x1af4);
+    PUT(net_device_emulation, b, dynamic_vf_msix_control, fn->vf_msix);
+    PUT(net_device_emulation, b, num_free_dynamic_vfs_msix,
+        fn->vf_msix ? free_vf_msix(fn, NULL) : 0);
     PUT(device_pci_parameters, pci, device_id, 0x1041);
     PUT(device_pci_parameters, pci, num_of_vfs, fn->num_vfs);
     PUT(device_pci_parameters, pci, num_msix, fn->num_msix);
@@ -406,6 +447,7 @@ fw_modify_emulation(struct fw_obj *obj, const uint8_t *in, size_t in_len,
 
     REQUIRE(in_len == 16 + 128, BAD_INP_LEN);
     REQUIRE(fw_only_fields(b, 128, "net_device_emulation", NULL), BAD_PARAM);
+    uint16_t num_msix = GET(device_pci_parameters, pci, num_msix);
     REQUIRE(fw_only_fields(vd, 48, "virtio_device", NULL), BAD_PARAM);
     REQUIRE(fw_only_fields(net, 16, "virtio_net_config", NULL), BAD_PARAM);
     REQUIRE(fn->exists && fn->emu == obj, BAD_RES_STATE);
@@ -416,6 +458,11 @@ fw_modify_emulation(struct fw_obj *obj, const uint8_t *in, size_t in_len,
     if (select & MLX5_EMU_MODIFY_STATUS) {
         REQUIRE(!status || status & 0x40, BAD_PARAM);
         REQUIRE(status || (fn->reset_pending && !queues_run(fn)),
+    if (select & MLX5_EMU_MODIFY_NUM_MSIX) {
+        REQUIRE(!num_msix || (num_msix >= MIN_VF_MSIX
+                              && num_msix <= max_vf_msix()), BAD_PARAM);
+        REQUIRE(num_msix <= free_vf_msix(fn->pf, fn), NO_RES);
+    }
                 BAD_RES_STATE);
     }
     if (select & MLX5_EMU_MODIFY_COMMON) {
@@ -453,7 +500,7 @@ fw_modify_emulation(struct fw_obj *obj, const uint8_t *in, size_t in_len,
         fn->net_status = GET(virtio_net_config, net, status);
     }
     if (select & MLX5_EMU_MODIFY_NUM_MSIX) {
-        fn->num_msix = GET(device_pci_parameters, pci, num_msix);
+        fn->num_msix = num_msix;
     }
     if (select & (MLX5_EMU_MODIFY_LINK | MLX5_EMU_MODIFY_DEV_CFG)) {
         fn->generation++;

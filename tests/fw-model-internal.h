@@ -55,6 +55,7 @@ struct fw_fn {
     bool flr;                   /* It is not over. */
     bool quick;                 /* See fw_host_be_quick(). */
     bool hasty;                 /* See fw_host_be_hasty(). */
+    bool vf_msix;               /* Of a PF: do its VFs share vectors? */
     uint8_t generation;
     uint16_t num_queues, max_queue_size, num_msix, num_vfs, msix_config;
     uint64_t mac;

@@ -133,8 +133,8 @@ setup(struct setup *s)
     assert(!mlx5_emu_discover(&fw_model_class, names, 1, &s->manager,
                               &s->caps, &err));
     assert(!mlx5_devx_open(&fw_model_class, "mlx5_10", &s->sf, &err));
-    assert(!mlx5_emu_manage(s->manager, &s->caps, FW_STATIC_PF(0), &s->emu,
-                            &err));
+    assert(!mlx5_emu_manage(s->manager, &s->caps, FW_STATIC_PF(0), false,
+                            &s->emu, &err));
     assert(!mlx5_emu_query(s->emu, 7, &s->regs, &err));
     mlx5_ctrl_state_init(&s->state, s->regs.driver_features, own);
     s->dp = mlx5_datapath_create(s->manager, s->sf, FW_SF_VHCA(0), &s->caps,

@@ -69,7 +69,7 @@ setup(struct setup *s, char **err)
         error = mlx5_devx_open(&fw_model_class, "mlx5_10", &s->sf, err);
     }
     if (!error) {
-        error = mlx5_emu_manage(s->manager, &s->caps, FW_STATIC_PF(0),
+        error = mlx5_emu_manage(s->manager, &s->caps, FW_STATIC_PF(0), false,
                                 &s->emu, err);
     }
     if (!error) {

@@ -189,9 +189,9 @@ test_functions(void)
     assert(n == 2);
     free(functions);
 
-    assert(!mlx5_emu_manage(devx, &caps, vhca_id, &obj, &err));
-    expect(mlx5_emu_manage(devx, &caps, vhca_id, &second, &err), -EBUSY, &err,
-           "mlx5_0: emulation object: resource busy (status 0x6, syndrome");
+    assert(!mlx5_emu_manage(devx, &caps, vhca_id, false, &obj, &err));
+    expect(mlx5_emu_manage(devx, &caps, vhca_id, false, &second, &err), -EBUSY,
+           &err, "mlx5_0: emulation object: resource busy (status 0x6, syndrome");
     assert(!second);
     assert(!mlx5_emu_query(obj, 5, &s, &err));
     assert(s.enabled && !s.status && s.num_queues == 5 && s.n_queues == 5);
@@ -287,7 +287,7 @@ test_vfs(void)
 
     fw_model_create(&card);
     devx = discover(&caps);
-    assert(!mlx5_emu_manage(devx, &caps, FW_STATIC_PF(1), &pf, &err));
+    assert(!mlx5_emu_manage(devx, &caps, FW_STATIC_PF(1), true, &pf, &err));
     fw_host_enable_vfs(fw_host_find(FW_STATIC_PF(1)), 8);
     assert(!mlx5_emu_query(pf, 0, &s, &err));
     assert(s.num_vfs == 8);
@@ -295,10 +295,26 @@ test_vfs(void)
                           &n, &err));
     assert(n == 8);
     assert(!strcmp(functions[7].vuid, "MT2306XZ0001VNETS0D0F1V7"));
-    assert(!mlx5_emu_manage(devx, &caps, functions[7].vhca_id, &vf, &err));
+    assert(!mlx5_emu_manage(devx, &caps, functions[7].vhca_id, false, &vf,
+                            &err));
     assert(!mlx5_emu_set_msix(vf, 12, &err));
     assert(!mlx5_emu_query(vf, 0, &s, &err));
-    assert(s.num_msix == 12);
+    assert(s.num_msix == 12 && s.modifiable & MLX5_EMU_MODIFY_NUM_MSIX);
+    assert(caps.min_vf_msix == 2 && caps.max_vf_msix == 32);
+    expect(mlx5_emu_set_msix(vf, 1, &err), -EINVAL, &err, "MSI-X");
+    expect(mlx5_emu_set_msix(vf, 33, &err), -EINVAL, &err, "MSI-X");
+    assert(!mlx5_emu_set_msix(vf, 32, &err));
+
+    /* Only while the PF says so. */
+    mlx5_devx_destroy(&pf);
+    assert(!mlx5_emu_manage(devx, &caps, FW_STATIC_PF(1), false, &pf, &err));
+    assert(!mlx5_emu_query(vf, 0, &s, &err));
+    assert(!(s.modifiable & MLX5_EMU_MODIFY_NUM_MSIX));
+    expect(mlx5_emu_set_msix(vf, 12, &err), -EINVAL, &err, "MSI-X");
+    mlx5_devx_destroy(&pf);
+    caps.max_vf_msix = 0;
+    assert(!mlx5_emu_manage(devx, &caps, FW_STATIC_PF(1), true, &pf, &err));
+    expect(mlx5_emu_set_msix(vf, 12, &err), -EINVAL, &err, "MSI-X");
     expect(mlx5_emu_set_msix(pf, 12, &err), -EINVAL, &err, "MSI-X");
     free(functions);
 
@@ -339,7 +355,7 @@ everything(void)
         error = mlx5_emu_plug(devx, &plain, &vhca_id, &err);
     }
     if (!error) {
-        error = mlx5_emu_manage(devx, &caps, vhca_id, &obj, &err);
+        error = mlx5_emu_manage(devx, &caps, vhca_id, false, &obj, &err);
     }
     if (!error) {
         error = mlx5_emu_query(obj, 5, &s, &err);
@@ -403,7 +419,8 @@ test_refused(void)
     fw_model_create(&card);
     devx = discover(&caps);
     for (int closing = 0; closing < 2; closing++) {
-        assert(!mlx5_emu_manage(devx, &caps, FW_STATIC_PF(0), &obj, &err));
+        assert(!mlx5_emu_manage(devx, &caps, FW_STATIC_PF(0), false, &obj,
+                                &err));
         assert(!mlx5_devx_umem(devx, 5000, &umem, &err));
         fw_fail_at(1, 0);
         mlx5_devx_destroy(&umem);

@@ -472,7 +472,8 @@ mlx5_emu_unplug(struct mlx5_devx *devx, uint16_t vhca_id, char **errp)
 
 int
 mlx5_emu_manage(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
-                uint16_t vhca_id, struct mlx5_devx_obj **objp, char **errp)
+                uint16_t vhca_id, bool has_vfs, struct mlx5_devx_obj **objp,
+                char **errp)
 {
     uint8_t in[LEN_HDR + MLX5_LEN_net_device_emulation] = { 0 };
     uint8_t out[MLX5_LEN_general_obj_out_cmd_hdr];
@@ -483,6 +484,9 @@ mlx5_emu_manage(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
              MLX5_OBJ_NET_DEVICE_EMULATION);
     MLX5_SET(net_device_emulation, body, vhca_id, vhca_id);
     MLX5_SET(net_device_emulation, body, resources_on_emulation_manager,
+    /* Gap: vf_msix. */
+    MLX5_SET(net_device_emulation, body, dynamic_vf_msix_control,
+             has_vfs && caps->max_vf_msix);
              caps->on_manager);
     return mlx5_devx_create(devx, "emulation object", in, sizeof in, out,
                             sizeof out,

@@ -128,9 +128,11 @@ struct mlx5_emu_state {
     unsigned int n_queues;
 };
 
-/* Takes over the management of the function 'vhca_id'. */
+/* Takes over the management of the function 'vhca_id'.  'has_vfs' says that it
+ * is a PF whose VFs share MSI-X vectors. */
 int mlx5_emu_manage(struct mlx5_devx *, const struct mlx5_emu_caps *,
-                    uint16_t vhca_id, struct mlx5_devx_obj **, char **errp);
+                    uint16_t vhca_id, bool has_vfs, struct mlx5_devx_obj **,
+                    char **errp);
 
 /* Reads registers, and the first 'n_queues' queues. */
 int mlx5_emu_query(struct mlx5_devx_obj *, unsigned int n_queues,

@@ -302,10 +302,22 @@ static int
 manage(struct mlx5_native *native, struct fn *fn, char **errp)
 {
     const struct mlx5_devx_class *class = native->devx->class;
+/* Is that a PF that may have VFs?  Hotplug PFs have none. */
+static bool
+is_static_pf(const struct mlx5_native *native, uint16_t vhca_id)
+{
+    for (size_t i = 0; i < native->n_pfs; i++) {
+        if (native->pfs[i].vhca_id == vhca_id) {
+            return !native->pfs[i].hotplug;
+        }
+    }
+    return false;
+}
+
     int error;
 
-    error = mlx5_emu_manage(native->devx, &native->caps, fn->vhca_id, &fn->emu,
-                            errp);
+    error = mlx5_emu_manage(native->devx, &native->caps, fn->vhca_id,
+                            is_static_pf(native, fn->vhca_id), &fn->emu, errp);
     if (!error) {
         error = class->subscribe(native->events, fn->emu,
                                  MLX5_EVENT_OBJECT_CHANGE, fn->vhca_id);

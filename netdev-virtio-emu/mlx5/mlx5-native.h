@@ -93,6 +93,10 @@
     MLX5_NATIVE_GAP(manager_tis,                                            \
         "which TIS leads to the SF if virtqueues are on the manager: one "  \
         "of the manager (mlx5-datapath.c)")                                 \
+    MLX5_NATIVE_GAP(vf_msix,                                                \
+        "when VFs begin to share vectors: dynamic_vf_msix_control is set "  \
+        "as the emulation object of a static PF is created, since nothing " \
+        "names a bit to modify it (mlx5_emu_manage)")                       \
     MLX5_NATIVE_GAP(speed_rss_fields,                                       \
         "speed, duplex and RSS in the configuration space: features that "  \
         "need them are not offered")
