@@ -350,6 +350,15 @@ fw_host_flr_done(struct fw_fn *fn)
 }
 
 void
+fw_host_set_bdf(struct fw_fn *fn, uint16_t bdf)
+{
+    ovs_mutex_lock(&fw_mutex);
+    fn->bdf = bdf;
+    fw_raise(fn->emu);
+    ovs_mutex_unlock(&fw_mutex);
+}
+
+void
 fw_host_enable_vfs(struct fw_fn *pf, unsigned int n)
 {
     ovs_mutex_lock(&fw_mutex);

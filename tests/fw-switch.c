@@ -241,6 +241,14 @@ cmd_vfs(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
 static char *
 cmd_config(struct fw_fn *fn, const unsigned int args[MAX_ARGS] OVS_UNUSED,
            int n OVS_UNUSED)
+static char *
+cmd_bdf(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
+        int n OVS_UNUSED)
+{
+    fw_host_set_bdf(fn, args[0]);
+    return xstrdup("ok");
+}
+
 {
     uint16_t mtu, pairs, status;
     uint8_t mac[6];
@@ -384,6 +392,7 @@ static const struct command commands[] = {
 
 static void
 handle(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
+    { "fw/bdf", "FUNCTION BDF", true, 1, cmd_bdf },
 {
     const struct command *c = c_;
     unsigned int args[MAX_ARGS] = { 0 };

@@ -186,6 +186,13 @@ driver_changed(struct native_device *nd, const struct mlx5_native_event *event)
     /* The switch's end is one queue, however many the driver has. */
     info.ring_pairs = info.status & VIRTNET_STATUS_DRIVER_OK ? 1 : 0;
     nd->port.up.sf_vhca_id = event->sf_vhca_id;
+    if (event->bdf && event->bdf != nd->port.up.bdf) {
+        VLOG_INFO("%s: the host has it as "VIRTNET_BDF_FMT" now, which was "
+                  VIRTNET_BDF_FMT, nd->port.up.vuid,
+                  VIRTNET_BDF_ARGS(event->bdf),
+                  VIRTNET_BDF_ARGS(nd->port.up.bdf));
+        nd->port.up.bdf = event->bdf;
+    }
     nd->port.up.flr |= event->flr;
     virtnet_device_driver_changed(&nd->port.up, &info);
 }

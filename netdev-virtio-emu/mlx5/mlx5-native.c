@@ -97,7 +97,8 @@ struct fn {
     long long int stats_at;     /* When they were fetched. */
     bool stats_wanted;
     struct mlx5_native_stats stats;
-    struct virtnet_driver_info told; /* What the main thread knows. */
+    struct virtnet_driver_info told; /* What the main thread knows... */
+    uint16_t told_bdf;
     bool told_any;
 
     /* What the main thread may ask for at any time, as it was after the last
@@ -272,15 +273,18 @@ tell_driver(struct mlx5_native *native, struct fn *fn, bool flr)
     info.msix_config_vector = fn->regs.msix_config;
     info.attached = fn->regs.enabled;
     info.numa_id = -1;
-    if (fn->told_any && !flr && !memcmp(&info, &fn->told, sizeof info)) {
+    if (fn->told_any && !flr && fn->regs.bdf == fn->told_bdf
+        && !memcmp(&info, &fn->told, sizeof info)) {
         return;
     }
     publish(native, fn);
     memcpy(&fn->told, &info, sizeof info);
+    fn->told_bdf = fn->regs.bdf;
     fn->told_any = true;
     event = new_event(fn, MLX5_NATIVE_DRIVER);
     event->info = info;
     event->sf_vhca_id = fn->sf_vhca_id;
+    event->bdf = fn->regs.bdf;
     event->flr = flr;
     tell(native, event);
 }

@@ -126,6 +126,7 @@ struct mlx5_native_event {
     uint16_t vhca_id;
     struct virtnet_driver_info info;
     uint16_t sf_vhca_id;        /* 0 before the first driver. */
+    uint16_t bdf;               /* As the host has numbered it, 0 if not. */
     bool flr;                   /* 'info' is after an FLR. */
     struct mlx5_emu_function *vfs;
     size_t n_vfs;
