@@ -546,6 +546,12 @@ virtnet_controller_restarting(void)
     return ctl.state == CONTROLLER_STOPPING;
 }
 
+bool
+virtnet_controller_starting(void)
+{
+    return ctl.state == CONTROLLER_STARTING;
+}
+
 /* Makes SFs in advance for a while. */
 static void
 make_sfs(void)

@@ -80,6 +80,10 @@ int virtnet_controller_restart(virtnet_restart_cb *cb, void *aux,
  * leaves what belongs to their front ends alone. */
 bool virtnet_controller_restarting(void);
 
+/* Is the backend being opened for the first time, or for somebody who has
+ * asked for a restart and waits?  Then it is no time for patience. */
+bool virtnet_controller_starting(void);
+
 /* The process is ending: closes the backend and keeps the records. */
 void virtnet_controller_exit(void);
 

@@ -59,6 +59,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
 #define CYCLE_MAX_MS 30000
 #define CYCLE_FACTOR 3
 
+/* The pause while somebody waits for the service to be there. */
+#define HASTE_MS 200
+
 /* A run of the program may take as long as this (ms): 504 VFs are slow. */
 #define CLI_TIMEOUT_MS 60000
 
@@ -113,6 +116,15 @@ struct command {
 
 /* The one that is being opened. */
 static struct vendor *opening;
+
+/* A service that cannot be used yet: it may be started later than the switch,
+ * long after it. */
+static struct {
+    char *program;              /* It is about this one, */
+    char *reason;               /* ...last time, and has been logged. */
+    unsigned int n_failures;    /* In a row, while nobody waits. */
+    long long int tried_at, next_try;
+} absent;
 
 static struct vendor *
 vendor_cast(const struct virtnet_backend *backend)
@@ -428,13 +440,24 @@ answer_waiting(struct vendor *v)
     }
 }
 
+/* How long (ms) to wait after a look that began at 'started', which is the
+ * last of 'n_failures' in a row that were in vain. */
+static long long int
+pause_after(long long int started, unsigned int n_failures)
+{
+    long long int took = time_msec() - started;
+    long long int pause = MAX(CYCLE_MIN_MS, CYCLE_FACTOR * took);
+
+    if (n_failures) {
+        pause <<= MIN(n_failures - 1, 5);
+    }
+    return MIN(pause, CYCLE_MAX_MS);
+}
+
 /* Ends a look, with 'problem' if it was in vain. */
 static void
 look_done(struct vendor *v, const char *problem)
 {
-    long long int took = time_msec() - v->look_started;
-    long long int pause = MAX(CYCLE_MIN_MS, CYCLE_FACTOR * took);
-
     v->looking = false;
     v->n_looks++;
     mlx5_vendor_list_destroy(v->list);
@@ -442,12 +465,11 @@ look_done(struct vendor *v, const char *problem)
     if (problem) {
         v->n_failures++;
         v->has_failed = true;
-        pause <<= MIN(v->n_failures - 1, 5);
     } else {
         v->n_failures = 0;
     }
     set_problem(v, problem);
-    v->next_look = time_msec() + MIN(pause, CYCLE_MAX_MS);
+    v->next_look = time_msec() + pause_after(v->look_started, v->n_failures);
     if (v->look_again) {
         v->next_look = 0;
     } else {
@@ -590,6 +612,44 @@ vendor_destroy(struct vendor *v)
     free(v);
 }
 
+/* Forgets that the service could not be used. */
+static void
+forget_absence(void)
+{
+    free(absent.program);
+    free(absent.reason);
+    memset(&absent, 0, sizeof absent);
+}
+
+/* The service cannot be used yet, for the reason 'reason', which it takes
+ * over; 'v' has found that out. */
+static void
+note_absence(const struct vendor *v, const char *program, char *reason)
+{
+    if (!nullable_string_is_equal(absent.reason, reason)) {
+        VLOG_WARN("%s; it is waited for", reason);
+    }
+    free(absent.reason);
+    absent.reason = reason;
+    if (!absent.program) {
+        absent.program = xstrdup(program);
+    }
+    absent.n_failures += !virtnet_controller_starting();
+    absent.tried_at = time_msec();
+    absent.next_try = (absent.tried_at
+                       + pause_after(v->look_started, absent.n_failures));
+}
+
+/* How long (ms) a run may take; tests have no minute. */
+static int
+cli_timeout(void)
+{
+    const char *s = getenv("VIRTNET_TEST_CLI_TIMEOUT");
+    unsigned int ms;
+
+    return s && str_to_uint(s, 10, &ms) ? ms : CLI_TIMEOUT_MS;
+}
+
 static int
 vendor_open(const struct virtnet_settings *s,
             struct virtnet_backend **backendp, char **errp)
@@ -605,12 +665,21 @@ vendor_open(const struct virtnet_settings *s,
                         "the virtnet program of NVIDIA's service is");
         return -ENOENT;
     }
+    if (absent.program && strcmp(absent.program, s->mlx5_cli)) {
+        forget_absence();
+    }
+    if (!v && absent.reason
+        && time_msec() < (virtnet_controller_starting()
+                          ? absent.tried_at + HASTE_MS : absent.next_try)) {
+        *errp = xstrdup(absent.reason);
+        return -EAGAIN;
+    }
     if (!v) {
         v = opening = xzalloc(sizeof *v);
         v->base.up.class = &virtnet_mlx5_vendor_class;
         ovs_list_init(&v->waiting);
         shash_init(&v->bridges);
-        v->cli = mlx5_vendor_cli_create(s->mlx5_cli, CLI_TIMEOUT_MS);
+        v->cli = mlx5_vendor_cli_create(s->mlx5_cli, cli_timeout());
         v->devlink = mlx5_devlink_open(&mlx5_dl_linux, DEVLINK_TIMEOUT_MS,
                                        port_changed, v);
         look(v);
@@ -618,10 +687,12 @@ vendor_open(const struct virtnet_settings *s,
     mlx5_devlink_run(v->devlink);
     mlx5_vendor_cli_run(v->cli);
     if (v->looking) {
-        *errp = xstrdup("NVIDIA's service has not answered yet");
+        *errp = xstrdup(absent.reason ? absent.reason
+                        : "NVIDIA's service has not answered yet");
         return -EAGAIN;
     } else if (!v->list || v->opening) {
-        *errp = v->opening;
+        note_absence(v, s->mlx5_cli, v->opening);
+        *errp = xstrdup(absent.reason);
         v->opening = NULL;
         opening = NULL;
         vendor_destroy(v);
@@ -649,6 +720,10 @@ vendor_open(const struct virtnet_settings *s,
     caps->event_modes = list->event_modes;
     v->look_started = time_msec();
     opening = NULL;
+    if (absent.reason) {
+        VLOG_INFO("the service answers");
+        forget_absence();
+    }
     *backendp = &v->base.up;
     return 0;
 }
