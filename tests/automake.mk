@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/test-mlx5-emu \
 	tests/test-mlx5-native \
 	tests/test-mlx5-prm \
+	tests/test-mlx5-rep \
 	tests/test-virtnet-controller \
 	tests/test-virtnet-pool \
 	tests/test-virtnet-recovery \
@@ -220,6 +221,15 @@ tests_test_mlx5_prm_CPPFLAGS = \
 	-I$(srcdir)/netdev-virtio-emu/mlx5
 tests_test_mlx5_prm_LDADD = $(TEST_LIBS)
 tests_test_mlx5_prm_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+
+tests_test_mlx5_rep_SOURCES = tests/test-mlx5-rep.c
+tests_test_mlx5_rep_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_rep_LDADD = $(TEST_LIBS)
+tests_test_mlx5_rep_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 

@@ -212,6 +212,17 @@ read_totals(uint32_t ifindex, struct mlx5_rep_totals *t)
     return ok;
 }
 
+/* Looks how far the kernel has counted.  What it had counted when it was first
+ * asked is not ours. */
+static void
+update_totals(struct mlx5_rep *rep)
+{
+    if (read_totals(rep->ifindex, &rep->last) && !rep->has_base) {
+        rep->base = rep->last;
+        rep->has_base = true;
+    }
+}
+
 /* Merged packets are of no use here. */
 static void
 switch_gro_off(uint32_t ifindex)
@@ -331,9 +342,8 @@ mlx5_rep_attach(struct mlx5_rep *rep, uint32_t ifindex, char **errp)
 
     ovs_assert(!rep->ifindex);
     rep->ifindex = ifindex;
-    memset(&rep->base, 0, sizeof rep->base);
-    read_totals(ifindex, &rep->base);
-    rep->last = rep->base;
+    rep->has_base = false;
+    update_totals(rep);
     error = begin_use(rep, errp);
     if (error) {
         rep->ifindex = 0;
@@ -369,7 +379,7 @@ mlx5_rep_detach(struct mlx5_rep *rep)
         return;
     }
     /* What has been counted stays counted. */
-    read_totals(rep->ifindex, &rep->last);
+    update_totals(rep);
 #define X(M) rep->sum.M += rep->last.M - rep->base.M;
     FOR_EACH_TOTAL(X)
 #undef X
@@ -436,7 +446,7 @@ void
 mlx5_rep_get_stats(struct mlx5_rep *rep, struct netdev_stats *stats)
 {
     if (rep->ifindex) {
-        read_totals(rep->ifindex, &rep->last);
+        update_totals(rep);
         count_overruns(rep);
     }
 #define X(M) stats->M = rep->sum.M + rep->last.M - rep->base.M;
@@ -630,6 +640,7 @@ mlx5_rep_send(struct mlx5_rep *rep, struct dp_packet_batch *batch)
     struct mmsghdr msgs[NETDEV_MAX_BURST];
     struct dp_packet *packet;
     unsigned int n = 0, sent = 0;
+    bool was_down = false;
     uint32_t mtu;
     bool up;
 
@@ -662,6 +673,10 @@ mlx5_rep_send(struct mlx5_rep *rep, struct dp_packet_batch *batch)
             sent += retval;
         } else if (retval < 0 && errno == EINTR) {
             continue;
+        } else if (retval < 0 && errno == ENETDOWN && !was_down) {
+            /* The kernel may only be telling that the interface has been down
+             * since the socket was last used. */
+            was_down = true;
         } else if (retval < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
             count(&rep->tx_no_room, n - sent);
             break;

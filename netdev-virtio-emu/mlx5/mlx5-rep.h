@@ -84,6 +84,7 @@ struct mlx5_rep {
         uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
     } base, last, sum;          /* When attached, last seen, and of former
                                  * interfaces. */
+    bool has_base;              /* Has the kernel told 'base'? */
 };
 
 void mlx5_rep_init(struct mlx5_rep *, int mtu);
