@@ -106,7 +106,7 @@ fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
         PUT(cmd_hca_cap, cap, crossing_vhca_mkey, 1);
         PUT(cmd_hca_cap, cap, cross_vhca_rqt, c->on_manager);
         PUT(cmd_hca_cap, cap, general_obj_types,
-            (UINT64_C(1) << MLX5_OBJ_VIRTIO_NET_Q
+            ((c->no_queues ? 0 : UINT64_C(1) << MLX5_OBJ_VIRTIO_NET_Q)
              | UINT64_C(1) << MLX5_OBJ_VIRTIO_Q_COUNTERS));
         PUT(cmd_hca_cap, cap, virtio_net_device_emulation_manager, emulates);
         PUT(emulation_general_cap, cap, hotplug_manager,

@@ -437,6 +437,8 @@ model_open(const char *name, struct mlx5_devx **devxp)
     }
     ovs_mutex_unlock(&fw_mutex);
     return error;
+        } else if (fw.config.no_privilege) {
+            error = -EPERM;
 }
 
 static void

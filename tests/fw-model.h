@@ -53,7 +53,9 @@ struct fw_config {
     bool packed;                /* Are there packed virtqueues? */
     bool no_emulation;          /* Firmware is not configured for it... */
     bool no_hotplug;
-    bool no_vuid;               /* ...or lacks this. */
+    bool no_queues;             /* ...or lacks these. */
+    bool no_vuid;               /* ...or this. */
+    bool no_privilege;          /* The kernel refuses DevX. */
     bool on_manager;            /* Queues are to be on the manager. */
     unsigned int latency_us;    /* Of each command. */
 };

@@ -71,6 +71,8 @@ static const struct {
     { "mrg_rxbuf", NULL, &config.mrg_rxbuf },
     { "no_emulation", NULL, &config.no_emulation },
     { "no_hotplug", NULL, &config.no_hotplug },
+    { "no_queues", NULL, &config.no_queues },
+    { "no_privilege", NULL, &config.no_privilege },
     { "no_vuid", NULL, &config.no_vuid },
     { "on_manager", NULL, &config.on_manager },
 };

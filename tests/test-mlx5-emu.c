@@ -100,10 +100,10 @@ test_discovery(void)
                    "split queues each"));
     free(text);
     expect(mlx5_emu_probe(&fw_model_class, nothing, 1, &text, &err), -ENODEV,
-           &err, "no RDMA device mlx5_bond_0; without a card");
+           &err, "no RDMA device mlx5_bond_0");
     assert(!text);
     expect(mlx5_emu_discover(&fw_model_class, nothing, 1, &devx, &caps, &err),
-           -ENODEV, &err, "no RDMA device mlx5_bond_0; without a card");
+           -ENODEV, &err, "no RDMA device mlx5_bond_0");
     assert(!devx);
     expect(mlx5_emu_discover(&fw_model_class, names, 1, &devx, &caps, &err),
            -ENODEV, &err, "VIRTIO_NET_EMULATION_ENABLE=1");
@@ -130,7 +130,7 @@ test_discovery(void)
                              &err), -EPERM, &err, "CAP_NET_RAW");
     fw_fail_at(1, ENOSYS);
     expect(mlx5_emu_discover(&fw_model_class, names, 2, &devx, &caps, &err),
-           -ENOSYS, &err, "virtnet-backend=soft");
+           -ENOSYS, &err, "cannot be listed");
     fw_model_destroy();
 }
 
@@ -146,8 +146,7 @@ test_rdma_core(void)
     /* With or without RDMA: one line. */
     error = mlx5_emu_discover(&mlx5_devx_rdma_core, nothing, 1, &devx, &caps,
                               &err);
-    assert(error < 0 && !devx && err && !strchr(err, '\n')
-           && strstr(err, "virtnet-backend=soft"));
+    assert(error < 0 && !devx && err && !strchr(err, '\n'));
     free(err);
 }
 

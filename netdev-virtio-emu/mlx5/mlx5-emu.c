@@ -77,9 +77,7 @@ query_general(struct mlx5_devx *devx, struct mlx5_emu_caps *caps, char **errp)
         return mlx5_devx_fail(-ENODEV, errp,
                               "%s: emulation of virtio-net is off: set "
                               "VIRTIO_NET_EMULATION_ENABLE=1 with mlxconfig "
-                              "and reset the card, or use "
-                              "other_config:virtnet-backend=soft",
-                              devx->name);
+                              "and reset the card", devx->name);
     } else if (!(MLX5_GET(cmd_hca_cap, cap, general_obj_types)
                  & UINT64_C(1) << MLX5_OBJ_VIRTIO_NET_Q)) {
         return mlx5_devx_fail(-ENODEV, errp, "%s: firmware has no virtqueues "
@@ -206,9 +204,7 @@ mlx5_emu_discover(const struct mlx5_devx_class *class,
     *devxp = NULL;
     if (error) {
         return mlx5_devx_fail(error, errp, "RDMA devices cannot be listed: "
-                              "%s; without a card there is "
-                              "other_config:virtnet-backend=soft",
-                              ovs_strerror(-error));
+                              "%s", ovs_strerror(-error));
     }
 
     /* The error of the first device that exists is the one to tell. */
@@ -243,8 +239,7 @@ mlx5_emu_discover(const struct mlx5_devx_class *class,
         free(*errp);
         *errp = NULL;
     } else if (!*errp) {
-        mlx5_devx_fail(error, errp, "no RDMA device %s; without a card there "
-                       "is other_config:virtnet-backend=soft", names[0]);
+        mlx5_devx_fail(error, errp, "no RDMA device %s", names[0]);
     }
     return error;
 }

@@ -168,8 +168,10 @@ mlx5_native_open_run(const struct virtnet_settings *s,
             if (!error) {
                 take_results(s, result);
             } else {
-                *errp = xasprintf("other_config:virtnet-mlx5-mode=native: %s",
-                                  w.err);
+                /* Whatever is in the way, this is a way round it. */
+                *errp = xasprintf("other_config:virtnet-mlx5-mode=native: %s "
+                                  "(other_config:virtnet-backend=soft needs "
+                                  "no card)", w.err);
                 free(w.err);
             }
             forget_results();
