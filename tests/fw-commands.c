@@ -48,6 +48,8 @@
  *   - FLR: the object shows enabled = 0, and nothing can be modified.  It is
  *     over when the object has been destroyed and created again.
  *
+ *   - With LAG each virtqueue has a port, by its TIS.
+ *
  *   - A function that has an emulation object cannot be unplugged.
  *
  *   - VFs that the host disables go at once, their objects become orphans that
@@ -100,6 +102,7 @@ fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
         PUT(cmd_hca_cap, cap, vhca_id, dev->vhca_id);
         PUT(cmd_hca_cap, cap, event_cap, 1);
         PUT(cmd_hca_cap, cap, eswitch_manager, dev->vhca_id < 10);
+        PUT(cmd_hca_cap, cap, num_lag_ports, c->n_lag_ports);
         PUT(cmd_hca_cap, cap, log_max_tir, 10);
         PUT(cmd_hca_cap, cap, log_max_rqt, 10);
         PUT(cmd_hca_cap, cap, log_max_rqt_size, 6);

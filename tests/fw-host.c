@@ -524,6 +524,20 @@ fw_rx_queue(struct fw_fn *fn, const uint8_t mac[6], uint16_t vid,
     return queue;
 }
 
+unsigned int
+fw_queue_port(struct fw_fn *fn, unsigned int index)
+{
+    const struct fw_obj *q;
+    unsigned int port;
+
+    ovs_mutex_lock(&fw_mutex);
+    q = fw_find_virtq(fn, index);
+    assert(q);
+    port = q->port;
+    ovs_mutex_unlock(&fw_mutex);
+    return port;
+}
+
 void
 fw_queue_get_period(struct fw_fn *fn, unsigned int index, uint32_t *usecs,
                     uint32_t *max_count)

@@ -88,7 +88,8 @@ struct fw_obj {
 
     uint8_t *body;              /* As it was when it was created. */
     size_t size;                /* Of a umem. */
-    unsigned int state, index;  /* Of a virtqueue. */
+    unsigned int state, index;  /* Of a virtqueue.  Of a TIS, its port. */
+    unsigned int port;          /* Of a virtqueue. */
     unsigned int error;
     uint64_t count;             /* Of counters. */
     bool vhca_format;           /* Of an RQT. */

@@ -393,17 +393,24 @@ fw_obj_cast(struct mlx5_devx_obj *obj)
 static int
 model_list(struct mlx5_devx_info **infosp, size_t *np)
 {
-    size_t n = 2 + fw.config.n_sfs;
+    size_t n_ports = fw.config.n_lag_ports ? 1 : 2;
+    size_t n = n_ports + fw.config.n_sfs;
     int error = begin();
 
     if (!error) {
         struct mlx5_devx_info *infos = xcalloc(n, sizeof *infos);
 
         for (size_t i = 0; i < n; i++) {
-            snprintf(infos[i].name, sizeof infos[i].name, "mlx5_%d",
-                     (int) (i < 2 ? i : FW_FIRST_SF + i - 2));
+            if (!i && fw.config.n_lag_ports) {
+                strcpy(infos[i].name, FW_BOND);
+            } else {
+                snprintf(infos[i].name, sizeof infos[i].name, "mlx5_%d",
+                         (int) (i < n_ports ? i
+                                : FW_FIRST_SF + i - n_ports));
+            }
             snprintf(infos[i].pci_addr, sizeof infos[i].pci_addr,
-                     i < 2 ? "0000:03:00.%d" : "mlx5_core.sf.%d", (int) i);
+                     i < n_ports ? "0000:03:00.%d" : "mlx5_core.sf.%d",
+                     (int) i);
         }
         *infosp = infos;
         *np = n;
@@ -419,10 +426,19 @@ model_open(const char *name, struct mlx5_devx **devxp)
     int error = begin();
 
     if (!error) {
-        ovs_scan(name, "mlx5_%d", &number);
+        if (!fw.config.n_lag_ports) {
+            ovs_scan(name, "mlx5_%d", &number);
+        } else if (!strcmp(name, FW_BOND)) {
+            number = 0;
+        } else if (ovs_scan(name, "mlx5_%d", &number)
+                   && number < FW_FIRST_SF) {
+            number = -1;
+        }
         if (number < 0 || (number > 1 && number < FW_FIRST_SF)
             || number >= FW_FIRST_SF + (int) fw.config.n_sfs) {
             error = -ENODEV;
+        } else if (fw.config.no_privilege) {
+            error = -EPERM;
         }
     }
     if (!error) {
@@ -437,8 +453,6 @@ model_open(const char *name, struct mlx5_devx **devxp)
     }
     ovs_mutex_unlock(&fw_mutex);
     return error;
-        } else if (fw.config.no_privilege) {
-            error = -EPERM;
 }
 
 static void

@@ -57,10 +57,13 @@ struct fw_config {
     bool no_vuid;               /* ...or this. */
     bool no_privilege;          /* The kernel refuses DevX. */
     bool on_manager;            /* Queues are to be on the manager. */
+    unsigned int n_lag_ports;   /* Of a bond, FW_BOND, in place of the first
+                                 * two devices, or 0. */
     unsigned int latency_us;    /* Of each command. */
 };
 
 #define FW_MANAGER "mlx5_0"
+#define FW_BOND "mlx5_bond_0"
 #define FW_SECOND "mlx5_1"      /* Has no emulation. */
 #define FW_FIRST_SF 10
 #define FW_SF_VHCA(N) (2000 + (N)) /* Of "mlx5_10" + N. */
@@ -190,6 +193,9 @@ void fw_host_ctrl_areas(struct fw_fn *, uint64_t *desc, uint64_t *avail,
 bool fw_queue_is_running(struct fw_fn *, unsigned int index);
 int fw_rx_queue(struct fw_fn *, const uint8_t mac[6], uint16_t vid,
                 uint32_t hash);
+
+/* The port by which queue 'index' sends, 0 if that is up to the card. */
+unsigned int fw_queue_port(struct fw_fn *, unsigned int index);
 
 /* Interrupt moderation of queue 'index'. */
 void fw_queue_get_period(struct fw_fn *, unsigned int index, uint32_t *usecs,

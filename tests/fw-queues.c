@@ -118,7 +118,7 @@ fw_create_virtq(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     pd = fw_find_on(dev, FW_PD, GET(virtio_q, q, pd));
     REQUIRE(pd, BAD_RES);
     tis = fw_find_on(dev, FW_TIS, GET(virtio_net_q, b, tisn_or_qpn));
-    REQUIRE(tis, BAD_RES);
+    REQUIRE(tis && !tis->index == !fw.config.n_lag_ports, BAD_RES);
     counters = fw_find_on(dev, MLX5_OBJ_VIRTIO_Q_COUNTERS, counters_id);
     REQUIRE(counters || !counters_id, BAD_RES);
     for (int i = 0; i < 3; i++) {
@@ -136,6 +136,7 @@ fw_create_virtq(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     *objp = fw_new_obj(dev, MLX5_OBJ_VIRTIO_NET_Q);
     (*objp)->fn = fn;
     (*objp)->index = index;
+    (*objp)->port = tis->index;
     (*objp)->body = xmemdup(b, 192);
     fw_use(*objp, emu);
     fw_use(*objp, mkey);
@@ -259,12 +260,15 @@ fw_create_tis(struct fw_dev *dev, const uint8_t *in, size_t in_len,
 {
     const uint8_t *t = in + AT(create_tis_in, ctx);
     struct fw_obj *td = fw_find_on(dev, FW_TD, GET(tisc, t, transport_domain));
+    unsigned int port = GET(tisc, t, lag_tx_port_affinity);
 
     REQUIRE(in_len == 192, BAD_INP_LEN);
     REQUIRE(fw_only_fields(in, in_len, "cmd_in", "create_tis_in"), BAD_PARAM);
     REQUIRE(fw_only_fields(t, 160, "tisc", NULL), BAD_PARAM);
     REQUIRE(td, BAD_RES);
+    REQUIRE(port <= fw.config.n_lag_ports, BAD_PARAM);
     *objp = fw_new_obj(dev, FW_TIS);
+    (*objp)->index = port;
     fw_use(*objp, td);
     return 0;
 }

@@ -65,6 +65,7 @@ static const struct {
     { "n_sfs", &config.n_sfs, NULL },
     { "max_queues", &config.max_queues, NULL },
     { "max_vf_msix", &config.max_vf_msix, NULL },
+    { "n_lag_ports", &config.n_lag_ports, NULL },
     { "latency_us", &config.latency_us, NULL },
     { "devlink_us", &devlink_us, NULL },
     { "slow_udev", NULL, &slow_udev },
@@ -290,6 +291,13 @@ cmd_queue(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
 }
 
 static char *
+cmd_queue_port(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
+               int n OVS_UNUSED)
+{
+    return xasprintf("%u", fw_queue_port(fn, args[0]));
+}
+
+static char *
 cmd_queue_count(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
                 int n OVS_UNUSED)
 {
@@ -389,6 +397,7 @@ static const struct command commands[] = {
     { "fw/sf-lose", "SF", false, 1, cmd_sf_lose },
     { "fw/rep", "SF THERE", false, 2, cmd_rep },
     { "fw/udev", "", false, 0, cmd_udev },
+    { "fw/queue-port", "FUNCTION INDEX", true, 1, cmd_queue_port },
     { "fw/sf-refuse", "N", false, 1, cmd_sf_refuse },
 };
 

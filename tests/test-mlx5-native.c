@@ -35,6 +35,7 @@
 #include "util.h"
 
 static const char *const names[] = { FW_MANAGER };
+static const char *const bond[] = { FW_BOND };
 
 static const struct fw_config small = {
     .n_static_pfs = 1, .max_vfs = 4, .max_hotplug = 2, .n_sfs = 6,
@@ -116,7 +117,8 @@ start(const struct fw_config *config)
     free(heard.vfs);
     memset(&heard, 0, sizeof heard);
     fw_model_create(config);
-    if (mlx5_native_open(&fw_model_class, names, 1, &native, &err)) {
+    if (mlx5_native_open(&fw_model_class, config->n_lag_ports ? bond : names,
+                         1, &native, &err)) {
         ovs_fatal(0, "%s", err);
     }
 }
@@ -226,7 +228,7 @@ test_driver(bool on_manager)
         assert(fw_host_probe(fn, UINT64_MAX, 2, 64));
         WAIT_UNTIL(is_ready());
         for (int i = 0; i < 4; i++) {
-            assert(fw_queue_is_running(fn, i));
+            assert(fw_queue_is_running(fn, i) && !fw_queue_port(fn, i));
         }
         assert(heard.info.enabled_pairs == 1);
         assert(heard.info.features == fw_host_features(fn));
@@ -279,6 +281,33 @@ test_driver(bool on_manager)
     mlx5_native_close(native, false);
     assert(fw_host_needs_reset(fn));
     fw_model_destroy();
+}
+
+/* Pairs of queues take the ports of a bond in turn. */
+static void
+test_lag(bool on_manager)
+{
+    struct mlx5_native_wish wish = as_it_is(FW_STATIC_PF(0), "mlx5_10");
+    struct fw_config config = small;
+    struct fw_fn *fn;
+
+    config.on_manager = on_manager;
+    config.n_lag_ports = 2;
+    config.max_queues = 9;
+    wish.config.max_pairs = 4;
+    start(&config);
+    assert(!strcmp(mlx5_native_get_name(native), FW_BOND));
+    fn = fw_host_find(FW_STATIC_PF(0));
+    assert(!take(&wish));
+    assert(fw_host_probe(fn, UINT64_MAX, 4, 64));
+    WAIT_UNTIL(is_ready());
+    for (int i = 0; i < 8; i++) {
+        assert(fw_queue_port(fn, i) == 1u + i / 2 % 2);
+    }
+    fw_host_write_status(fn, 0);
+    WAIT_UNTIL(!fw_host_status(fn));
+    assert(fw_n_objects() == 1);
+    stop();
 }
 
 /* What goes wrong at the driver's side. */
@@ -797,6 +826,7 @@ main(int argc, char *argv[])
     }
     for (int on_manager = 0; on_manager < 2; on_manager++) {
         test_driver(on_manager);
+        test_lag(on_manager);
         test_trouble(on_manager);
     }
     test_packed_ctrl();

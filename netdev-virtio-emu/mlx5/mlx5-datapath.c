@@ -92,7 +92,9 @@ struct mlx5_datapath {
     uint16_t max_queue_size, num_msix; /* That it was told. */
     uint32_t crossed_mkey;
 
-    struct mlx5_devx_obj *pd, *mkey, *td, *tis;
+    struct mlx5_devx_obj *pd, *mkey, *td;
+    struct mlx5_devx_obj *tis[MLX5_LAG_MAX_PORTS]; /* One for each port. */
+    unsigned int n_tis;
     bool resume;
     struct mlx5_devx_dma *dma;  /* While queues are started, if 'resume'. */
     struct queue *queues;
@@ -153,8 +155,18 @@ mlx5_datapath_create(struct mlx5_devx *manager, struct mlx5_devx *sf,
     }
     dp->n_kinds = dp->n_queues > 2 ? ARRAY_SIZE(kinds) : 1;
     dp->n_pairs = 1;
+    mlx5_datapath_set_lag_ports(dp, 0);
     filter_copy(&dp->filter, filter);
     return dp;
+}
+
+void
+mlx5_datapath_set_lag_ports(struct mlx5_datapath *dp, unsigned int n)
+{
+    if (dp->caps->on_manager) {
+        n = dp->caps->n_lag_ports;
+    }
+    dp->n_tis = MAX(1, MIN(n, MLX5_LAG_MAX_PORTS));
 }
 
 void
@@ -183,8 +195,9 @@ create_td(struct mlx5_devx *devx, struct mlx5_devx_obj **objp, char **errp)
         MLX5_F_alloc_transport_domain_out_transport_domain, objp, errp);
 }
 
+/* Makes the TIS for port 'i' of those of the LAG. */
 static int
-create_tis(struct mlx5_datapath *dp, char **errp)
+create_tis(struct mlx5_datapath *dp, unsigned int i, char **errp)
 {
     uint8_t in[MLX5_LEN_create_tis_in] = { 0 };
     uint8_t out[MLX5_LEN_create_tis_out];
@@ -192,8 +205,11 @@ create_tis(struct mlx5_datapath *dp, char **errp)
     MLX5_SET(cmd_in, in, opcode, MLX5_OP_CREATE_TIS);
     MLX5_SET(tisc, MLX5_SUB(create_tis_in, in, ctx), transport_domain,
              dp->td->id);
+    /* Ports count from 1; 0 leaves it to the hardware. */
+    MLX5_SET(tisc, MLX5_SUB(create_tis_in, in, ctx), lag_tx_port_affinity,
+             dp->n_tis > 1 ? i + 1 : 0);
     return mlx5_devx_create(dp->devx, "TIS", in, sizeof in, out, sizeof out,
-                            MLX5_F_create_tis_out_tisn, &dp->tis, errp);
+                            MLX5_F_create_tis_out_tisn, &dp->tis[i], errp);
 }
 
 /* A key for all memory of the function. */
@@ -232,8 +248,8 @@ start_common(struct mlx5_datapath *dp, char **errp)
     if (!error) {
         error = create_td(dp->devx, &dp->td, errp);
     }
-    if (!error) {
-        error = create_tis(dp, errp);
+    for (unsigned int i = 0; i < dp->n_tis && !error; i++) {
+        error = create_tis(dp, i, errp);
     }
     return error;
 }
@@ -281,7 +297,8 @@ create_virtq(struct mlx5_datapath *dp, unsigned int index, char **errp)
     MLX5_SET(virtio_net_q, body, state, MLX5_VIRTQ_INIT);
     MLX5_SET(virtio_net_q, body, hw_available_index, q->used);
     MLX5_SET(virtio_net_q, body, hw_used_index, q->used);
-    MLX5_SET(virtio_net_q, body, tisn_or_qpn, dp->tis->id);
+    MLX5_SET(virtio_net_q, body, tisn_or_qpn,
+             dp->tis[index / 2 % dp->n_tis]->id);
     MLX5_SET(virtio_net_q, body, tx_csum, csum);
     MLX5_SET(virtio_net_q, body, rx_csum,
              f & F_GUEST_CSUM && dp->caps->rx_csum);
@@ -880,7 +897,9 @@ mlx5_datapath_stop(struct mlx5_datapath *dp)
     }
     dp->next = 0;
     close_dma(dp);
-    mlx5_devx_destroy(&dp->tis);
+    for (unsigned int i = 0; i < dp->n_tis; i++) {
+        mlx5_devx_destroy(&dp->tis[i]);
+    }
     mlx5_devx_destroy(&dp->td);
     mlx5_devx_destroy(&dp->mkey);
     mlx5_devx_destroy(&dp->pd);

@@ -64,6 +64,12 @@ struct mlx5_datapath *mlx5_datapath_create(
     const struct mlx5_emu_state *state, unsigned int n_data,
     const struct mlx5_rx_filter *);
 
+/* Under LAG the SF has 'n' ports: has send queues use them in turn.  Where
+ * queues are the manager's, its own number counts.  Before
+ * mlx5_datapath_start(). */
+#define MLX5_LAG_MAX_PORTS 4
+void mlx5_datapath_set_lag_ports(struct mlx5_datapath *, unsigned int n);
+
 /* Has queues go on where they were: the driver has been there before, and so
  * have other queues, which have left off in the middle of its rings.  Before
  * mlx5_datapath_start().

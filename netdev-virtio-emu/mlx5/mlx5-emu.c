@@ -52,12 +52,15 @@ query_cap(struct mlx5_devx *devx, unsigned int page, const char *what,
 }
 
 int
-mlx5_emu_vhca_id(struct mlx5_devx *devx, uint16_t *vhca_id, char **errp)
+mlx5_emu_identify(struct mlx5_devx *devx, uint16_t *vhca_id,
+                  unsigned int *n_lag_ports, char **errp)
 {
     uint8_t out[MLX5_LEN_query_hca_cap_out];
     int error = query_cap(devx, MLX5_CAP_GENERAL, "capabilities", out, errp);
 
     *vhca_id = error ? 0 : MLX5_GET(cmd_hca_cap, out + LEN_HDR, vhca_id);
+    *n_lag_ports = (error ? 0
+                    : MLX5_GET(cmd_hca_cap, out + LEN_HDR, num_lag_ports));
     return error;
 }
 
@@ -89,6 +92,7 @@ query_general(struct mlx5_devx *devx, struct mlx5_emu_caps *caps, char **errp)
     }
     caps->crossing_mkey = true;
     caps->vhca_id = MLX5_GET(cmd_hca_cap, cap, vhca_id);
+    caps->n_lag_ports = MLX5_GET(cmd_hca_cap, cap, num_lag_ports);
     caps->cross_vhca_rqt = MLX5_GET(cmd_hca_cap, cap, cross_vhca_rqt);
     caps->log_max_rqt_size = MLX5_GET(cmd_hca_cap, cap, log_max_rqt_size);
     caps->hotplug = MLX5_GET(emulation_general_cap, cap, hotplug_manager);

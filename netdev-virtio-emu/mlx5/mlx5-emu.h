@@ -42,6 +42,7 @@ struct mlx5_emu_caps {
     bool on_manager;            /* Are virtqueues objects of the manager? */
     bool cross_vhca_rqt;
     bool crossing_mkey;
+    unsigned int n_lag_ports;   /* Of the manager, 0 without LAG. */
     bool packed;
     bool tx_csum, rx_csum, tso_ipv4, tso_ipv6, mrg_rxbuf;
     uint8_t queue_types;        /* Bit 0: split.  Bit 1: packed. */
@@ -71,8 +72,10 @@ int mlx5_emu_probe(const struct mlx5_devx_class *class,
                    const char *const names[], size_t n_names, char **textp,
                    char **errp);
 
-/* Queries the number of an open device among the functions of the card. */
-int mlx5_emu_vhca_id(struct mlx5_devx *, uint16_t *vhca_id, char **errp);
+/* Queries the number of an open device among the functions of the card, and
+ * how many ports are one link for it, 0 without LAG. */
+int mlx5_emu_identify(struct mlx5_devx *, uint16_t *vhca_id,
+                      unsigned int *n_lag_ports, char **errp);
 
 struct mlx5_emu_function {
     uint16_t bdf;               /* As the host sees it. */

@@ -473,6 +473,7 @@ static int
 begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
 {
     unsigned int max = MIN(fn->regs.num_queues, MLX5_EMU_MAX_QUEUES);
+    unsigned int n_data, n_lag_ports = 0;
     struct mlx5_emu_state s;
     unsigned int n_data;
     int error;
@@ -490,7 +491,8 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
 
     error = mlx5_devx_open(native->devx->class, fn->sf_name, &fn->sf, errp);
     if (!error) {
-        error = mlx5_emu_vhca_id(fn->sf, &fn->sf_vhca_id, errp);
+        error = mlx5_emu_identify(fn->sf, &fn->sf_vhca_id, &n_lag_ports,
+                                  errp);
     }
     if (error) {
         return error;
@@ -506,6 +508,7 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
     }
     fn->dp = mlx5_datapath_create(native->devx, fn->sf, fn->sf_vhca_id,
                                   &native->caps, fn->vhca_id, fn->emu, &s,
+    mlx5_datapath_set_lag_ports(fn->dp, n_lag_ports);
                                   n_data, &fn->ctrl.filter);
     if (fn->resume) {
         mlx5_datapath_resume(fn->dp);

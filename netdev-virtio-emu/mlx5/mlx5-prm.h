@@ -155,6 +155,7 @@ enum mlx5_virtq_event_mode {
     F(cmd_hca_cap, virtio_net_device_emulation_manager, 0xd9, 1, "L")        \
     F(cmd_hca_cap, eswitch_manager, 0x1a7, 1, "LD")                          \
     F(cmd_hca_cap, umem_uid_0, 0x252, 1, "L")                                \
+    F(cmd_hca_cap, num_lag_ports, 0x27c, 4, "LD")                            \
     F(cmd_hca_cap, log_max_tir, 0x373, 5, "LD")                              \
     F(cmd_hca_cap, log_max_rqt, 0x38b, 5, "LD")                              \
     F(cmd_hca_cap, log_max_rqt_size, 0x393, 5, "LD")                         \
