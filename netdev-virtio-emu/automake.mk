@@ -152,6 +152,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-devlink-io.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-msg.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-msg.h \
+	netdev-virtio-emu/mlx5/mlx5-devlink-eswitch.c \
+	netdev-virtio-emu/mlx5/mlx5-devlink-eswitch.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink.c \

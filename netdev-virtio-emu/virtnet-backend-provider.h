@@ -136,6 +136,7 @@
 #include <stdint.h>
 
 #include "openvswitch/list.h"
+#include "svec.h"
 #include "virtnet-device.h"
 #include "virtnet-error.h"
 
@@ -187,6 +188,16 @@ struct virtnet_leftovers {
     uint64_t functions;             /* Left plugged. */
     uint64_t sfs;
     uint64_t configs;               /* In force, although refused. */
+};
+
+/* What is wrong with what a backend rests on. */
+struct virtnet_trouble {
+    /* Taken away by somebody else, since the backend was opened. */
+    uint64_t sfs_lost;
+    uint64_t reps_lost;             /* Representors whose SF stayed. */
+
+    bool fatal;                     /* Can no device be of any use? */
+    struct svec lines;              /* What there is now, for operators. */
 };
 
 /* An RDMA device that functions can have as parent. */
@@ -327,6 +338,11 @@ struct virtnet_backend_class {
      * Optional. */
     void (*get_leftovers)(const struct virtnet_backend *backend,
                           struct virtnet_leftovers *left);
+
+    /* Adds what is wrong to '*trouble', which is zeroed, with a line for each
+     * thing that lasts.  Optional. */
+    void (*get_trouble)(const struct virtnet_backend *backend,
+                        struct virtnet_trouble *trouble);
 
     /* Makes one SF in advance, for whatever device is made next.  -EAGAIN
      * means that it takes some time: "run" is to wake the main loop, and the

@@ -153,6 +153,30 @@ get_leftovers(struct virtnet_leftovers *left)
     return any;
 }
 
+static void
+get_trouble(struct virtnet_trouble *trouble)
+{
+    const struct virtnet_backend *backend = virtnet_controller_backend();
+
+    memset(trouble, 0, sizeof *trouble);
+    svec_init(&trouble->lines);
+    if (backend && backend->class->get_trouble) {
+        backend->class->get_trouble(backend, trouble);
+    }
+}
+
+static void
+put_lines(struct virtnet_json *j, const char *key, const struct svec *lines)
+{
+    if (lines->n) {
+        virtnet_json_begin_array(j, key);
+        for (size_t i = 0; i < lines->n; i++) {
+            virtnet_json_string(j, NULL, lines->names[i]);
+        }
+        virtnet_json_end_array(j);
+    }
+}
+
 void
 virtnet_json_controller_health(struct virtnet_json *j, const char *key)
 {
@@ -162,32 +186,35 @@ virtnet_json_controller_health(struct virtnet_json *j, const char *key)
     struct virtnet_leftovers left;
     bool any_left = get_leftovers(&left);
     struct svec exceeded = SVEC_EMPTY_INITIALIZER;
-    bool busy;
+    struct virtnet_trouble trouble;
+    bool busy, any_lost;
 
     if (running) {
         virtnet_firmware_exceeded_limits(&exceeded);
     }
+    get_trouble(&trouble);
+    any_lost = trouble.sfs_lost || trouble.reps_lost;
     virtnet_life_count(&n_coming, &n_going, &n_changing);
     busy = n_coming || n_going || n_changing;
     if (running && !virtnet_settings_problems(NULL, NULL) && !busy
-        && !any_left && !exceeded.n) {
-        return;
+        && !any_left && !exceeded.n && !any_lost && !trouble.lines.n) {
+        goto out;
     }
     virtnet_json_begin_object(j, key);
     virtnet_json_string(j, "type", "controller");
-    virtnet_json_string(j, "health_status", running ? "Good" : "Fatal");
+    virtnet_json_string(j, "health_status", running && !trouble.fatal ? "Good" : "Fatal");
     if (!running) {
         virtnet_json_string(j, "reason",
                             reason ? reason : "the controller is starting");
     }
     virtnet_settings_problems(j, "config_errors");
-    if (exceeded.n) {
-        virtnet_json_begin_array(j, "limits_exceeded");
-        for (size_t i = 0; i < exceeded.n; i++) {
-            virtnet_json_string(j, NULL, exceeded.names[i]);
-        }
-        virtnet_json_end_array(j);
-        svec_destroy(&exceeded);
+    put_lines(j, "limits_exceeded", &exceeded);
+    put_lines(j, "problems", &trouble.lines);
+    if (any_lost) {
+        virtnet_json_begin_object(j, "taken_away");
+        virtnet_json_number(j, "sfs", trouble.sfs_lost);
+        virtnet_json_number(j, "representors", trouble.reps_lost);
+        virtnet_json_end_object(j);
     }
     if (any_left) {
         virtnet_json_begin_object(j, "not_undone");
@@ -205,4 +232,7 @@ virtnet_json_controller_health(struct virtnet_json *j, const char *key)
         virtnet_json_end_object(j);
     }
     virtnet_json_end_object(j);
+out:
+    svec_destroy(&exceeded);
+    svec_destroy(&trouble.lines);
 }

@@ -55,8 +55,6 @@
  *   - VFs that the host disables go at once, their objects become orphans that
  *     can only be destroyed. */
 
-/* Commands. */
-
 /* Vectors of VFs. */
 #define MIN_VF_MSIX 2
 
@@ -81,6 +79,8 @@ free_vf_msix(const struct fw_fn *pf, const struct fw_fn *except)
     }
     return n;
 }
+
+/* Commands. */
 
 int
 fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
@@ -309,10 +309,10 @@ fw_create_emulation(struct fw_dev *dev, const uint8_t *in, size_t in_len,
 {
     const uint8_t *b = in + 16;
     struct fw_fn *fn = fw_find_fn(GET(net_device_emulation, b, vhca_id));
+    bool vf_msix;
 
     REQUIRE(in_len == 16 + 128, BAD_INP_LEN);
     REQUIRE(fw_only_fields(b, 128, "net_device_emulation", NULL), BAD_PARAM);
-    bool vf_msix;
     REQUIRE(dev->manager && !fw.config.no_emulation, BAD_OP);
     REQUIRE(fn, BAD_RES);
     REQUIRE(!fn->emu, RES_BUSY);
@@ -321,19 +321,19 @@ fw_create_emulation(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     for (size_t i = 0; i < 128; i++) {
         REQUIRE(!b[i] || i == 10 || i == 11 || i == 12, BAD_PARAM);
     }
-    *objp = fw_new_obj(dev, MLX5_OBJ_NET_DEVICE_EMULATION);
-    (*objp)->fn = fn;
-    fn->emu = *objp;
     REQUIRE(!GET(net_device_emulation, b, enabled)
             && !GET(net_device_emulation, b, reset)
             && !GET(net_device_emulation, b, dynamic_vf_msix_reset),
             BAD_PARAM);
     vf_msix = GET(net_device_emulation, b, dynamic_vf_msix_control);
     REQUIRE(!vf_msix || fn->kind == FW_STATIC, BAD_PARAM);
+    *objp = fw_new_obj(dev, MLX5_OBJ_NET_DEVICE_EMULATION);
+    (*objp)->fn = fn;
+    fn->emu = *objp;
+    fn->vf_msix = vf_msix;
     if (fn->flr) {
         fn->flr = false;
         fn->enabled = true;
-    fn->vf_msix = vf_msix;
     }
     if (fn->quick) {
         fn->quick = false;
@@ -378,12 +378,12 @@ fw_query_emulation(const struct fw_obj *obj, size_t in_len, uint8_t *out,
     PUT(net_device_emulation, b, enabled, fn->enabled);
     PUT(net_device_emulation, b, resources_on_emulation_manager,
         fw.config.on_manager);
-    PUT(net_device_emulation, b, emulated_device_crossed_vhca_mkey,
-        0xc0000000 | fn->vhca_id);
-    PUT(device_pci_parameters, pci, vendor_id, 0x1af4);
     PUT(net_device_emulation, b, dynamic_vf_msix_control, fn->vf_msix);
     PUT(net_device_emulation, b, num_free_dynamic_vfs_msix,
         fn->vf_msix ? free_vf_msix(fn, NULL) : 0);
+    PUT(net_device_emulation, b, emulated_device_crossed_vhca_mkey,
+        0xc0000000 | fn->vhca_id);
+    PUT(device_pci_parameters, pci, vendor_id, 0x1af4);
     PUT(device_pci_parameters, pci, device_id, 0x1041);
     PUT(device_pci_parameters, pci, num_of_vfs, fn->num_vfs);
     PUT(device_pci_parameters, pci, num_msix, fn->num_msix);
@@ -447,10 +447,10 @@ fw_modify_emulation(struct fw_obj *obj, const uint8_t *in, size_t in_len,
     uint8_t status = GET(virtio_device, vd, device_status);
     uint64_t features = GET(virtio_device, vd, device_feature);
     uint16_t pairs = GET(virtio_net_config, net, max_virtqueue_pairs);
+    uint16_t num_msix = GET(device_pci_parameters, pci, num_msix);
 
     REQUIRE(in_len == 16 + 128, BAD_INP_LEN);
     REQUIRE(fw_only_fields(b, 128, "net_device_emulation", NULL), BAD_PARAM);
-    uint16_t num_msix = GET(device_pci_parameters, pci, num_msix);
     REQUIRE(fw_only_fields(vd, 48, "virtio_device", NULL), BAD_PARAM);
     REQUIRE(fw_only_fields(net, 16, "virtio_net_config", NULL), BAD_PARAM);
     REQUIRE(fn->exists && fn->emu == obj, BAD_RES_STATE);
@@ -458,14 +458,14 @@ fw_modify_emulation(struct fw_obj *obj, const uint8_t *in, size_t in_len,
     REQUIRE(!(select & ~modifiable(fn)), BAD_RES_STATE);
 
     /* All is checked before anything changes. */
-    if (select & MLX5_EMU_MODIFY_STATUS) {
-        REQUIRE(!status || status & 0x40, BAD_PARAM);
-        REQUIRE(status || (fn->reset_pending && !queues_run(fn)),
     if (select & MLX5_EMU_MODIFY_NUM_MSIX) {
         REQUIRE(!num_msix || (num_msix >= MIN_VF_MSIX
                               && num_msix <= max_vf_msix()), BAD_PARAM);
         REQUIRE(num_msix <= free_vf_msix(fn->pf, fn), NO_RES);
     }
+    if (select & MLX5_EMU_MODIFY_STATUS) {
+        REQUIRE(!status || status & 0x40, BAD_PARAM);
+        REQUIRE(status || (fn->reset_pending && !queues_run(fn)),
                 BAD_RES_STATE);
     }
     if (select & MLX5_EMU_MODIFY_COMMON) {

@@ -47,7 +47,7 @@
 #include "util.h"
 
 #define MAX_PORTS 2048
-#define HANDLE "pci/" FW_DEVLINK_DEV
+#define PREFIX "pci/"
 
 struct message {
     struct ovs_list node;
@@ -71,13 +71,18 @@ struct fw_port {
 static struct {
     struct ovs_mutex mutex;
     struct ovs_mutex queue_mutex; /* For 'events' and all queues. */
-    struct fw_port ports[MAX_PORTS]; /* By index; the first is the uplink. */
+    struct fw_port ports[MAX_PORTS]; /* The first ones are uplinks. */
+    bool legacy;                /* Not in switchdev mode. */
     struct mlx5_dl_socket *events;
     unsigned int latency_us;
     bool slow_udev;
     unsigned int n_refuse;
 } k = { .mutex = OVS_MUTEX_INITIALIZER,
         .queue_mutex = OVS_MUTEX_INITIALIZER };
+
+/* By the index of their uplink. */
+static const char *const devs[] = { FW_DEVLINK_DEV, FW_DEVLINK_SECOND };
+#define N_DEVS ARRAY_SIZE(devs)
 
 static bool
 exists(const struct fw_port *port)
@@ -125,8 +130,19 @@ tell_port(uint8_t cmd, const struct mlx5_dl_port *p)
 static char *
 sysfs_path(const struct fw_port *port, const char *file)
 {
-    return xasprintf("%s/devices/" FW_DEVLINK_DEV "/mlx5_core.sf.%d%s",
-                     fw_devlink.sysfs, (int) (port - k.ports), file);
+    return xasprintf("%s/devices/%s/mlx5_core.sf.%d%s", fw_devlink.sysfs,
+                     port->p.handle + strlen(PREFIX),
+                     (int) (port - k.ports), file);
+}
+
+/* Where all auxiliary devices are, as links. */
+#define AUX_DIR "/bus/auxiliary/devices"
+
+static char *
+aux_path(const struct fw_port *port)
+{
+    return xasprintf("%s" AUX_DIR "/mlx5_core.sf.%d", fw_devlink.sysfs,
+                     (int) (port - k.ports));
 }
 
 static void
@@ -144,7 +160,7 @@ rdma_path(const struct fw_port *port)
 {
     char *ib = sysfs_path(port, "/infiniband");
     char *rdma = xasprintf("%s/mlx5_%d", ib,
-                           FW_FIRST_SF + (int) (port - k.ports) - 1);
+                           FW_FIRST_SF + (int) (port - k.ports - N_DEVS));
 
     free(ib);
     return rdma;
@@ -160,8 +176,10 @@ remove_sysfs(const struct fw_port *port)
     char *sfnum = sysfs_path(port, "/sfnum");
     char *ib = sysfs_path(port, "/infiniband");
     char *rdma = rdma_path(port);
+    char *aux = aux_path(port);
     int n = !unlink(sfnum);
 
+    n += !unlink(aux);
     n += !rmdir(rdma);
     n += !rmdir(ib);
     n += !rmdir(dir);
@@ -169,7 +187,8 @@ remove_sysfs(const struct fw_port *port)
     free(sfnum);
     free(ib);
     free(rdma);
-    return n == 4;
+    free(aux);
+    return n == 5;
 }
 
 /* Has the auxiliary and the RDMA device of an SF come, or go. */
@@ -181,9 +200,16 @@ set_active(struct fw_port *port, bool active)
         char *sfnum = sysfs_path(port, "/sfnum");
         char *ib = sysfs_path(port, "/infiniband");
         char *rdma = rdma_path(port);
+        char *aux = aux_path(port);
+        char *target = xasprintf("../../../devices/%s/mlx5_core.sf.%d",
+                                 port->p.handle + strlen(PREFIX),
+                                 (int) (port - k.ports));
 
-        assert(!mkdir(dir, 0755) && !mkdir(ib, 0755) && !mkdir(rdma, 0755));
+        assert(!mkdir(dir, 0755) && !mkdir(ib, 0755) && !mkdir(rdma, 0755)
+               && !symlink(target, aux));
         write_file(sfnum, port->p.sf_num);
+        free(target);
+        free(aux);
         free(dir);
         free(sfnum);
         free(ib);
@@ -197,7 +223,8 @@ set_active(struct fw_port *port, bool active)
 static void
 rep_name(const struct fw_port *port, char name[IFNAMSIZ])
 {
-    snprintf(name, IFNAMSIZ, "en3f0pf0sf%"PRIu32, port->p.sf_num);
+    snprintf(name, IFNAMSIZ, "en3%ssf%"PRIu32,
+             port->p.pf_num ? "f1pf1" : "f0pf0", port->p.sf_num);
 }
 
 /* Makes the representor. */
@@ -227,24 +254,32 @@ make_rep(struct fw_port *port)
     return 0;
 }
 
+/* 'port' is to be an SF below devs[dev]. */
 static void
-init_sf(struct fw_port *port)
+init_sf(struct fw_port *port, size_t dev)
 {
-    strcpy(port->p.handle, HANDLE);
+    snprintf(port->p.handle, sizeof port->p.handle, PREFIX "%s", devs[dev]);
     port->p.flavour = MLX5_DL_PCI_SF;
     port->p.index = 32768 + (port - k.ports);
+    port->p.pf_num = dev;
 }
 
 static int
-add_sf(uint16_t pf_num, uint32_t sf_num, struct fw_port **portp)
+add_sf(size_t dev, uint16_t pf_num, uint32_t sf_num, struct fw_port **portp)
 {
     struct fw_port *port = NULL;
     int error;
 
-    for (int i = MAX_PORTS - 1; i > 0; i--) {
+    if (k.legacy) {
+        return -EOPNOTSUPP;
+    } else if (pf_num != dev) {
+        return -EINVAL;
+    }
+    for (size_t i = MAX_PORTS - 1; i >= N_DEVS; i--) {
         if (!exists(&k.ports[i])) {
             port = &k.ports[i];
-        } else if (k.ports[i].p.sf_num == sf_num) {
+        } else if (k.ports[i].p.sf_num == sf_num
+                   && k.ports[i].p.pf_num == dev) {
             return -EEXIST;
         }
     }
@@ -256,8 +291,7 @@ add_sf(uint16_t pf_num, uint32_t sf_num, struct fw_port **portp)
         return -ENOSPC;
     }
     memset(port, 0, sizeof *port);
-    init_sf(port);
-    port->p.pf_num = pf_num;
+    init_sf(port, dev);
     port->p.sf_num = sf_num;
     error = make_rep(port);
     if (!error) {
@@ -282,10 +316,11 @@ del_sf(struct fw_port *port)
 }
 
 static struct fw_port *
-find_port(uint32_t index)
+find_port(size_t dev, uint32_t index)
 {
     for (int i = 0; i < MAX_PORTS; i++) {
-        if (exists(&k.ports[i]) && k.ports[i].p.index == index) {
+        if (exists(&k.ports[i]) && k.ports[i].p.index == index
+            && !strcmp(k.ports[i].p.handle + strlen(PREFIX), devs[dev])) {
             return &k.ports[i];
         }
     }
@@ -325,6 +360,7 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     const struct nlattr *a[DL_N_ATTRS] = { NULL };
     struct fw_port *port = NULL;
     struct dl_message m;
+    size_t dev = 0;
     int error;
 
     mnl_attr_parse(nlh, sizeof *genl, dl_collect, a);
@@ -344,18 +380,20 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
         }
         return 0;
     }
-    if (strcmp(mnl_attr_get_str(a[DEVLINK_ATTR_DEV_NAME]), FW_DEVLINK_DEV)) {
-        return -ENODEV;
+    while (strcmp(mnl_attr_get_str(a[DEVLINK_ATTR_DEV_NAME]), devs[dev])) {
+        if (++dev >= N_DEVS) {
+            return -ENODEV;
+        }
     }
     switch (genl->cmd) {
     case DEVLINK_CMD_ESWITCH_GET:
-        dl_put_eswitch(&m, nlh->nlmsg_seq, true);
+        dl_put_eswitch(&m, nlh->nlmsg_seq, !k.legacy);
         enqueue(s, &m);
         return 0;
 
     case DEVLINK_CMD_PORT_NEW:
         error = add_sf(
-            mnl_attr_get_u16(a[DEVLINK_ATTR_PORT_PCI_PF_NUMBER]),
+            dev, mnl_attr_get_u16(a[DEVLINK_ATTR_PORT_PCI_PF_NUMBER]),
             mnl_attr_get_u32(a[DEVLINK_ATTR_PORT_PCI_SF_NUMBER]), &port);
         if (error) {
             return error;
@@ -365,7 +403,8 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
     case DEVLINK_CMD_PORT_GET:
     case DEVLINK_CMD_PORT_SET:
     case DEVLINK_CMD_PORT_DEL:
-        port = find_port(mnl_attr_get_u32(a[DEVLINK_ATTR_PORT_INDEX]));
+        port = find_port(dev,
+                         mnl_attr_get_u32(a[DEVLINK_ATTR_PORT_INDEX]));
         if (!port) {
             return -ENODEV;
         } else if (genl->cmd == DEVLINK_CMD_PORT_DEL) {
@@ -521,36 +560,65 @@ struct mlx5_dl_kernel fw_devlink = {
 static void
 find_sfs(void)
 {
-    for (int i = 1; i < MAX_PORTS; i++) {
+    for (size_t i = N_DEVS; i < MAX_PORTS; i++) {
         struct fw_port *port = &k.ports[i];
-        char *path = sysfs_path(port, "/sfnum");
-        FILE *f = fopen(path, "r");
+        bool whole = false;
 
-        bool whole = f && fscanf(f, "%"SCNu32, &port->p.sf_num) == 1;
+        for (size_t dev = 0; dev < N_DEVS && !whole; dev++) {
+            char *path;
+            FILE *f;
 
-        if (f) {
-            fclose(f);
+            init_sf(port, dev);
+            path = sysfs_path(port, "/sfnum");
+            f = fopen(path, "r");
+            whole = f && fscanf(f, "%"SCNu32, &port->p.sf_num) == 1;
+            if (f) {
+                fclose(f);
+            }
+            free(path);
         }
         if (whole) {
-            init_sf(port);
             port->p.active = port->p.attached = true;
             assert(!make_rep(port));
         } else {
-            port->p.sf_num = 0;
-            remove_sysfs(port);
+            for (size_t dev = 0; dev < N_DEVS; dev++) {
+                init_sf(port, dev);
+                remove_sysfs(port);
+            }
+            memset(port, 0, sizeof *port);
         }
-        free(path);
+    }
+}
+
+/* Has the uplinks come, or go. */
+static void
+set_uplinks(bool there)
+{
+    for (size_t i = 0; i < N_DEVS; i++) {
+        struct fw_port *uplink = &k.ports[i];
+
+        if (!there && exists(uplink)) {
+            struct mlx5_dl_port gone = uplink->p;
+
+            memset(uplink, 0, sizeof *uplink);
+            tell_port(DEVLINK_CMD_PORT_DEL, &gone);
+        } else if (there) {
+            memset(uplink, 0, sizeof *uplink);
+            init_sf(uplink, i);
+            uplink->p.flavour = MLX5_DL_PHYSICAL;
+            uplink->p.index = 1 + i;
+            uplink->p.sf_num = UINT32_MAX;
+            uplink->tap = -1;
+            tell_port(DEVLINK_CMD_PORT_NEW, &uplink->p);
+        }
     }
 }
 
 void
 fw_devlink_create(const char *sysfs, unsigned int latency_us, bool slow_udev)
 {
-    struct fw_port *uplink = &k.ports[0];
-    char *command = xasprintf(
-        "mkdir -p %s/devices/" FW_DEVLINK_DEV " %s/bus/auxiliary && "
-        "ln -sfn ../../devices/" FW_DEVLINK_DEV " %s/bus/auxiliary/devices",
-        sysfs, sysfs, sysfs);
+    char *command = xasprintf("mkdir -p %s/devices/%s %s/devices/%s %s%s",
+                              sysfs, devs[0], sysfs, devs[1], sysfs, AUX_DIR);
 
     assert(!system(command));
     free(command);
@@ -558,11 +626,7 @@ fw_devlink_create(const char *sysfs, unsigned int latency_us, bool slow_udev)
     find_sfs();
     k.latency_us = latency_us;
     k.slow_udev = slow_udev;
-    strcpy(uplink->p.handle, HANDLE);
-    uplink->p.flavour = MLX5_DL_PHYSICAL;
-    uplink->p.index = 1;
-    uplink->p.sf_num = UINT32_MAX;
-    uplink->tap = -1;
+    set_uplinks(true);
 }
 
 bool
@@ -571,7 +635,7 @@ fw_devlink_lose(uint32_t sf_num)
     bool found = false;
 
     ovs_mutex_lock(&k.mutex);
-    for (int i = 1; i < MAX_PORTS; i++) {
+    for (size_t i = N_DEVS; i < MAX_PORTS; i++) {
         if (exists(&k.ports[i]) && k.ports[i].p.sf_num == sf_num) {
             del_sf(&k.ports[i]);
             found = true;
@@ -587,7 +651,7 @@ fw_devlink_set_rep(uint32_t sf_num, bool there)
     bool found = false;
 
     ovs_mutex_lock(&k.mutex);
-    for (int i = 1; i < MAX_PORTS; i++) {
+    for (size_t i = N_DEVS; i < MAX_PORTS; i++) {
         struct fw_port *port = &k.ports[i];
 
         if (exists(port) && port->p.sf_num == sf_num) {
@@ -615,7 +679,7 @@ fw_devlink_rename(void)
 
     assert(fd >= 0);
     ovs_mutex_lock(&k.mutex);
-    for (int i = 1; i < MAX_PORTS; i++) {
+    for (size_t i = N_DEVS; i < MAX_PORTS; i++) {
         struct fw_port *port = &k.ports[i];
 
         if (exists(port) && port->tap >= 0) {
@@ -641,11 +705,21 @@ fw_devlink_n_sfs(void)
     unsigned int n = 0;
 
     ovs_mutex_lock(&k.mutex);
-    for (int i = 1; i < MAX_PORTS; i++) {
+    for (size_t i = N_DEVS; i < MAX_PORTS; i++) {
         n += exists(&k.ports[i]);
     }
     ovs_mutex_unlock(&k.mutex);
     return n;
+}
+
+void
+fw_devlink_set_switchdev(bool switchdev)
+{
+    ovs_mutex_lock(&k.mutex);
+    k.legacy = !switchdev;
+    set_uplinks(false);
+    set_uplinks(true);
+    ovs_mutex_unlock(&k.mutex);
 }
 
 void

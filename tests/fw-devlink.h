@@ -27,6 +27,7 @@
 #include "mlx5-devlink-io.h"
 
 #define FW_DEVLINK_DEV "0000:03:00.0"
+#define FW_DEVLINK_SECOND "0000:03:00.1" /* The second port. */
 
 extern struct mlx5_dl_kernel fw_devlink;
 
@@ -46,6 +47,10 @@ bool fw_devlink_lose(uint32_t sf_num);
 /* The representor of SF 'sf_num' goes, or comes.  Returns false if there is no
  * such SF. */
 bool fw_devlink_set_rep(uint32_t sf_num, bool there);
+
+/* Somebody puts the eSwitches of both ports into switchdev mode, or out of it:
+ * the kernel does not tell, but takes the uplinks away and makes them anew. */
+void fw_devlink_set_switchdev(bool switchdev);
 
 unsigned int fw_devlink_n_sfs(void);
 

@@ -166,14 +166,14 @@ void fw_host_be_quick(struct fw_fn *);
 void fw_host_be_hasty(struct fw_fn *);
 bool fw_host_flr_done(struct fw_fn *);
 
+/* The host gives it another number among its PCI functions. */
+void fw_host_set_bdf(struct fw_fn *, uint16_t bdf);
+
 /* SR-IOV.  Zero first, for another number. */
 void fw_host_enable_vfs(struct fw_fn *pf, unsigned int n);
 
 /* Puts a command into the control queue; returns whether it has been answered,
  * with the answer in '*ack' (0 for VIRTIO_NET_OK). */
-/* The host gives it another number among its PCI functions. */
-void fw_host_set_bdf(struct fw_fn *, uint16_t bdf);
-
 void fw_host_ctrl_post(struct fw_fn *, uint8_t class, uint8_t cmd,
                        const void *data, size_t len);
 bool fw_host_ctrl_done(struct fw_fn *, uint8_t *ack);

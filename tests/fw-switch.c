@@ -71,9 +71,9 @@ static const struct {
     { "slow_udev", NULL, &slow_udev },
     { "mrg_rxbuf", NULL, &config.mrg_rxbuf },
     { "no_emulation", NULL, &config.no_emulation },
-    { "no_hotplug", NULL, &config.no_hotplug },
     { "no_queues", NULL, &config.no_queues },
     { "no_privilege", NULL, &config.no_privilege },
+    { "no_hotplug", NULL, &config.no_hotplug },
     { "no_vuid", NULL, &config.no_vuid },
     { "on_manager", NULL, &config.on_manager },
 };
@@ -242,9 +242,6 @@ cmd_vfs(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
 }
 
 static char *
-cmd_config(struct fw_fn *fn, const unsigned int args[MAX_ARGS] OVS_UNUSED,
-           int n OVS_UNUSED)
-static char *
 cmd_bdf(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
         int n OVS_UNUSED)
 {
@@ -252,6 +249,9 @@ cmd_bdf(struct fw_fn *fn, const unsigned int args[MAX_ARGS],
     return xstrdup("ok");
 }
 
+static char *
+cmd_config(struct fw_fn *fn, const unsigned int args[MAX_ARGS] OVS_UNUSED,
+           int n OVS_UNUSED)
 {
     uint16_t mtu, pairs, status;
     uint8_t mac[6];
@@ -378,16 +378,26 @@ cmd_sf_refuse(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
     return xstrdup("ok");
 }
 
+static char *
+cmd_switchdev(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
+              int n OVS_UNUSED)
+{
+    fw_devlink_set_switchdev(args[0]);
+    return xstrdup("ok");
+}
+
 static const struct command commands[] = {
     { "fw/probe", "FUNCTION PAIRS SIZE", true, 2, cmd_probe },
     { "fw/status", "FUNCTION [STATUS]", true, 1, cmd_status },
     { "fw/flr", "FUNCTION", true, 0, cmd_flr },
     { "fw/flr-done", "FUNCTION", true, 0, cmd_flr_done },
     { "fw/vfs", "FUNCTION NUMBER", true, 1, cmd_vfs },
+    { "fw/bdf", "FUNCTION BDF", true, 1, cmd_bdf },
     { "fw/config", "FUNCTION", true, 0, cmd_config },
     { "fw/pairs", "FUNCTION PAIRS", true, 1, cmd_pairs },
     { "fw/ctrl-done", "FUNCTION", true, 0, cmd_ctrl_done },
     { "fw/queue", "FUNCTION INDEX", true, 1, cmd_queue },
+    { "fw/queue-port", "FUNCTION INDEX", true, 1, cmd_queue_port },
     { "fw/queue-count", "FUNCTION INDEX N", true, 2, cmd_queue_count },
     { "fw/queue-error", "FUNCTION INDEX", true, 1, cmd_queue_error },
     { "fw/fail", "N ERRNO [COUNT]", false, 3, cmd_fail },
@@ -397,13 +407,12 @@ static const struct command commands[] = {
     { "fw/sf-lose", "SF", false, 1, cmd_sf_lose },
     { "fw/rep", "SF THERE", false, 2, cmd_rep },
     { "fw/udev", "", false, 0, cmd_udev },
-    { "fw/queue-port", "FUNCTION INDEX", true, 1, cmd_queue_port },
     { "fw/sf-refuse", "N", false, 1, cmd_sf_refuse },
+    { "fw/switchdev", "0|1", false, 1, cmd_switchdev },
 };
 
 static void
 handle(struct unixctl_conn *conn, int argc, const char *argv[], void *c_)
-    { "fw/bdf", "FUNCTION BDF", true, 1, cmd_bdf },
 {
     const struct command *c = c_;
     unsigned int args[MAX_ARGS] = { 0 };

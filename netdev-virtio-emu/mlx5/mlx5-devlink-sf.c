@@ -229,6 +229,18 @@ eswitch_cb(const struct nlmsghdr *nlh, void *switchdev)
     return mlx5_dl_parse_eswitch(nlh, switchdev);
 }
 
+int
+mlx5_sf_get_mode(struct mlx5_dl_conn *conn, const char *handle,
+                 bool *switchdev, char **errp)
+{
+    uint64_t request[MLX5_DL_REQUEST_SIZE / 8];
+
+    *switchdev = false;
+    return mlx5_dl_transact(conn, mlx5_dl_get_eswitch(request, conn->family,
+                                                      handle),
+                            eswitch_cb, switchdev, handle, errp);
+}
+
 static int
 set_state(struct mlx5_dl_conn *conn, const char *handle, uint32_t index,
           bool active, char **errp)
@@ -364,7 +376,7 @@ mlx5_sf_create(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
 {
     uint64_t request[MLX5_DL_REQUEST_SIZE / 8];
     struct one_port one = { .family = conn->family };
-    bool switchdev = false;
+    bool switchdev;
     int error;
 
     memset(sf, 0, sizeof *sf);
@@ -376,9 +388,7 @@ mlx5_sf_create(struct mlx5_dl_conn *conn, const struct mlx5_sf_spec *spec,
     } else if (spec->reuse) {
         return reuse(conn, spec, sf, errp);
     }
-    error = mlx5_dl_transact(conn, mlx5_dl_get_eswitch(request, conn->family,
-                                                       spec->handle),
-                             eswitch_cb, &switchdev, spec->handle, errp);
+    error = mlx5_sf_get_mode(conn, spec->handle, &switchdev, errp);
     if (error) {
         return error;
     } else if (!switchdev) {

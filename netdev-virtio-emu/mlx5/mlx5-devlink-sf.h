@@ -25,6 +25,11 @@
 
 #include "mlx5-devlink-io.h"
 
+/* Is the eSwitch of 'handle' in switchdev mode, without which there are no
+ * SFs? */
+int mlx5_sf_get_mode(struct mlx5_dl_conn *, const char *handle,
+                     bool *switchdev, char **errp);
+
 /* What is wanted. */
 struct mlx5_sf_spec {
     char handle[MLX5_DL_HANDLE_LEN]; /* Its parent: "pci/0000:03:00.0". */

@@ -34,6 +34,7 @@
 
 #include "coverage.h"
 #include "hash.h"
+#include "mlx5-devlink-eswitch.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
@@ -65,6 +66,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
 enum job_type {
     JOB_CONNECT,                /* Find devlink. */
     JOB_LIST,                   /* List ports. */
+    JOB_ESWITCH,                /* Ask for the mode of an eSwitch. */
     JOB_CREATE,
     JOB_DESTROY,
 };
@@ -78,7 +80,8 @@ struct job {
     mlx5_devlink_destroy_cb *destroy_cb;
     void *aux;
 
-    struct mlx5_sf_spec spec;   /* JOB_DESTROY: handle, timeout_ms. */
+    struct mlx5_sf_spec spec;   /* JOB_DESTROY: handle, timeout_ms.
+                                 * JOB_ESWITCH: handle. */
     uint32_t index;             /* JOB_DESTROY. */
 
     /* Results. */
@@ -88,6 +91,7 @@ struct job {
     uint16_t family;
     struct mlx5_dl_port *ports; /* JOB_LIST. */
     size_t n_ports;
+    bool switchdev;             /* JOB_ESWITCH. */
     struct mlx5_sf sf;          /* JOB_CREATE. */
     bool left;
 };
@@ -134,6 +138,7 @@ struct mlx5_devlink {
     uint64_t *buffer;
     struct hmap ports;          /* Of struct port. */
     struct hmap by_ifindex;
+    struct ovs_list eswitches;  /* Of struct mlx5_eswitch. */
     struct mlx5_devlink_stats stats;
 };
 
@@ -166,6 +171,10 @@ carry_out(struct mlx5_devlink *dl, struct mlx5_dl_conn *conn,
     case JOB_LIST:
         job->error = mlx5_dl_list_ports(conn, &job->ports, &job->n_ports,
                                         &job->reason);
+        break;
+    case JOB_ESWITCH:
+        job->error = mlx5_sf_get_mode(conn, job->spec.handle, &job->switchdev,
+                                      &job->reason);
         break;
     case JOB_CREATE:
         job->error = mlx5_sf_create(conn, &job->spec, &job->sf, &job->left,
@@ -401,6 +410,7 @@ take_port_event(struct mlx5_devlink *dl, const struct nlmsghdr *nlh)
     enum mlx5_dl_what what;
     struct port *port;
 
+    mlx5_eswitch_touch_all(&dl->eswitches);
     if (mlx5_dl_parse_port(nlh, dl->family, &what, &p)) {
         VLOG_WARN_RL(&rl, "devlink: notification that makes no sense");
     } else if (what == MLX5_DL_PORT) {
@@ -548,10 +558,36 @@ listed(struct mlx5_devlink *dl, const struct job *job)
         go_retry(dl, job->reason);
     } else if (dl->state == STATE_LISTING) {
         compare(dl, job->ports, job->n_ports);
+        mlx5_eswitch_touch_all(&dl->eswitches);
         free(dl->reason);
         dl->reason = NULL;
         dl->state = STATE_READY;
     }
+}
+
+static void
+ask_for_eswitches(struct mlx5_devlink *dl)
+{
+    struct mlx5_eswitch *es;
+
+    LIST_FOR_EACH (es, node, &dl->eswitches) {
+        if (mlx5_eswitch_ask(es)) {
+            struct job *job = new_job(JOB_ESWITCH);
+
+            ovs_strlcpy(job->spec.handle, es->handle,
+                        sizeof job->spec.handle);
+            submit(dl, job);
+        }
+    }
+}
+
+static void
+asked(struct mlx5_devlink *dl, const struct job *job)
+{
+    mlx5_eswitch_answered(
+        mlx5_eswitch_find(&dl->eswitches, job->spec.handle), job->error,
+        job->reason, job->switchdev,
+        mlx5_devlink_find_uplink(dl, job->spec.handle) != NULL);
 }
 
 static void
@@ -640,6 +676,9 @@ take_results(struct mlx5_devlink *dl, size_t n)
         case JOB_LIST:
             listed(dl, job);
             break;
+        case JOB_ESWITCH:
+            asked(dl, job);
+            break;
         case JOB_CREATE:
             created(dl, job);
             break;
@@ -671,6 +710,8 @@ mlx5_devlink_run(struct mlx5_devlink *dl)
             dl->stats.resyncs++;
             COVERAGE_INC(mlx5_devlink_resync);
             go_list(dl);
+        } else {
+            ask_for_eswitches(dl);
         }
     } else if (dl->state == STATE_RETRY && time_msec() >= dl->next_try) {
         dl->state = STATE_CONNECTING;
@@ -695,6 +736,7 @@ mlx5_devlink_wait(struct mlx5_devlink *dl)
                 poll_fd_wait(fds[i], POLLIN);
             }
         }
+        mlx5_eswitch_wait(&dl->eswitches);
     } else if (dl->state == STATE_RETRY) {
         poll_timer_wait_until(dl->next_try);
     }
@@ -720,6 +762,7 @@ mlx5_devlink_open(const struct mlx5_dl_kernel *kernel, int timeout_ms,
     ovs_mutex_unlock(&dl->mutex);
     hmap_init(&dl->ports);
     hmap_init(&dl->by_ifindex);
+    ovs_list_init(&dl->eswitches);
     dl->buffer = xmalloc(MLX5_DL_BUFFER_SIZE);
     dl->state = STATE_CONNECTING;
     submit(dl, new_job(JOB_CONNECT));
@@ -752,6 +795,7 @@ mlx5_devlink_close(struct mlx5_devlink *dl)
         free(port);
     }
     close_events(dl);
+    mlx5_eswitch_destroy_all(&dl->eswitches);
     hmap_destroy(&dl->ports);
     hmap_destroy(&dl->by_ifindex);
     ovs_mutex_destroy(&dl->mutex);
@@ -769,6 +813,23 @@ mlx5_devlink_is_ready(const struct mlx5_devlink *dl, const char **reason)
     /* A table that is being compared is still good. */
     return (dl->state == STATE_READY
             || (dl->state == STATE_LISTING && dl->stats.resyncs));
+}
+
+void
+mlx5_devlink_watch_eswitch(struct mlx5_devlink *dl, const char *handle)
+{
+    if (mlx5_dl_handle_is_valid(handle)) {
+        mlx5_eswitch_add(&dl->eswitches, handle);
+    }
+}
+
+const char *
+mlx5_devlink_get_eswitch_problem(const struct mlx5_devlink *dl,
+                                 const char *handle)
+{
+    const struct mlx5_eswitch *es = mlx5_eswitch_find(&dl->eswitches, handle);
+
+    return es ? es->problem : NULL;
 }
 
 void

@@ -60,6 +60,14 @@ enum mlx5_devlink_event {
 typedef void mlx5_devlink_port_cb(enum mlx5_devlink_event,
                                   const struct mlx5_dl_port *port, void *aux);
 
+/* Watches the eSwitch of 'handle': see mlx5-devlink-eswitch.h. */
+void mlx5_devlink_watch_eswitch(struct mlx5_devlink *, const char *handle);
+
+/* What is wrong with the eSwitch of 'handle': one line, valid until
+ * mlx5_devlink_run(), or NULL if that is nothing or not known yet. */
+const char *mlx5_devlink_get_eswitch_problem(const struct mlx5_devlink *,
+                                             const char *handle);
+
 struct mlx5_devlink_stats {
     unsigned long long int created, destroyed; /* SFs. */
     unsigned long long int failed; /* Requests. */

@@ -483,10 +483,10 @@ mlx5_emu_manage(struct mlx5_devx *devx, const struct mlx5_emu_caps *caps,
              MLX5_OBJ_NET_DEVICE_EMULATION);
     MLX5_SET(net_device_emulation, body, vhca_id, vhca_id);
     MLX5_SET(net_device_emulation, body, resources_on_emulation_manager,
+             caps->on_manager);
     /* Gap: vf_msix. */
     MLX5_SET(net_device_emulation, body, dynamic_vf_msix_control,
              has_vfs && caps->max_vf_msix);
-             caps->on_manager);
     return mlx5_devx_create(devx, "emulation object", in, sizeof in, out,
                             sizeof out,
                             MLX5_F_general_obj_out_cmd_hdr_obj_id, objp, errp);

@@ -430,6 +430,12 @@ native_open(const struct virtnet_settings *s,
     n->devlink = mlx5_devlink_open(mlx5_native_kernel,
                                    NATIVE_DEVLINK_TIMEOUT_MS,
                                    native_sf_port_changed, n);
+    for (size_t i = 0; i < n->base.parents.n; i++) {
+        char handle[MLX5_DL_HANDLE_LEN];
+
+        native_parent_handle(&n->base.parents.devs[i], handle);
+        mlx5_devlink_watch_eswitch(n->devlink, handle);
+    }
     *backendp = &n->base.up;
     return 0;
 }
@@ -775,6 +781,45 @@ native_get_leftovers(const struct virtnet_backend *backend,
 }
 
 static void
+native_get_trouble(const struct virtnet_backend *backend,
+                   struct virtnet_trouble *trouble)
+{
+    const struct native *n = native_cast(backend);
+    const struct virtnet_device *dev;
+    const char *reason = NULL;
+    size_t n_bad = 0;
+
+    trouble->sfs_lost = n->n_sfs_lost;
+    trouble->reps_lost = n->n_reps_lost;
+    if (!n->devlink) {
+        return;
+    }
+    if (!mlx5_devlink_is_ready(n->devlink, &reason) && reason) {
+        svec_add(&trouble->lines, reason);
+        trouble->fatal = true;
+    }
+    for (size_t i = 0; i < n->base.parents.n; i++) {
+        char handle[MLX5_DL_HANDLE_LEN];
+        const char *problem;
+
+        native_parent_handle(&n->base.parents.devs[i], handle);
+        problem = mlx5_devlink_get_eswitch_problem(n->devlink, handle);
+        if (problem) {
+            svec_add(&trouble->lines, problem);
+            n_bad++;
+        }
+    }
+    trouble->fatal |= n_bad && n_bad == n->base.parents.n;
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        char *problem = native_sf_get_problem(native_device_cast(dev));
+
+        if (problem) {
+            svec_add_nocopy(&trouble->lines, problem);
+        }
+    }
+}
+
+static void
 native_get_health(const struct virtnet_device *dev,
                   struct virtnet_health *health)
 {
@@ -783,7 +828,8 @@ native_get_health(const struct virtnet_device *dev,
     if (nd->managed) {
         mlx5_native_get_stats(native_of(nd)->fw, dev->vhca_id, &nd->stats);
     }
-    health->fatal = nd->sf_lost || !nd->managed;
+    health->fatal = (nd->sf_lost || !nd->managed
+                     || (nd->has_sf && !nd->port.rep.ifindex));
     /* A start fails as a whole. */
     health->sf_flows_apply_err = nd->stats.start_errors;
     health->dma_q_errors = nd->stats.queue_errors;
@@ -806,6 +852,7 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .device_dealloc = native_device_dealloc,
     .sf_num_is_free = native_sf_num_is_free,
     .get_leftovers = native_get_leftovers,
+    .get_trouble = native_get_trouble,
     .check_record = native_check_record,
     .sf_create = native_sf_create,
     .sf_destroy = native_sf_destroy,

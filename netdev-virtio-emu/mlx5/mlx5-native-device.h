@@ -51,6 +51,8 @@ struct native {
     struct ovs_list tails;      /* Of struct tail. */
     uint64_t n_functions_left;  /* See virtnet_leftovers. */
     uint64_t n_sfs_left;
+    uint64_t n_sfs_lost;        /* See virtnet_trouble. */
+    uint64_t n_reps_lost;
     bool told_strangers;        /* See tell_strangers(). */
     bool syncing;               /* Is the controller being told of VFs? */
 };
@@ -126,6 +128,10 @@ native_of(const struct native_device *nd)
     return native_cast(nd->port.up.backend);
 }
 
+/* devlink's name of the parent 'ib'. */
+void native_parent_handle(const struct virtnet_ib_device *ib,
+                          char handle[MLX5_DL_HANDLE_LEN]);
+
 /* Is its function managed?  Then events find it. */
 void native_set_managed(struct native_device *, bool managed);
 
@@ -143,6 +149,10 @@ void native_sf_destroy(struct virtnet_device *);
 void native_sf_save(const struct virtnet_device *, struct smap *record);
 int native_sf_restore(struct virtnet_device *, const struct smap *record,
                       char **errp);
+
+/* Has somebody else taken away what 'nd' needs?  Returns one line then, which
+ * the caller frees, or NULL. */
+char *native_sf_get_problem(const struct native_device *nd);
 
 /* 'nd' hears of its port from now on: sees what has changed before. */
 void native_sf_catch_up(struct native_device *nd);

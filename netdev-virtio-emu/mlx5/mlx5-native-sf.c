@@ -358,10 +358,9 @@ native_sf_wait_naming(struct native *n)
     }
 }
 
-/* devlink's name of the parent 'ib'. */
-static void
-parent_handle(const struct virtnet_ib_device *ib,
-              char handle[MLX5_DL_HANDLE_LEN])
+void
+native_parent_handle(const struct virtnet_ib_device *ib,
+                     char handle[MLX5_DL_HANDLE_LEN])
 {
     snprintf(handle, MLX5_DL_HANDLE_LEN, "pci/%s", ib->pci_addr);
 }
@@ -379,7 +378,7 @@ native_sf_num_is_free(const struct virtnet_backend *backend,
     if (!ib || !virtnet_controller_is_running(NULL)) {
         return true;            /* See start_sf(). */
     }
-    parent_handle(ib, handle);
+    native_parent_handle(ib, handle);
     LIST_FOR_EACH (tail, node, &n->tails) {
         if (tail->has_sf && tail->sf_num == sf_num
             && !strcmp(tail->handle, handle)) {
@@ -461,6 +460,34 @@ native_sf_refuse_waiting(struct native *n)
     }
 }
 
+/* Somebody else has taken the SF of 'nd' away. */
+static void
+sf_lost(struct native_device *nd)
+{
+    VLOG_ERR("%s: SF %"PRIu32" has been taken away", nd->port.up.vuid,
+             nd->port.up.sf_num);
+    native_of(nd)->n_sfs_lost++;
+    nd->sf_lost = true;
+    nd->has_sf = false;
+    attach_rep(nd, 0, NULL);
+    virtnet_controller_device_changed(&nd->port.up);
+}
+
+char *
+native_sf_get_problem(const struct native_device *nd)
+{
+    const struct virtnet_device *dev = &nd->port.up;
+
+    return (nd->sf_lost
+            ? xasprintf("%s: SF %"PRIu32" (representor %s) has been taken "
+                        "away: unplug the device, or restart the controller",
+                        dev->vuid, dev->sf_num, dev->rep_name)
+            : nd->has_sf && !nd->port.rep.ifindex
+            ? xasprintf("%s: there is no representor %s of SF %"PRIu32,
+                        dev->vuid, dev->rep_name, dev->sf_num)
+            : NULL);
+}
+
 /* Has packets of 'nd' go through the representor that 'port' has. */
 static void
 follow_rep(struct native_device *nd, const struct mlx5_dl_port *port)
@@ -469,6 +496,7 @@ follow_rep(struct native_device *nd, const struct mlx5_dl_port *port)
     char *err = NULL;
 
     if (!port->ifindex) {
+        native_of(nd)->n_reps_lost++;
         VLOG_WARN_RL(&rl, "%s: there is no representor of SF %"PRIu32,
                      dev->rep_name, dev->sf_num);
     } else {
@@ -488,7 +516,9 @@ native_sf_catch_up(struct native_device *nd)
     const struct mlx5_dl_port *port
         = mlx5_devlink_find(native_of(nd)->devlink, nd->handle, nd->sf_index);
 
-    if (nd->has_sf && port && port->ifindex != nd->port.rep.ifindex) {
+    if (nd->has_sf && !port) {
+        sf_lost(nd);
+    } else if (nd->has_sf && port->ifindex != nd->port.rep.ifindex) {
         follow_rep(nd, port);
     }
 }
@@ -513,12 +543,7 @@ native_sf_port_changed(enum mlx5_devlink_event event,
         return;
     }
     if (event == MLX5_DEVLINK_LOST) {
-        VLOG_ERR("%s: SF %"PRIu32" has been taken away",
-                 nd->port.up.vuid, nd->port.up.sf_num);
-        nd->sf_lost = true;
-        nd->has_sf = false;
-        attach_rep(nd, 0, NULL);
-        virtnet_controller_device_changed(&nd->port.up);
+        sf_lost(nd);
     } else if (port->ifindex != nd->port.rep.ifindex) {
         follow_rep(nd, port);
     } else if (event == MLX5_DEVLINK_RENAMED
@@ -540,7 +565,7 @@ native_sf_create(struct virtnet_device *dev, char **errp)
     if (!ib) {
         return VIRTNET_E_PORT_CTX;
     }
-    parent_handle(ib, nd->handle);
+    native_parent_handle(ib, nd->handle);
     if (may_start_sf(nd, &reason)) {
         start_sf(nd);
     } else if (reason) {

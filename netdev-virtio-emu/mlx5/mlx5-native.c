@@ -302,10 +302,6 @@ retry(struct fn *fn, char *err)
 
 /* Management. */
 
-static int
-manage(struct mlx5_native *native, struct fn *fn, char **errp)
-{
-    const struct mlx5_devx_class *class = native->devx->class;
 /* Is that a PF that may have VFs?  Hotplug PFs have none. */
 static bool
 is_static_pf(const struct mlx5_native *native, uint16_t vhca_id)
@@ -318,6 +314,10 @@ is_static_pf(const struct mlx5_native *native, uint16_t vhca_id)
     return false;
 }
 
+static int
+manage(struct mlx5_native *native, struct fn *fn, char **errp)
+{
+    const struct mlx5_devx_class *class = native->devx->class;
     int error;
 
     error = mlx5_emu_manage(native->devx, &native->caps, fn->vhca_id,
@@ -475,7 +475,6 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
     unsigned int max = MIN(fn->regs.num_queues, MLX5_EMU_MAX_QUEUES);
     unsigned int n_data, n_lag_ports = 0;
     struct mlx5_emu_state s;
-    unsigned int n_data;
     int error;
 
     error = mlx5_emu_query(fn->emu, max, &s, errp);
@@ -508,8 +507,8 @@ begin_start(struct mlx5_native *native, struct fn *fn, char **errp)
     }
     fn->dp = mlx5_datapath_create(native->devx, fn->sf, fn->sf_vhca_id,
                                   &native->caps, fn->vhca_id, fn->emu, &s,
-    mlx5_datapath_set_lag_ports(fn->dp, n_lag_ports);
                                   n_data, &fn->ctrl.filter);
+    mlx5_datapath_set_lag_ports(fn->dp, n_lag_ports);
     if (fn->resume) {
         mlx5_datapath_resume(fn->dp);
     }
