@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
@@ -49,17 +50,40 @@ mlx5_devx_fail(int error, char **errp, const char *format, ...)
     return error;
 }
 
-/* Makes of the result 'error' of a command, whose answer is 'out', an errno
- * and a line of text.  The answer counts whatever 'error' says: it was zero
- * before the command. */
+/* For who reads the log beside a manual of the firmware.  Zeros at the end are
+ * left out. */
+static void
+dump(const struct mlx5_devx *devx, const char *what, const char *which,
+     const void *data_, size_t len)
+{
+    const uint8_t *data = data_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    size_t n = len;
+
+    while (n && !data[n - 1]) {
+        n--;
+    }
+    ds_put_hex_dump(&s, data, n, 0, false);
+    VLOG_DBG("%s: %s: %s, %"PRIuSIZE" bytes\n%s", devx->name, what, which, len,
+             ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+/* Makes of the result 'error' of a command 'in', whose answer is 'out', an
+ * errno and a line of text.  The answer counts whatever 'error' says: it was
+ * zero before the command. */
 static int
-check(const struct mlx5_devx *devx, const char *what, int error,
-      const void *out, char **errp)
+check(const struct mlx5_devx *devx, const char *what, const void *in,
+      size_t in_len, int error, const void *out, size_t out_len, char **errp)
 {
     uint8_t status = MLX5_GET(cmd_out, out, status);
     uint32_t syndrome = MLX5_GET(cmd_out, out, syndrome);
 
     COVERAGE_INC(mlx5_devx_command);
+    if (VLOG_IS_DBG_ENABLED()) {
+        dump(devx, what, "command", in, in_len);
+        dump(devx, what, "answer", out, out_len);
+    }
     if (status) {
         return mlx5_devx_fail(mlx5_status_to_errno(status), errp,
                               "%s: %s: %s (status 0x%x, syndrome 0x%"PRIx32")",
@@ -119,10 +143,11 @@ mlx5_devx_command(struct mlx5_devx *devx, const char *what,
                   const void *in, size_t in_len, void *out, size_t out_len,
                   char **errp)
 {
+    int error;
+
     memset(out, 0, out_len);
-    return check(devx, what,
-                 devx->class->command(devx, in, in_len, out, out_len), out,
-                 errp);
+    error = devx->class->command(devx, in, in_len, out, out_len);
+    return check(devx, what, in, in_len, error, out, out_len, errp);
 }
 
 /* Takes over '*objp', which a class has made. */
@@ -145,7 +170,7 @@ mlx5_devx_create(struct mlx5_devx *devx, const char *what,
     *objp = NULL;
     memset(out, 0, out_len);
     error = devx->class->create(devx, in, in_len, out, out_len, objp);
-    error = check(devx, what, error, out, errp);
+    error = check(devx, what, in, in_len, error, out, out_len, errp);
     if (error) {
         *objp = NULL;
         return error;
@@ -162,7 +187,7 @@ mlx5_devx_modify(struct mlx5_devx_obj *obj, const char *what,
     char out[MLX5_LEN_cmd_out] = { 0 };
     int error = obj->devx->class->modify(obj, in, in_len, out, sizeof out);
 
-    return check(obj->devx, what, error, out, errp);
+    return check(obj->devx, what, in, in_len, error, out, sizeof out, errp);
 }
 
 int
@@ -174,7 +199,7 @@ mlx5_devx_query(struct mlx5_devx_obj *obj, const char *what,
 
     memset(out, 0, out_len);
     error = obj->devx->class->query(obj, in, in_len, out, out_len);
-    return check(obj->devx, what, error, out, errp);
+    return check(obj->devx, what, in, in_len, error, out, out_len, errp);
 }
 
 int
