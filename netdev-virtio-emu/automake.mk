@@ -183,6 +183,9 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-native-backend.c \
 	netdev-virtio-emu/mlx5/mlx5-native-backend.h \
 	netdev-virtio-emu/mlx5/mlx5-native-device.h \
+	netdev-virtio-emu/mlx5/mlx5-native-fn.c \
+	netdev-virtio-emu/mlx5/mlx5-native-internal.h \
+	netdev-virtio-emu/mlx5/mlx5-native-job.c \
 	netdev-virtio-emu/mlx5/mlx5-native-open.c \
 	netdev-virtio-emu/mlx5/mlx5-native-open.h \
 	netdev-virtio-emu/mlx5/mlx5-native-sf.c \

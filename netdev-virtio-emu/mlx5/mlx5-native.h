@@ -75,7 +75,7 @@
     MLX5_NATIVE_GAP(hotplug_state,                                          \
         "whether the host has let go of a function that is unplugged: "     \
         "refused while a driver is ready, else unplugged at once "          \
-        "(carry_out)")                                             \
+        "(mlx5_native_carry_out)")                                          \
     MLX5_NATIVE_GAP(resume,                                                 \
         "queues in the middle of the rings of a driver that was there "     \
         "before us: made with both indexes as its used ring has them, as "  \
