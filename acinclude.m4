@@ -59,6 +59,13 @@ AC_DEFUN([VIRTNET_CHECK_DEPENDENCIES],
    virtnet_packages=
    AS_IF([test -z "$PKG_CONFIG"],
      [VIRTNET_MISSING([program pkg-config], [pkg-config])])
+   # AC_PROG_CC looks closer, but it would be the only one to be heard.
+   AC_MSG_CHECKING([for a C compiler])
+   AS_IF([test -n "$CC" || command -v gcc cc clang >/dev/null 2>&1],
+     [AC_MSG_RESULT([yes])],
+     [AC_MSG_RESULT([no])
+      VIRTNET_MISSING([C compiler], [gcc])])
+   VIRTNET_CHECK_TOOL([make], [make])
    VIRTNET_CHECK_TOOL([python3], [python3])
    VIRTNET_CHECK_TOOL([patch], [patch])
    VIRTNET_CHECK_PKG([libdpdk], [libdpdk-dev])

@@ -309,6 +309,7 @@ TESTSUITE_AT = \
 	tests/ports.at \
 	tests/vhost-user.at \
 	tests/auto-port.at \
+	tests/build.at \
 	tests/guests.at \
 	tests/idle.at \
 	tests/offload.at \
