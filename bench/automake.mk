@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	bench/commands.py \
 	bench/dim.py \
 	bench/first-packet.py \
+	bench/flows.py \
 	bench/idle-guests.py \
 	bench/native.py \
 	bench/rates.py \

@@ -24,6 +24,7 @@ Rates are what the guests received, both directions together.  The sides:
   peer       dpdkvhostuserclient ports of the same ovs-vswitchd
   testpmd    DPDK's testpmd between two net_vhost devices: no switching at all
   memcpy     copies of as many bytes, as fast as one core can
+  flows      no side of its own: what flows cost (flows.py), at the end
   before     as "offload", of another build (--before)
 
 All sides are started, and all but one of them stopped (SIGSTOP).  In each turn
@@ -42,6 +43,7 @@ import sys
 import tempfile
 import time
 
+import flows
 from sandbox import Sandbox, remove_files
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -408,6 +410,18 @@ def run_round(opts, number, results):
                     side.close()
 
 
+def measure_flows(opts):
+    print("# flows", file=sys.stderr)
+    try:
+        return (flows.eswitch_rows(opts.build + "/bench/bench-flows",
+                                   opts.quick)
+                + flows.thread_rows(opts.ovs, opts.vswitchd, opts.virtnet,
+                                    rounds=1 if opts.quick else 5))
+    except (RuntimeError, OSError, subprocess.SubprocessError) as e:
+        print("# flows: %s" % e, file=sys.stderr)
+        return []
+
+
 class Row:
     """What came of one load on one setup."""
 
@@ -416,7 +430,8 @@ class Row:
         self.trips = [t for turn in turns for t in turn[1:]]
         self.rates = {}
         self.ratios = {}        # (a, b): ratios of all turns, sorted.
-        self.kept = {}          # Of a side's rate without idle devices.
+        self.kept = {}          # Of a side's rate without idle devices...
+        self.without = {}       # ...which is this.
 
         def rate(turn, name, setup=setup):
             return turn[0].get("memcpy" if name == "memcpy"
@@ -437,11 +452,16 @@ class Row:
             if ratios:
                 self.ratios[a, b] = ratios
         for name in SIDES if base else ():
-            ratios = pairs(columns[name],
-                           [rate(turn, name, base) for turn in turns])
+            without = [rate(turn, name, base) for turn in turns]
+            ratios = pairs(columns[name], without)
             if ratios:
                 self.kept[name] = ratios
+                self.without[name] = statistics.median(
+                    x for x in without if x is not None)
 
+
+# In names of ratios: to the side's own rate.
+WITHOUT_IDLE = "/without idle devices"
 
 PAIRS = [("offload", "peer"), ("offload", "testpmd"), ("offload", "memcpy"),
          ("plain", "peer"), ("offload", "before")]
@@ -475,6 +495,14 @@ def table(header, cells, out):
         print("| " + " | ".join(row) + " |", file=out)
 
 
+def write_tables(rows, flow_rows, out):
+    if rows:
+        write_table(rows, out)
+    if flow_rows:
+        print(file=out)
+        flows.write_table(flow_rows, out)
+
+
 def write_table(rows, out):
     names = [n for n in list(SIDES) + ["memcpy"]
              if any(n in row.rates for row in rows)]
@@ -502,22 +530,29 @@ def write_table(rows, out):
                for row in rows if row.kept], out)
 
 
-def write_json(rows, path):
+def write_json(rows, flow_rows, path):
     with open(path, "w") as f:
         for row in rows:
-            for (a, b), ratios in row.ratios.items():
+            cases = [("%s/%s" % (a, b), row.rates[a], row.rates[b], ratios)
+                     for (a, b), ratios in row.ratios.items()]
+            cases += [(name + WITHOUT_IDLE, row.rates[name],
+                       row.without[name], ratios)
+                      for name, ratios in row.kept.items()]
+            for case, ours, peer, ratios in cases:
                 f.write(json.dumps({
-                    "case": "%s/%s" % (a, b), "size": row.size,
+                    "case": case, "size": row.size,
                     "flows": row.flows, "queues": row.setup.queues,
                     "idle": row.setup.idle, "ring": row.setup.ring,
-                    "mrg": row.setup.mrg, "ours": row.rates[a],
-                    "peer": row.rates[b], "unit": "Mpps",
+                    "mrg": row.setup.mrg, "ours": ours,
+                    "peer": peer, "unit": "Mpps",
                     "ratio": statistics.median(ratios),
                     "turns": len(ratios)}) + "\n")
+        flows.write_json(flow_rows, f)
 
 
 def write_svg(rows, path):
-    """Bars: how many times the peer's rate, with and without offload."""
+    """Bars: how many times the peer's rate, with and without offload, and what
+    idle devices leave of each side's own."""
     bars = []
     for row in rows:
         label = "%s, %s bytes, %d flow%s" % (
@@ -527,6 +562,12 @@ def write_svg(rows, path):
             if ratios:
                 bars.append((label, name, colour, statistics.median(ratios)))
                 label = ""
+    for row in rows:
+        label = "%s, %s bytes" % (row.setup, row.size)
+        for name, ratios in row.kept.items():
+            bars.append((label, name + WITHOUT_IDLE, "#9467bd",
+                         statistics.median(ratios)))
+            label = ""
     if not bars:
         return
     top = max([x[3] for x in bars] + [1])
@@ -536,8 +577,9 @@ def write_svg(rows, path):
         f.write('<svg xmlns="http://www.w3.org/2000/svg" width="%d" '
                 'height="%d" font-family="sans-serif" font-size="12">\n'
                 '<text x="10" y="20">Packet rate as a multiple of '
-                "dpdkvhostuserclient's (line: 1.0)</text>\n"
-                % (left + width + 80, height))
+                "dpdkvhostuserclient's, or what the bar says "
+                "(line: 1.0)</text>\n"
+                % (left + width + 250, height))
         for i, (label, name, colour, ratio) in enumerate(bars):
             y = 35 + i * step
             f.write('<text x="%d" y="%d" text-anchor="end">%s</text>\n'
@@ -563,7 +605,8 @@ def main():
                         "--quick)")
     parser.add_argument("-t", "--turns", type=int, default=10,
                         help="in each round, of each load (10)")
-    parser.add_argument("--sides", default="offload,plain,peer,testpmd,memcpy",
+    parser.add_argument("--sides",
+                        default="offload,plain,peer,testpmd,memcpy,flows",
                         type=lambda s: s.split(","))
     parser.add_argument("--before", metavar="BUILD",
                         help="another build directory, for a side of its own")
@@ -581,9 +624,12 @@ def main():
         opts.rounds = 1 if opts.quick else 3
     if opts.before:
         opts.sides.append("before")
-    if not plan(opts):
+    if opts.idle or opts.only not in "flows":
+        opts.sides = [x for x in opts.sides if x != "flows"]
+    if not plan(opts) and "flows" not in opts.sides:
         parser.error("--only %s: there is no such case" % opts.only)
-    if "testpmd" in opts.sides and not shutil.which("dpdk-testpmd"):
+    if (plan(opts) and "testpmd" in opts.sides
+            and not shutil.which("dpdk-testpmd")):
         parser.error("there is no dpdk-testpmd: build-aux/install-deps bench "
                      "installs it, or leave it out with --sides")
     trees = sorted(x for x in os.listdir(opts.build)
@@ -598,21 +644,23 @@ def main():
     opts.memcpy = opts.build + "/bench/memcpy-rate"
     opts.core_distance = opts.build + "/bench/core-distance"
 
-    results = {}
+    results, flow_rows = {}, []
     try:
         for number in range(opts.rounds):
             run_round(opts, number, results)
+        if "flows" in opts.sides:
+            flow_rows = measure_flows(opts)
     except KeyboardInterrupt:
         print("# interrupted: what there is so far", file=sys.stderr)
     rows = collect(opts, results)
-    write_table(rows, sys.stdout)
+    write_tables(rows, flow_rows, sys.stdout)
     if opts.markdown:
         with open(opts.markdown, "w") as f:
-            write_table(rows, f)
+            write_tables(rows, flow_rows, f)
     if opts.svg:
         write_svg(rows, opts.svg)
     if opts.json:
-        write_json(rows, opts.json)
+        write_json(rows, flow_rows, opts.json)
     return 0
 
 
