@@ -18,7 +18,8 @@ compare-offload.  Values are few, so that they do meet."""
 import ipaddress
 import struct
 
-TCP, UDP, SCTP, ICMP, IGMP, ICMP6 = 6, 17, 132, 1, 2, 58
+TCP, UDP, SCTP, ICMP, IGMP, ICMP6, GRE = 6, 17, 132, 1, 2, 58, 47
+VXLAN_PORT, GENEVE_PORT = 4789, 6081
 TAG_LEN, TAG_NONE = 8, 0xffffffff
 OFFLOAD_TCP, OFFLOAD_UDP, OFFLOAD_TSO, OFFLOAD_IPV6 = 1, 2, 4, 8
 MAX_COPIES = 12                 # Of a frame, by one port.
@@ -102,8 +103,12 @@ class FrameMaker:
                                   r.randrange(65536), 0, 0)
                     + self.random(max(words - 5, 0) * 4), 16)
         if proto == UDP:
+            if self.one_in(6):
+                return self.make_udp_tunnel(), 6
             return (struct.pack("!HHHH", self.few(), 53 + self.few(), 0, 0),
                     6)
+        if proto == GRE:
+            return self.make_gre(), None
         if proto == SCTP:
             return (struct.pack("!HH", self.few(), 99 + self.few())
                     + self.random(8), None)
@@ -124,14 +129,42 @@ class FrameMaker:
             return h, 2
         return b"", None
 
-    def make_ipv4(self):
+    def make_inner(self):
+        """The headers of a frame in a tunnel, which nobody is to look at."""
+        l3 = self.make_ipv4 if self.one_in(2) else self.make_ipv6
+        l3, proto = l3(False)
+        return (self.mac() + self.mac()
+                + (b"\x81\0\0\1" if self.one_in(4) else b"")
+                + (b"\x08\0" if l3[0] >> 4 == 4 else b"\x86\xdd")
+                + l3 + self.make_l4(proto)[0])
+
+    def make_udp_tunnel(self):
+        r = self.r
+        vni = struct.pack("!I", self.few() << 8)
+        if self.one_in(2):
+            h = struct.pack("!HHHH", r.randrange(65536), VXLAN_PORT, 0, 0)
+            h += bytes([8 * r.randrange(2), 0, 0, 0]) + vni
+        else:
+            words = r.randrange(4)
+            h = struct.pack("!HHHH", r.randrange(65536), GENEVE_PORT, 0, 0)
+            h += struct.pack("!BBH", words, 0, 0x6558) + vni
+            h += self.random(4 * words)
+        return h + self.make_inner()
+
+    def make_gre(self):
+        flags = self.r.choice((0, 0x2000, 0xb000, 0x8000))
+        n = sum(bool(flags & bit) for bit in (0x8000, 0x2000, 0x1000))
+        return (struct.pack("!HH", flags, 0x6558) + self.random(4 * n)
+                + self.make_inner())
+
+    def make_ipv4(self, tunnels=True):
         r = self.r
         words = (5 + r.randrange(6) if self.one_in(8)
                  else r.randrange(16) if self.one_in(24) else 5)
         frag = ((0x2000 if self.one_in(2) else r.randrange(65536))
                 if self.one_in(10) else 0x4000 if self.one_in(3) else 0)
-        proto = r.choice((TCP, UDP, TCP, UDP, TCP, UDP, SCTP, ICMP, IGMP,
-                          47))
+        proto = r.choice((TCP, UDP, TCP, UDP, TCP, UDP, SCTP, ICMP, IGMP)
+                         + (GRE,) * tunnels)
         h = struct.pack("!BBHHHBBH", 4 << 4 | words, self.few(), 0,
                         r.randrange(65536), frag, 60 + self.few()
                         if not self.one_in(10) else self.few(), proto, 0)
@@ -139,9 +172,10 @@ class FrameMaker:
         h += self.random(max(words - 5, 0) * 4)
         return h, proto
 
-    def make_ipv6(self):
+    def make_ipv6(self, tunnels=True):
         r = self.r
-        proto = r.choice((TCP, UDP, TCP, UDP, SCTP, ICMP6, ICMP6, 59))
+        proto = r.choice((TCP, UDP, TCP, UDP, SCTP, ICMP6, ICMP6, 59)
+                         + (GRE,) * tunnels)
         exts, kinds = b"", []
         if self.one_in(4):
             for _ in range(r.randrange(4)):
@@ -313,7 +347,7 @@ class FrameMaker:
         payload = bytes(n)
         kwargs = {}
         if offload:
-            lens = [len(l2), len(l3), len(l4)]
+            lens = [len(l2), len(l3), 8 if proto == UDP else len(l4)]
             value = ~csum(pseudo) & 0xffff
             if self.one_in(16):
                 value = r.randrange(65536)
@@ -397,7 +431,7 @@ KINDS = (
     ("tcp", ("ip", "tcp")), ("udp", ("ip", "udp")),
     ("tcp", ("ip", "tcp")), ("udp", ("ip", "udp")),
     ("sctp", ("ip", "sctp")), ("icmp", ("ip", "icmp")),
-    ("ip,nw_proto=2", ("ip",)),
+    ("ip,nw_proto=2", ("ip",)), ("ip,nw_proto=47", ("ip",)),
     ("tcp6", ("ipv6", "tcp")), ("udp6", ("ipv6", "udp")),
     ("sctp6", ("ipv6", "sctp")), ("icmp6", ("ipv6", "icmp6")),
     ("icmp6,icmp_type=135,icmp_code=0", ("ipv6", "ns")),
@@ -495,7 +529,9 @@ class FlowMaker:
             some(5, "ip_frag", r.choice(("no", "yes", "first", "not_later")
                                         + ("later",) * (len(has) == 1)))
         if "tcp" in has or "udp" in has or "sctp" in has:
-            base = 80 if "tcp" in has else 53 if "udp" in has else 99
+            base = (80 if "tcp" in has else 99 if "sctp" in has
+                    else 53 if not self.one_in(4)
+                    else r.choice((VXLAN_PORT, GENEVE_PORT)))
             some(3, "tp_src", self.masked(16, self.few()))
             some(3, "tp_dst", self.masked(16, base + self.few()))
         if "tcp" in has and self.one_in(4):
@@ -538,6 +574,8 @@ class FlowMaker:
 
     def output(self):
         self.n_outputs += 1
+        if self.one_in(16):
+            return "local"
         return "output:%d" % (1 + self.r.randrange(self.n_ports))
 
     def set_field(self, has, tags):
