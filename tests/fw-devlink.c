@@ -77,6 +77,8 @@ static struct {
     unsigned int latency_us;
     bool slow_udev;
     unsigned int n_refuse;
+    pthread_t owner;            /* Who has called fw_devlink_create(). */
+    unsigned int n_own_requests;
 } k = { .mutex = OVS_MUTEX_INITIALIZER,
         .queue_mutex = OVS_MUTEX_INITIALIZER };
 
@@ -497,6 +499,7 @@ fw_send(struct mlx5_dl_socket *s, const void *data, size_t size)
         xnanosleep_no_quiesce(k.latency_us * UINT64_C(1000));
     }
     ovs_mutex_lock(&k.mutex);
+    k.n_own_requests += pthread_equal(pthread_self(), k.owner) != 0;
     error = serve(nlh, s);
     dl_put_ack(&m, nlh, NLM_F_CAPPED, error);
     enqueue(s, &m);
@@ -626,6 +629,7 @@ fw_devlink_create(const char *sysfs, unsigned int latency_us, bool slow_udev)
     find_sfs();
     k.latency_us = latency_us;
     k.slow_udev = slow_udev;
+    k.owner = pthread_self();
     set_uplinks(true);
 }
 
@@ -708,6 +712,17 @@ fw_devlink_n_sfs(void)
     for (size_t i = N_DEVS; i < MAX_PORTS; i++) {
         n += exists(&k.ports[i]);
     }
+    ovs_mutex_unlock(&k.mutex);
+    return n;
+}
+
+unsigned int
+fw_devlink_n_own_requests(void)
+{
+    unsigned int n;
+
+    ovs_mutex_lock(&k.mutex);
+    n = k.n_own_requests;
     ovs_mutex_unlock(&k.mutex);
     return n;
 }

@@ -54,6 +54,10 @@ void fw_devlink_set_switchdev(bool switchdev);
 
 unsigned int fw_devlink_n_sfs(void);
 
+/* Requests of the thread that has called fw_devlink_create(), which is to wait
+ * for nothing. */
+unsigned int fw_devlink_n_own_requests(void);
+
 /* The next 'n' requests for an SF are refused. */
 void fw_devlink_refuse(unsigned int n);
 

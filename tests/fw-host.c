@@ -45,6 +45,7 @@ fw_model_create(const struct fw_config *config)
     ovs_list_init(&fw.objects);
     ovs_list_init(&fw.channels);
     fw.next_id = 0x100;
+    fw.owner = pthread_self();
     for (unsigned int i = 0; i < config->n_static_pfs; i++) {
         fw_fn_init(&fw.fns[fw.n_fns++], FW_STATIC, NULL, i);
     }
@@ -97,6 +98,17 @@ fw_n_calls(void)
 
     ovs_mutex_lock(&fw_mutex);
     n = fw.n_calls;
+    ovs_mutex_unlock(&fw_mutex);
+    return n;
+}
+
+unsigned int
+fw_n_own_calls(void)
+{
+    unsigned int n;
+
+    ovs_mutex_lock(&fw_mutex);
+    n = fw.n_own_calls;
     ovs_mutex_unlock(&fw_mutex);
     return n;
 }

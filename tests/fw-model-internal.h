@@ -112,6 +112,8 @@ struct fw {
     uint32_t next_id;
     unsigned int n_open;
     unsigned int n_calls, fail_at, n_fail;
+    pthread_t owner;            /* Thread that has made the model. */
+    unsigned int n_own_calls;
     bool held;                  /* Do calls wait? */
     unsigned int n_waiting;     /* Those that do. */
     uint16_t watched;           /* See fw_watch(). */

@@ -356,6 +356,7 @@ begin(void)
         xnanosleep_no_quiesce(fw.config.latency_us * UINT64_C(1000));
     }
     ovs_mutex_lock(&fw_mutex);
+    fw.n_own_calls += pthread_equal(pthread_self(), fw.owner) != 0;
     while (fw.held) {
         /* Whoever calls says whether it is quiescent. */
         fw.n_waiting++;

@@ -86,6 +86,10 @@ void fw_fail_from(unsigned int n, unsigned int n_fail, int errno_);
 bool fw_failed(void);           /* Has it happened? */
 unsigned int fw_n_calls(void);  /* Since fw_fail_at(). */
 
+/* Calls of the thread that has made the model, since then.  In the switch that
+ * is the main thread, which is to wait for no firmware. */
+unsigned int fw_n_own_calls(void);
+
 /* Has calls wait, or go on.  Is there one that waits? */
 void fw_hold(bool hold);
 bool fw_is_waiting(void);

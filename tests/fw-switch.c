@@ -341,6 +341,13 @@ cmd_count(struct fw_fn *fn OVS_UNUSED,
 }
 
 static char *
+cmd_main_calls(struct fw_fn *fn OVS_UNUSED,
+               const unsigned int args[MAX_ARGS] OVS_UNUSED, int n OVS_UNUSED)
+{
+    return xasprintf("%u", fw_n_own_calls() + fw_devlink_n_own_requests());
+}
+
+static char *
 cmd_refusal(struct fw_fn *fn OVS_UNUSED,
             const unsigned int args[MAX_ARGS] OVS_UNUSED, int n OVS_UNUSED)
 {
@@ -403,6 +410,7 @@ static const struct command commands[] = {
     { "fw/fail", "N ERRNO [COUNT]", false, 3, cmd_fail },
     { "fw/hold", "0|1", false, 1, cmd_hold },
     { "fw/count", "", false, 0, cmd_count },
+    { "fw/main-calls", "", false, 0, cmd_main_calls },
     { "fw/refusal", "", false, 0, cmd_refusal },
     { "fw/sf-lose", "SF", false, 1, cmd_sf_lose },
     { "fw/rep", "SF THERE", false, 2, cmd_rep },

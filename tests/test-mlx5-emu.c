@@ -82,6 +82,7 @@ test_discovery(void)
     fw_model_create(&c);
     devx = discover(&caps);
     assert(!strcmp(devx->name, FW_MANAGER));
+    assert(fw_n_own_calls() > 3);
     assert(caps.hotplug && caps.max_hotplug == 3 && caps.max_devices == 5);
     assert(caps.max_queues == 9 && caps.max_vfs == 8);
     assert(caps.query_vuid && caps.crossing_mkey && !caps.on_manager);

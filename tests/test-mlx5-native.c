@@ -597,9 +597,11 @@ test_vfs(unsigned int n, unsigned int latency_us)
     uint8_t table[4 + 6 * MLX5_TABLE + 4] = { 0 };
     long long int begin, worst = 0;
     struct fw_fn *vf;
+    unsigned int own;
     uint8_t ack;
 
     start(&config);
+    own = fw_n_own_calls();
     assert(!manage_pf());
     WAIT_UNTIL(heard.n_driver == 1);
     begin = time_msec();
@@ -674,6 +676,7 @@ test_vfs(unsigned int n, unsigned int latency_us)
     }
     WAIT_UNTIL(heard.n_released == n);
     assert(fw_n_objects() == 1);
+    assert(fw_n_own_calls() == own); /* Nothing waits for firmware. */
     printf("longest call %lld ms\n", worst);
     stop();
 }
