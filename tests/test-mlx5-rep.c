@@ -364,7 +364,8 @@ switch_ipv6_off(void)
     int fd = open("/proc/sys/net/ipv6/conf/all/disable_ipv6", O_WRONLY);
 
     if (fd >= 0) {
-        ignore(write(fd, "1", 1));
+        ssize_t n OVS_UNUSED = write(fd, "1", 1);
+
         close(fd);
     }
 }
