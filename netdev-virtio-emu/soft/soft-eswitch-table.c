@@ -21,16 +21,34 @@
 
 #include "soft-eswitch-table.h"
 
+#include <sys/mman.h>
+
 #include "ovs-thread.h"
 #include "soft-counter.h"
 
 /* How often subtables are put in order (ms). */
 #define ORDER_INTERVAL 1000
 
+/* Memory. */
+
+void *
+soft_alloc_large(size_t size)
+{
+    void *p = xmalloc_size_align(size, SOFT_LARGE_PAGE);
+
+    /* Of no consequence if it fails. */
+    madvise(p, size, MADV_HUGEPAGE);
+    memset(p, 0, size);
+    return p;
+}
+
 /* Flows. */
 
-/* Flows are allocated by this many. */
+/* Flows are allocated by this many, and, once there are many, by what fits in
+ * a large page. */
 #define SLAB_FLOWS 256
+#define LARGE_SLAB_FLOWS (SOFT_LARGE_PAGE / sizeof(struct soft_flow))
+#define MANY_FLOWS 4096
 
 static struct ovs_mutex free_mutex = OVS_MUTEX_INITIALIZER;
 static struct ovs_list free_flows OVS_GUARDED_BY(free_mutex)
@@ -44,14 +62,16 @@ soft_flow_alloc(void)
 
     ovs_mutex_lock(&free_mutex);
     if (ovs_list_is_empty(&free_flows)) {
-        struct soft_flow *slab
-            = xzalloc_cacheline(SLAB_FLOWS * sizeof *slab);
+        bool many = soft_flow_memory() >= MANY_FLOWS * sizeof *flow;
+        size_t n = many ? LARGE_SLAB_FLOWS : SLAB_FLOWS;
+        struct soft_flow *slab = (many ? soft_alloc_large(SOFT_LARGE_PAGE)
+                                  : xzalloc_cacheline(n * sizeof *slab));
         uint64_t orig;
 
-        for (size_t i = 0; i < SLAB_FLOWS; i++) {
+        for (size_t i = 0; i < n; i++) {
             ovs_list_push_back(&free_flows, &slab[i].list_node);
         }
-        atomic_add_relaxed(&memory, SLAB_FLOWS * sizeof *slab, &orig);
+        atomic_add_relaxed(&memory, n * sizeof *slab, &orig);
     }
     flow = CONTAINER_OF(ovs_list_pop_front(&free_flows), struct soft_flow,
                         list_node);
@@ -190,6 +210,7 @@ subtable_get(struct soft_table *table, const struct soft_key *mask)
 
     st = xzalloc_cacheline(sizeof *st);
     st->mask = *mask;
+    st->table = table;
     for (size_t i = 0; i < SOFT_KEY_WORDS; i++) {
         if (mask->words[i]) {
             st->index[st->n_words++] = i;

@@ -59,6 +59,7 @@ struct soft_subtable {
     struct soft_key mask;
     uint8_t n_words;            /* Number of words of 'mask' that are not 0. */
     uint8_t index[SOFT_KEY_WORDS]; /* Which. */
+    const struct soft_table *table; /* That this is part of. */
 
     struct cmap flows;          /* Contains "struct soft_flow" by 'node'. */
     atomic_uint64_t hits;       /* Approximate, for the order. */
@@ -110,6 +111,17 @@ struct soft_flow {
     struct soft_port *in;
     uint32_t hash;              /* Of 'words'. */
 };
+
+/* Memory. */
+
+/* Size of the pages that soft_alloc_large() prefers. */
+#define SOFT_LARGE_PAGE (2u << 20)
+
+/* Returns 'size' bytes, zeroed, for what packet threads look at all over: in
+ * transparent hugepages, where the kernel has some to spare, else a lookup
+ * would miss the TLB with each line that it needs.  To be freed with
+ * free_size_align().  Any thread. */
+void *soft_alloc_large(size_t size);
 
 /* Flows. */
 
@@ -166,6 +178,14 @@ soft_flow_matches(const struct soft_flow *flow, const struct soft_key *key,
         diff |= (key->words[w] & st->mask.words[w]) ^ flow->words[i];
     }
     return !diff;
+}
+
+/* Is 'flow', which soft_flow_matches() has found to be in force, in 'table'?
+ * The flow itself says so, too, yet in a cache line that nothing else needs. */
+static inline bool
+soft_flow_is_in(const struct soft_flow *flow, const struct soft_table *table)
+{
+    return flow->subtable->table == table;
 }
 
 /* Tables. */

@@ -78,15 +78,17 @@ static atomic_uint64_t last_seq;
 
 /* Packet threads. */
 
-/* A cache of flows: sets of two entries. */
+/* A cache of flows: sets of as many entries as there are in a cache line.  Of
+ * 100,000 flows, sets of two, half the size, have no room for a fifth. */
 #define CACHE_SETS 65536
-#define CACHE_WAYS 2
+#define CACHE_WAYS 4
 #define CACHE_INSERT_INTERVAL 4
 
 struct cache_entry {
     uint64_t hash;
     struct soft_flow *flow;
 };
+BUILD_ASSERT_DECL(CACHE_WAYS * sizeof(struct cache_entry) <= CACHE_LINE_SIZE);
 
 struct soft_thread {
     uint32_t id;                /* Nonzero; of no other thread alive. */
@@ -105,7 +107,8 @@ struct soft_thread {
     } outs[NETDEV_MAX_BURST];
 
     unsigned int n_inserts;     /* Candidates for full sets. */
-    struct cache_entry cache[CACHE_SETS][CACHE_WAYS];
+    OVS_ALIGNED_VAR(CACHE_LINE_SIZE)
+        struct cache_entry cache[CACHE_SETS][CACHE_WAYS];
 };
 
 /* Ids of threads.  If there are ever more, those share the last one, which
@@ -126,7 +129,7 @@ thread_destroy(void *thread_)
         bitmap_set0(thread_ids, thread->id);
     }
     ovs_mutex_unlock(&mutex);
-    free_cacheline(thread);
+    free_size_align(thread);
 }
 
 /* Once for each thread. */
@@ -134,7 +137,7 @@ static struct soft_thread *
 thread_create(void)
 {
     static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
-    struct soft_thread *thread = xzalloc_cacheline(sizeof *thread);
+    struct soft_thread *thread = soft_alloc_large(sizeof *thread);
 
     if (ovsthread_once_start(&once)) {
         ovsthread_key_create(&thread_key, thread_destroy);
@@ -200,17 +203,25 @@ cache_insert(struct soft_thread *thread, uint64_t hash,
              struct soft_flow *flow)
 {
     struct cache_entry *set = cache_set(thread, hash);
+    size_t i;
 
-    /* With more flows than entries, most would be replaced before they are of
-     * use, so only some of the new ones get in. */
-    if (set[0].flow && set[0].hash != hash) {
+    for (i = 0; i < CACHE_WAYS; i++) {
+        if (!set[i].flow || set[i].hash == hash) {
+            break;
+        }
+    }
+    if (i == CACHE_WAYS) {
+        /* With more flows than entries, most would be replaced before they are
+         * of use, so only some of the new ones get in.  The oldest leaves. */
         if (++thread->n_inserts % CACHE_INSERT_INTERVAL) {
             return;
         }
-        set[1] = set[0];
+        for (i = CACHE_WAYS - 1; i > 0; i--) {
+            set[i] = set[i - 1];
+        }
     }
-    set[0].hash = hash;
-    set[0].flow = flow;
+    set[i].hash = hash;
+    set[i].flow = flow;
 }
 
 /* Keys of a burst. */
@@ -304,9 +315,8 @@ lookup(struct soft_thread *thread, struct soft_port *port,
     }
     ULLONG_FOR_EACH_1 (i, map) {
         if (flows[i]) {
-            if (OVS_LIKELY(flows[i]->in == port
-                           && soft_flow_matches(flows[i], &keys->all[i],
-                                                seq))) {
+            if (OVS_LIKELY(soft_flow_matches(flows[i], &keys->all[i], seq)
+                           && soft_flow_is_in(flows[i], &port->table))) {
                 todo &= ~(UINT32_C(1) << i);
             } else {
                 flows[i] = NULL;
