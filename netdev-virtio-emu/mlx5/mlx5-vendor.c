@@ -81,6 +81,7 @@ struct vendor_device {
     int missing;                /* Lists that it has been missing from. */
     bool removed;               /* Perhaps, by a command of ours. */
     bool no_rep;                /* Has it been said that there is none? */
+    bool had_rep;               /* Was there one at the last look? */
 };
 
 struct vendor {
@@ -97,6 +98,7 @@ struct vendor {
     bool has_failed;            /* Since all devices were last there. */
     char *problem;              /* Last one told, or NULL. */
     unsigned long long int n_looks, n_bad;
+    uint64_t n_reps_lost;       /* Of devices that stayed. */
 
     /* Commands that wait for the next look to end. */
     struct ovs_list waiting;    /* Of struct command. */
@@ -201,6 +203,16 @@ follow_rep(const struct vendor *v, struct vendor_device *vd)
         free(err);
     }
     virtnet_controller_device_changed(&vd->port.up);
+}
+
+/* 'vd' is there, and so should its representor be.  (One that goes between
+ * looks may go with its device.) */
+static void
+check_rep(struct vendor *v, struct vendor_device *vd)
+{
+    follow_rep(v, vd);
+    v->n_reps_lost += vd->had_rep && !vd->port.rep.ifindex;
+    vd->had_rep = vd->port.rep.ifindex != 0;
 }
 
 static void
@@ -348,7 +360,7 @@ appeared(struct vendor *v, const struct mlx5_vendor_device *info)
               "representor %s", virtnet_function_type_name(dev->type),
               dev->vuid, VIRTNET_BDF_ARGS(dev->bdf), dev->sf_num,
               dev->rep_name);
-    follow_rep(v, vd);
+    check_rep(v, vd);
     virtnet_adopt(dev);
 }
 
@@ -403,7 +415,7 @@ apply(struct vendor *v, const struct mlx5_vendor_list *list)
             vd->missing = 0;
             vd->removed = false;
             take_info(vd, info, false);
-            follow_rep(v, vd);
+            check_rep(v, vd);
             shash_add(&known, dev->vuid, dev);
         } else if (info || vd->removed || is_replaced(list, dev)
                    || (!list->n_bad && ++vd->missing >= limit)) {
@@ -1001,6 +1013,27 @@ vendor_get_queue_info(const struct virtnet_device *dev, unsigned int index,
     return 0;
 }
 
+static void
+vendor_get_trouble(const struct virtnet_backend *backend,
+                   struct virtnet_trouble *trouble)
+{
+    const struct vendor *v = vendor_cast(backend);
+    const struct virtnet_device *dev;
+
+    trouble->reps_lost = v->n_reps_lost;
+    if (v->problem) {
+        svec_add(&trouble->lines, v->problem);
+    }
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        if (!vendor_device_cast(dev)->port.rep.ifindex) {
+            svec_add_nocopy(&trouble->lines, xasprintf(
+                                "%s: there is no representor %s of SF "
+                                "%"PRIu32, dev->vuid, dev->rep_name,
+                                dev->sf_num));
+        }
+    }
+}
+
 const struct virtnet_backend_class virtnet_mlx5_vendor_class = {
     .type = "mlx5",
 
@@ -1012,6 +1045,7 @@ const struct virtnet_backend_class virtnet_mlx5_vendor_class = {
     .no_effect = vendor_no_effect,
     .enumerate = vendor_enumerate,
     .command = vendor_command,
+    .get_trouble = vendor_get_trouble,
 
     .device_alloc = vendor_device_alloc,
     .device_construct = vendor_device_construct,
