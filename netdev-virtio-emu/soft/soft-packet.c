@@ -607,8 +607,19 @@ soft_packet_ask_csum(struct rte_mbuf *mbuf, size_t l4_ofs)
         .csum_offset = rte_cpu_to_le_16(l4_csum_offset(IPPROTO_UDP)),
     };
 
-    return (load_requests(mbuf, &hdr)
-            && receive(CONTAINER_OF(mbuf, struct dp_packet, mbuf)));
+    struct headers h;
+
+    if (!parse_headers(rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len, &h)) {
+        return false;
+    } else if (!h.ipv4 && (const char *) h.l4
+                          - (const char *) h.l3 > IPV6_HEADER_LEN) {
+        /* If the receiver does not do that, Open vSwitch (4.0) does, but takes
+         * the type of the first extension header for the protocol. */
+        complete_l4_csum(&h);
+    } else if (!load_requests(mbuf, &hdr)) {
+        return false;
+    }
+    return receive(CONTAINER_OF(mbuf, struct dp_packet, mbuf));
 }
 
 /* Sending. */
