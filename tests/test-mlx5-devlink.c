@@ -892,6 +892,63 @@ test_thread(void)
     ovs_assert(!k_n_sfs() && !seen.created);
 }
 
+/* Modes of eSwitches, and their uplinks, are followed. */
+static void
+test_eswitch(void)
+{
+    static const char other[] = "pci/0000:83:00.0";
+    const char *problem = NULL, *reason;
+    long long int longest = 0;
+    struct mlx5_devlink *dl;
+    int calls;
+
+    k_reset();
+    dl = mlx5_devlink_open(&fake, 500, NULL, NULL);
+    mlx5_devlink_watch_eswitch(dl, HANDLE);
+    mlx5_devlink_watch_eswitch(dl, other);
+    mlx5_devlink_watch_eswitch(dl, HANDLE);
+    mlx5_devlink_watch_eswitch(dl, "nonsense");
+    RUN_UNTIL(mlx5_devlink_is_ready(dl, &reason));
+
+    /* Another one is not there; this one is as it should be. */
+    RUN_UNTIL((problem = mlx5_devlink_get_eswitch_problem(dl, other)) != NULL);
+    ovs_assert(strstr(problem, "is not known: pci/0000:83:00.0"));
+    ovs_assert(!mlx5_devlink_get_eswitch_problem(dl, HANDLE)
+               && !mlx5_devlink_get_eswitch_problem(dl, "nonsense"));
+
+    /* A change of which the kernel does not tell, and then it tells of
+     * something. */
+    KERNEL(k.legacy = true; tell_port(DEVLINK_CMD_PORT_NEW, &k.ports[0]));
+    RUN_UNTIL((problem = mlx5_devlink_get_eswitch_problem(dl, HANDLE))
+              != NULL);
+    ovs_assert(strstr(problem, "not in switchdev mode"));
+    KERNEL(k.legacy = false; tell_port(DEVLINK_CMD_PORT_NEW, &k.ports[0]));
+    RUN_UNTIL(!mlx5_devlink_get_eswitch_problem(dl, HANDLE));
+
+    /* The uplink goes, and comes. */
+    KERNEL(k_del(&k.ports[0]));
+    RUN_UNTIL((problem = mlx5_devlink_get_eswitch_problem(dl, HANDLE))
+              != NULL);
+    ovs_assert(strstr(problem, "has no uplink"));
+    KERNEL(k_add(MLX5_DL_PHYSICAL, UINT32_MAX));
+    RUN_UNTIL(!mlx5_devlink_get_eswitch_problem(dl, HANDLE));
+
+    /* Much news does not cost many questions. */
+    KERNEL(calls = k.calls);
+    for (int i = 0; i < 200; i++) {
+        uint32_t index;
+
+        KERNEL(index = k_add(MLX5_DL_PCI_SF, i)->index);
+        RUN_UNTIL(mlx5_devlink_find(dl, HANDLE, index));
+        KERNEL(k_del(k_find(index)));
+        RUN_UNTIL(!mlx5_devlink_find(dl, HANDLE, index));
+    }
+    KERNEL(calls = k.calls - calls);
+    ovs_assert(calls < 100);
+    mlx5_devlink_close(dl);
+    ovs_assert(longest < 1000);
+}
+
 static void
 print_request(char *argv[])
 {
@@ -947,6 +1004,7 @@ main(int argc, char *argv[])
         test_sf();
         test_every_error();
         test_thread();
+        test_eswitch();
     }
     remove_sysfs();
     return 0;
