@@ -49,10 +49,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
 #define UNPLUG_TRIES 20
 #define UNPLUG_RETRY_MS 50
 
-/* How long (ms) udev may take to give a representor its name, which is that of
- * the port.  One that comes later is logged. */
-#define NAMING_MS 5000
-
 /* Tails. */
 
 static void
@@ -229,14 +225,6 @@ native_sf_drop(struct native_device *nd)
     }
 }
 
-/* Is 'name' what the kernel calls an interface that udev has yet to name? */
-static bool
-is_kernel_name(const char *name)
-{
-    return (!strncmp(name, "eth", 3) && name[3]
-            && !name[3 + strspn(name + 3, "0123456789")]);
-}
-
 /* Names of representors are recorded: after a restart the interface may come
  * later, or be named later, than devices can be waited for. */
 #define REP_KEY "mlx5-representor"
@@ -244,7 +232,7 @@ is_kernel_name(const char *name)
 void
 native_sf_save(const struct virtnet_device *dev, struct smap *record)
 {
-    if (dev->rep_name[0] && !is_kernel_name(dev->rep_name)) {
+    if (dev->rep_name[0] && !mlx5_port_is_kernel_name(dev->rep_name)) {
         smap_add(record, REP_KEY, dev->rep_name);
     }
 }
@@ -255,7 +243,8 @@ native_sf_restore(struct virtnet_device *dev, const struct smap *record,
 {
     const char *name = smap_get(record, REP_KEY);
 
-    if (name && strlen(name) < sizeof dev->rep_name && !is_kernel_name(name)
+    if (name && strlen(name) < sizeof dev->rep_name
+        && !mlx5_port_is_kernel_name(name)
         && !name[strspn(name, "0123456789abcdefghijklmnopqrstuvwxyz"
                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.")]) {
         ovs_strlcpy(dev->rep_name, name, sizeof dev->rep_name);
@@ -300,8 +289,8 @@ sf_created(int error, const char *reason, const struct mlx5_sf *sf, void *nd_)
     nd->sf_index = sf->port.index;
     ovs_strlcpy(nd->rdma_dev, sf->rdma_dev, sizeof nd->rdma_dev);
     dev->rep_mac = mlx5_port_make_mac(dev->config.mac);
-    if (!sf->port.ifindex || is_kernel_name(sf->port.netdev)) {
-        nd->name_by = time_msec() + NAMING_MS;
+    if (!sf->port.ifindex || mlx5_port_is_kernel_name(sf->port.netdev)) {
+        nd->name_by = time_msec() + MLX5_PORT_NAMING_MS;
         ovs_list_push_back(&native_of(nd)->naming, &nd->list_node);
     } else {
         finish_sf(nd, sf->port.netdev, sf->port.ifindex);
@@ -318,7 +307,7 @@ check_name(struct native_device *nd, bool last)
     const struct mlx5_dl_port *port
         = mlx5_devlink_find(native_of(nd)->devlink, nd->handle, nd->sf_index);
 
-    if (port && port->ifindex && !is_kernel_name(port->netdev)) {
+    if (port && port->ifindex && !mlx5_port_is_kernel_name(port->netdev)) {
         finish_sf(nd, port->netdev, port->ifindex);
     } else if (port && !last) {
         return;

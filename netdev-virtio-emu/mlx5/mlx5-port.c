@@ -55,6 +55,13 @@ mlx5_port_make_mac(struct eth_addr mac)
     return mac;
 }
 
+bool
+mlx5_port_is_kernel_name(const char *name)
+{
+    return (!strncmp(name, "eth", 3) && name[3]
+            && !name[3 + strspn(name + 3, "0123456789")]);
+}
+
 int
 mlx5_port_set_mtu(struct virtnet_device *dev, int mtu)
 {

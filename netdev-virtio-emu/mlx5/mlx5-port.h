@@ -45,6 +45,14 @@ void mlx5_port_uninit(struct mlx5_port *);
 /* An address for the switch's side of a device whose own is 'mac'. */
 struct eth_addr mlx5_port_make_mac(struct eth_addr mac);
 
+/* How long (ms) udev may take to give a representor its name, which is that of
+ * the port.  Until then it is left alone: many kernels (before 6.2) do not
+ * rename what is up.  One that comes later is logged. */
+#define MLX5_PORT_NAMING_MS 5000
+
+/* Is 'name' what the kernel calls an interface that udev has yet to name? */
+bool mlx5_port_is_kernel_name(const char *name);
+
 int mlx5_port_set_mtu(struct virtnet_device *, int mtu);
 void mlx5_port_set_up(struct virtnet_device *, bool up);
 void mlx5_port_get_stats(const struct virtnet_device *,
