@@ -62,11 +62,19 @@ collect_attr(const struct nlattr *attr, void *attrs_)
 static bool
 parse_attrs(const struct nlmsghdr *nlh, size_t offset, struct attrs *attrs)
 {
+    size_t len = mnl_nlmsg_get_payload_len(nlh);
+    size_t begin = MNL_ALIGN(offset);
+
     memset(attrs, 0, sizeof *attrs);
     attrs->end = (const char *) nlh + nlh->nlmsg_len;
-    return (mnl_nlmsg_get_payload_len(nlh) >= offset
-            && mnl_attr_parse(nlh, MNL_ALIGN(offset), collect_attr, attrs)
-               == MNL_CB_OK);
+    if (len < begin) {
+        return len >= offset;   /* There are none. */
+    }
+    /* Unlike mnl_attr_parse() this does not look at what is between the end
+     * and the next multiple of 4. */
+    return mnl_attr_parse_payload(
+        (const char *) mnl_nlmsg_get_payload(nlh) + begin, len - begin,
+        collect_attr, attrs) == MNL_CB_OK;
 }
 
 static bool
