@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	vswitchd-patches/3.1.0/0006-dpif-netdev-Find-ports-by-name.patch \
 	vswitchd-patches/3.1.0/0007-dpif-netdev-Flush-the-ports-that-have-output.patch \
 	vswitchd-patches/3.1.0/0008-dpif-netdev-Modify-the-flow-that-is-asked-for.patch \
+	vswitchd-patches/3.1.0/0009-bridge-Add-ports-for-a-while-in-each-turn.patch \
 	vswitchd-patches/3.5.0/series \
 	vswitchd-patches/3.5.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/3.5.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
@@ -31,6 +32,7 @@ EXTRA_DIST += \
 	vswitchd-patches/3.5.0/0006-bridge-After-a-configuration-write-new-status-only.patch \
 	vswitchd-patches/3.5.0/0007-dpif-netdev-Find-ports-by-name.patch \
 	vswitchd-patches/3.5.0/0008-dpif-netdev-Flush-the-ports-that-have-output.patch \
+	vswitchd-patches/3.5.0/0009-bridge-Add-ports-for-a-while-in-each-turn.patch \
 	vswitchd-patches/4.0.0/series \
 	vswitchd-patches/4.0.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/4.0.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
@@ -41,7 +43,8 @@ EXTRA_DIST += \
 	vswitchd-patches/4.0.0/0007-bridge-After-a-configuration-write-new-status-only.patch \
 	vswitchd-patches/4.0.0/0008-dpif-netdev-Find-ports-by-name.patch \
 	vswitchd-patches/4.0.0/0009-dpif-netdev-Flush-the-ports-that-have-output.patch \
-	vswitchd-patches/4.0.0/0010-dpif-netdev-Make-room-for-queues-of-all-packets.patch
+	vswitchd-patches/4.0.0/0010-dpif-netdev-Make-room-for-queues-of-all-packets.patch \
+	vswitchd-patches/4.0.0/0011-bridge-Add-ports-for-a-while-in-each-turn.patch
 
 # After a change of any patch Open vSwitch's tree is made again, and what is
 # different in it is built.
