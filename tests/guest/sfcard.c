@@ -4,13 +4,13 @@
  *
  * A card that has scalable functions (SFs), for the devlink of a real kernel:
  * netdevsim has none.  It is the PCI device that "pci" names, which has no
- * driver.  What mlx5_core does for an SF is done here as far as anybody outside
- * the kernel sees it: a port with a representor, a function with address and
+ * driver.  What mlx5_core does for an SF is done here as far as it is seen
+ * outside the kernel: a port with a representor, a function with address and
  * state, and, some time after it has been activated, an auxiliary device with
  * an RDMA device.  Packets go nowhere.
  *
- * A module of the kernel can be no other than one of its license, which is why
- * this file, and only this, may be used under it, too.
+ * A module of the kernel has to be under a license that fits the kernel's, which
+ * is why this file, and only this, may be used under that, too.
  *
  * For the devlink of Linux 6.1.
  */
