@@ -19,10 +19,10 @@ their way through Open vSwitch's offload thread.
 
 For the latter, "dpctl/add-flows" puts datapath flows, which each packet thread
 hands to the offload thread.  "insert" and "delete" are until the eSwitch has
-them all, or none: the main thread, which reads the flows, may take longer
-for them than the offload thread does.  "of the thread" is by the processor time
-that the offload thread has taken: what it could do with a processor of its own
-if all came at once."""
+them all, or none: the main thread, which reads the flows, may take longer for
+them than the offload thread does.  "of the thread" is by the processor time
+that the offload thread has taken: what it could do with a processor of its
+own if all came at once."""
 
 import json
 import os

@@ -109,8 +109,8 @@ struct soft_packet_drops {
     uint32_t invalid;           /* Offload request makes no sense. */
 };
 
-/* Is 'packet', from soft_packet_receive(), still to be cut into UDP datagrams?
- * The datapath does not know such packets: see soft-uso.h. */
+/* Is 'packet', from soft_packet_receive(), still to be cut into datagrams of
+ * UDP?  The datapath does not know such packets: see soft-uso.h. */
 static inline bool
 soft_packet_is_uso(const struct dp_packet *packet)
 {
