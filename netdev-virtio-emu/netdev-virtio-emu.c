@@ -71,8 +71,10 @@ COVERAGE_DEFINE(virtio_emu_tx_unbound);
 /* When the number of receive queues of one port changes, a datapath assigns
  * those of all its ports anew.  Drivers that come at once, such as those that
  * find their switch restarted, are not to have that done for each of them:
- * after one such change the next ones wait for this long (ms). */
-#define REQUEUE_GAP_MS 50
+ * after one such change the next ones wait for a time that grows with what it
+ * costs, a millisecond for this many ports.  With a few ports nothing waits,
+ * as a port that is being assigned loses packets that are already sent. */
+#define REQUEUE_PORTS_PER_MS 10
 
 struct netdev_virtio_emu {
     struct netdev up;
@@ -520,6 +522,12 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
 }
 
 static void
+virtio_emu_postpone_requeues(void)
+{
+    requeue_at = time_msec() + shash_count(&netdevs) / REQUEUE_PORTS_PER_MS;
+}
+
+static void
 virtio_emu_run_requeues(void)
 {
     struct netdev_virtio_emu *nd;
@@ -529,7 +537,7 @@ virtio_emu_run_requeues(void)
             ovs_list_init(&nd->requeue_node);
             netdev_request_reconfigure(&nd->up);
         }
-        requeue_at = time_msec() + REQUEUE_GAP_MS;
+        virtio_emu_postpone_requeues();
     }
 }
 
@@ -907,7 +915,7 @@ virtio_emu_reconfigure(struct netdev *netdev)
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
     /* However long the others took: the loop is to have its share. */
-    requeue_at = time_msec() + REQUEUE_GAP_MS;
+    virtio_emu_postpone_requeues();
     netdev->n_txq = MAX(nd->requested_n_txq, 1);
     netdev->n_rxq = dev ? virtnet_device_active_rxqs(dev) : 0;
     return 0;
