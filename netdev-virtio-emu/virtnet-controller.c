@@ -55,8 +55,8 @@ COVERAGE_DEFINE(virtnet_restore_failed);
 #define START_GRACE_MS 2000
 #define START_GRACE_TURNS 50
 
-/* The same for a backend that is at it: a card lets go of what it has
- * first. */
+/* The same for a backend that is at it: a card lets go of what it has first,
+ * and a machine under load makes packet buffers for seconds. */
 #define AT_IT_GRACE_MS 60000
 
 /* How often (ms) to try again to open a backend that is not ready. */

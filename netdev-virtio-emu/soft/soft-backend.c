@@ -281,7 +281,7 @@ soft_open(const struct virtnet_settings *settings,
                     "other_config:dpdk-init=true");
     }
     if (!soft_is_warm(settings->mempool_size)) {
-        return fail(-EAGAIN, errp, "packet buffers are being made");
+        return fail(-EINPROGRESS, errp, "packet buffers are being made");
     }
 
     raise_fd_limit();
