@@ -27,6 +27,7 @@ bench_core_distance_CPPFLAGS =
 bench_core_distance_CFLAGS = $(WARNING_CFLAGS) -pthread
 
 EXTRA_DIST += \
+	bench/answering-guests.py \
 	bench/commands.py \
 	bench/dim.py \
 	bench/first-packet.py \
