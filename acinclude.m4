@@ -61,7 +61,8 @@ AC_DEFUN([VIRTNET_CHECK_DEPENDENCIES],
      [VIRTNET_MISSING([program pkg-config], [pkg-config])])
    # AC_PROG_CC looks closer, but it would be the only one to be heard.
    AC_MSG_CHECKING([for a C compiler])
-   AS_IF([test -n "$CC" || command -v gcc cc clang >/dev/null 2>&1],
+   AS_IF([test -n "$CC" || { command -v gcc || command -v cc \
+                             || command -v clang; } >/dev/null 2>&1],
      [AC_MSG_RESULT([yes])],
      [AC_MSG_RESULT([no])
       VIRTNET_MISSING([C compiler], [gcc])])

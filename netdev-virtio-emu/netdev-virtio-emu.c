@@ -914,6 +914,9 @@ virtio_emu_reconfigure(struct netdev *netdev)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
+    ovs_list_remove(&nd->requeue_node);
+    ovs_list_init(&nd->requeue_node);
+
     /* However long the others took: the loop is to have its share. */
     virtio_emu_postpone_requeues();
     netdev->n_txq = MAX(nd->requested_n_txq, 1);

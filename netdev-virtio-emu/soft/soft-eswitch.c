@@ -216,9 +216,8 @@ cache_insert(struct soft_thread *thread, uint64_t hash,
         if (++thread->n_inserts % CACHE_INSERT_INTERVAL) {
             return;
         }
-        for (i = CACHE_WAYS - 1; i > 0; i--) {
-            set[i] = set[i - 1];
-        }
+        memmove(&set[1], &set[0], (CACHE_WAYS - 1) * sizeof *set);
+        i = 0;
     }
     set[i].hash = hash;
     set[i].flow = flow;
