@@ -80,6 +80,14 @@ fw_fail_from(unsigned int n, unsigned int n_fail, int errno_)
     ovs_mutex_unlock(&fw_mutex);
 }
 
+void
+fw_fail_create(uint32_t type)
+{
+    ovs_mutex_lock(&fw_mutex);
+    fw.fail_create = type;
+    ovs_mutex_unlock(&fw_mutex);
+}
+
 bool
 fw_failed(void)
 {

@@ -120,6 +120,7 @@ struct fw {
     unsigned int watched_at, watched_gap;
     int fail_errno;
     bool failed;
+    uint32_t fail_create;       /* Type of object, or 0. */
     char refusal[128];
 };
 

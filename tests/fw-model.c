@@ -530,6 +530,11 @@ create_general(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     REQUIRE(fw_only_fields(in, 16, "cmd_in", "general_obj_in_cmd_hdr"),
             BAD_PARAM);
     REQUIRE(!GET(general_obj_in_cmd_hdr, in, obj_id), BAD_PARAM);
+    if (fw.fail_create
+        && GET(general_obj_in_cmd_hdr, in, obj_type) == fw.fail_create) {
+        fw.fail_create = 0;
+        REFUSE(INT_ERR, "injected");
+    }
     switch (GET(general_obj_in_cmd_hdr, in, obj_type)) {
     case MLX5_OBJ_NET_DEVICE_EMULATION:
         return fw_create_emulation(dev, in, in_len, out, objp);

@@ -84,6 +84,11 @@ void fw_fail_at(unsigned int n, int errno_);
 /* The same, of 'n_fail' calls from 'n' on. */
 void fw_fail_from(unsigned int n, unsigned int n_fail, int errno_);
 bool fw_failed(void);           /* Has it happened? */
+
+/* The next creation of a general object of 'type' is refused, whatever other
+ * calls come before. */
+void fw_fail_create(uint32_t type);
+
 unsigned int fw_n_calls(void);  /* Since fw_fail_at(). */
 
 /* Calls of the thread that has made the model, since then.  In the switch that

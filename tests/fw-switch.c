@@ -321,6 +321,16 @@ cmd_fail(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
     return xstrdup("ok");
 }
 
+/* The next function that the backend tries to take over cannot be. */
+static char *
+cmd_fail_emulation(struct fw_fn *fn OVS_UNUSED,
+                   const unsigned int args[MAX_ARGS] OVS_UNUSED,
+                   int n OVS_UNUSED)
+{
+    fw_fail_create(MLX5_OBJ_NET_DEVICE_EMULATION);
+    return xstrdup("ok");
+}
+
 static char *
 cmd_hold(struct fw_fn *fn OVS_UNUSED, const unsigned int args[MAX_ARGS],
          int n OVS_UNUSED)
@@ -408,6 +418,7 @@ static const struct command commands[] = {
     { "fw/queue-count", "FUNCTION INDEX N", true, 2, cmd_queue_count },
     { "fw/queue-error", "FUNCTION INDEX", true, 1, cmd_queue_error },
     { "fw/fail", "N ERRNO [COUNT]", false, 3, cmd_fail },
+    { "fw/fail-emulation", "", false, 0, cmd_fail_emulation },
     { "fw/hold", "0|1", false, 1, cmd_hold },
     { "fw/count", "", false, 0, cmd_count },
     { "fw/main-calls", "", false, 0, cmd_main_calls },
