@@ -98,14 +98,13 @@ struct parser {
     bool failed;                /* No use in going on. */
 };
 
-/* Adds to the '*n' in '*list' what is about 'key' in 'line', and takes
- * 'text'. */
+/* Adds to 'list' what is about 'key' in 'line', and takes 'text'. */
 static void
-add(struct virtnet_conf_problem **list, size_t *n, int line, const char *key,
-    char *text)
+add(struct virtnet_conf_list *list, int line, const char *key, char *text)
 {
-    *list = xrealloc(*list, (*n + 1) * sizeof **list);
-    (*list)[(*n)++] = (struct virtnet_conf_problem) {
+    list->remarks = xrealloc(list->remarks,
+                             (list->n + 1) * sizeof *list->remarks);
+    list->remarks[list->n++] = (struct virtnet_conf_remark) {
         .line = line,
         .key = key && *key ? xasprintf("%s", key) : NULL,
         .text = text,
@@ -119,8 +118,7 @@ problem(struct virtnet_conf *conf, int line, const char *key,
     va_list args;
 
     va_start(args, format);
-    add(&conf->problems, &conf->n_problems, line, key,
-        xvasprintf(format, args));
+    add(&conf->problems, line, key, xvasprintf(format, args));
     va_end(args);
 }
 
@@ -533,7 +531,7 @@ check_effects(struct virtnet_conf *conf)
             is = text && value ? !strcmp(text, value) : text == value;
         }
         if (line && (!other || is != no_effects[i].unless)) {
-            add(&conf->notes, &conf->n_notes, line, no_effects[i].key,
+            add(&conf->notes, line, no_effects[i].key,
                 xasprintf("of no effect%s", no_effects[i].why));
         }
     }
@@ -547,7 +545,7 @@ virtnet_conf_no_effect(struct virtnet_conf *conf, size_t i, const char *why)
 
     if (v->line
         && (s->type != VIRTNET_SETTING_BOOL || strcmp(v->text, "false"))) {
-        add(&conf->notes, &conf->n_notes, v->line, s->conf,
+        add(&conf->notes, v->line, s->conf,
             xasprintf("of no effect: %s", why));
     }
 }
@@ -559,8 +557,8 @@ virtnet_conf_get(const struct virtnet_conf *conf, const char *key)
 }
 
 void
-virtnet_conf_complain(struct virtnet_conf *conf, const char *key,
-                      const char *format, ...)
+virtnet_conf_remark(struct virtnet_conf *conf, struct virtnet_conf_list *list,
+                    const char *key, const char *format, ...)
 {
     int line = value_of(conf, key)->line;
 
@@ -568,24 +566,7 @@ virtnet_conf_complain(struct virtnet_conf *conf, const char *key,
         va_list args;
 
         va_start(args, format);
-        add(&conf->problems, &conf->n_problems, line, key,
-            xvasprintf(format, args));
-        va_end(args);
-    }
-}
-
-void
-virtnet_conf_note(struct virtnet_conf *conf, const char *key,
-                  const char *format, ...)
-{
-    int line = value_of(conf, key)->line;
-
-    if (line) {
-        va_list args;
-
-        va_start(args, format);
-        add(&conf->notes, &conf->n_notes, line, key,
-            xvasprintf(format, args));
+        add(list, line, key, xvasprintf(format, args));
         va_end(args);
     }
 }
@@ -661,13 +642,13 @@ virtnet_conf_read(struct virtnet_conf *conf, const char *path)
 }
 
 static void
-free_list(struct virtnet_conf_problem *list, size_t n)
+free_list(struct virtnet_conf_list *list)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(list[i].key);
-        free(list[i].text);
+    for (size_t i = 0; i < list->n; i++) {
+        free(list->remarks[i].key);
+        free(list->remarks[i].text);
     }
-    free(list);
+    free(list->remarks);
 }
 
 void
@@ -677,17 +658,19 @@ virtnet_conf_destroy(struct virtnet_conf *conf)
         free(conf->values[i].text);
     }
     free(conf->values);
-    free_list(conf->problems, conf->n_problems);
-    free_list(conf->notes, conf->n_notes);
+    free_list(&conf->problems);
+    free_list(&conf->notes);
 }
 
-/* Appends a line for each of the 'n' in 'list', which are 'what' the file
- * 'path' is. */
+/* Appends a line for each remark in 'list', which are 'what' the file 'path'
+ * is. */
 static void
-format_list(const struct virtnet_conf_problem *list, size_t n,
-            const char *path, const char *what, struct ds *s)
+format_list(const struct virtnet_conf_list *list, const char *path,
+            const char *what, struct ds *s)
 {
-    for (const struct virtnet_conf_problem *p = list; p < &list[n]; p++) {
+    for (size_t i = 0; i < list->n; i++) {
+        const struct virtnet_conf_remark *p = &list->remarks[i];
+
         ds_put_format(s, "%s%s: ", path, what);
         if (p->line) {
             ds_put_format(s, "line %d: ", p->line);
@@ -703,15 +686,15 @@ void
 virtnet_conf_format(const struct virtnet_conf *conf, const char *path,
                     struct ds *s)
 {
-    if (!conf->n_problems) {
+    if (!conf->problems.n) {
         ds_put_format(s, "%s is valid\n", path);
     }
-    format_list(conf->problems, conf->n_problems, path, " is invalid", s);
+    format_list(&conf->problems, path, " is invalid", s);
 }
 
 void
 virtnet_conf_format_notes(const struct virtnet_conf *conf, const char *path,
                           struct ds *s)
 {
-    format_list(conf->notes, conf->n_notes, path, ": note", s);
+    format_list(&conf->notes, path, ": note", s);
 }

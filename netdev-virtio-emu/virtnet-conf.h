@@ -75,10 +75,14 @@ extern const size_t virtnet_n_settings;
 char *virtnet_setting_check(const struct virtnet_setting *setting,
                             const char *value);
 
-struct virtnet_conf_problem {
-    int line;                   /* 0 if it is about no line. */
-    char *key;                  /* NULL if it is about none. */
-    char *text;
+/* What there is to say about a file. */
+struct virtnet_conf_list {
+    struct virtnet_conf_remark {
+        int line;               /* 0 if it is about no line. */
+        char *key;              /* NULL if it is about none. */
+        char *text;
+    } *remarks;
+    size_t n;
 };
 
 /* What a file says, or what is wrong with it. */
@@ -87,10 +91,9 @@ struct virtnet_conf {
         int line;               /* 0: not given. */
         char *text;             /* As in other_config. */
     } *values;                  /* By index in virtnet_settings_table. */
-    struct virtnet_conf_problem *problems;
-    size_t n_problems;
-    struct virtnet_conf_problem *notes; /* About what is good, but of no */
-    size_t n_notes;                     /* effect. */
+    struct virtnet_conf_list problems; /* What is wrong. */
+    struct virtnet_conf_list notes; /* What is good, but of no effect, or
+                                     * somebody should know. */
     bool missing;               /* Is there no such file? */
 };
 
@@ -106,14 +109,11 @@ void virtnet_conf_no_effect(struct virtnet_conf *, size_t i, const char *why);
 /* Returns what the file says of 'key', as in other_config, or NULL. */
 const char *virtnet_conf_get(const struct virtnet_conf *, const char *key);
 
-/* Something is wrong with what the file says of 'key', if it says anything,
- * that shows only where it is used. */
-void virtnet_conf_complain(struct virtnet_conf *, const char *key,
-                           const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
-
-/* Likewise: it is not wrong, but somebody should know. */
-void virtnet_conf_note(struct virtnet_conf *, const char *key,
-                       const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
+/* Adds to 'list', one of the file's, what shows only where what it says of
+ * 'key' is used.  Does nothing if it says nothing of that. */
+void virtnet_conf_remark(struct virtnet_conf *, struct virtnet_conf_list *list,
+                         const char *key, const char *format, ...)
+    OVS_PRINTF_FORMAT(4, 5);
 
 /* Appends a line of verdict on the file 'path', or one for each problem. */
 void virtnet_conf_format(const struct virtnet_conf *, const char *path,

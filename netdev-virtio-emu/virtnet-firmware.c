@@ -128,12 +128,12 @@ check_conf_features(struct virtnet_conf *conf, const char *key,
     }
     why = virtnet_features_left_out(x, get_caps());
     if (why) {
-        virtnet_conf_note(conf, key, "%s", why);
+        virtnet_conf_remark(conf, &conf->notes, key, "%s", why);
         free(why);
     }
     if (virtnet_check_features(virtnet_features_for(x, type, get_caps()),
                                get_caps(), &why)) {
-        virtnet_conf_complain(conf, key, "%s", why);
+        virtnet_conf_remark(conf, &conf->problems, key, "%s", why);
         free(why);
     }
 }
@@ -186,17 +186,18 @@ virtnet_firmware_check_conf(struct virtnet_conf *conf)
         return;                 /* The file is that of somebody else. */
     }
     if (n_vfs && max_vfs_per_pf() && strtoul(n_vfs, NULL, 10) > max_vfs_per_pf()) {
-        virtnet_conf_complain(conf, "vf.vfs_per_pf", "%s is above %u, the VFs "
-                              "that a PF can have", n_vfs, max_vfs_per_pf());
+        virtnet_conf_remark(conf, &conf->problems, "vf.vfs_per_pf",
+                            "%s is above %u, the VFs that a PF can have",
+                            n_vfs, max_vfs_per_pf());
     }
     if (percent && atoi(percent) && !s->pf_total_sf) {
-        virtnet_conf_complain(conf, "sf_pool_percent",
-                              "needs virtnet-pf-total-sf");
+        virtnet_conf_remark(conf, &conf->problems, "sf_pool_percent",
+                            "needs virtnet-pf-total-sf");
     }
     if (parent && (get_caps()->card ? !virtnet_ib_device_lookup(parent)
                    : !has_parent(conf, parent))) {
-        virtnet_conf_complain(conf, "ib_dev_for_static_pf",
-                              "there is no RDMA device %s", parent);
+        virtnet_conf_remark(conf, &conf->problems, "ib_dev_for_static_pf",
+                            "there is no RDMA device %s", parent);
     }
     check_conf_features(conf, "static_pf.features", VIRTNET_STATIC_PF);
     check_conf_features(conf, "vf.features", VIRTNET_VF);

@@ -229,7 +229,7 @@ read_file(const struct virtnet_settings *settings, bool explicit,
     struct ds s = DS_EMPTY_INITIALIZER;
 
     virtnet_conf_read(conf, settings->conf_file);
-    if (conf->n_problems && (!conf->missing || explicit)) {
+    if (conf->problems.n && (!conf->missing || explicit)) {
         virtnet_conf_format(conf, settings->conf_file, &s);
         ds_chomp(&s, '\n');
     }
@@ -247,7 +247,7 @@ read_file(const struct virtnet_settings *settings, bool explicit,
     }
     free(file_problems);
     file_problems = s.length ? ds_steal_cstr(&s) : NULL;
-    if (conf->n_problems) {
+    if (conf->problems.n) {
         virtnet_conf_destroy(conf);
         memset(conf, 0, sizeof *conf);
     }

@@ -323,7 +323,7 @@ cmd_validate(struct unixctl_conn *conn, const struct virtnet_args *args,
     virtnet_conf_format(&conf, path, &s);
     virtnet_conf_format_notes(&conf, path, &s);
     put_database_notes(&s);
-    if (conf.n_problems) {
+    if (conf.problems.n) {
         unixctl_command_reply_error(conn, ds_cstr(&s));
     } else {
         unixctl_command_reply(conn, ds_cstr(&s));

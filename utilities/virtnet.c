@@ -736,8 +736,8 @@ run_validate(const char *target, const char *path)
     bool valid;
 
     virtnet_conf_read(&conf, path);
-    valid = !conf.n_problems && ask_about(target, path);
-    if (valid || conf.n_problems) {
+    valid = !conf.problems.n && ask_about(target, path);
+    if (valid || conf.problems.n) {
         virtnet_conf_format(&conf, path, &s);
         fputs(ds_cstr(&s), stdout);
     }
