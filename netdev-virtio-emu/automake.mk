@@ -131,6 +131,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-uplink.h \
 	netdev-virtio-emu/soft/soft-uso.c \
 	netdev-virtio-emu/soft/soft-uso.h \
+	netdev-virtio-emu/soft/soft-vhost-log.c \
+	netdev-virtio-emu/soft/soft-vhost-log.h \
 	netdev-virtio-emu/soft/soft-vhost-user.c \
 	netdev-virtio-emu/soft/soft-vhost-user.h \
 	netdev-virtio-emu/soft/virtq-mem.c \

@@ -79,6 +79,7 @@
 #include "soft-packet.h"
 #include "soft-rep.h"
 #include "soft-socket.h"
+#include "soft-vhost-log.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -676,6 +677,7 @@ vhost_new_connection(int vid)
         accepted = true;
         forget_driver(vu);
         vu->request = 0;
+        vu->lost = false;
         vu->conn_vid = vid;
         by_vid[vid] = vu;
         n_connected++;
@@ -945,6 +947,34 @@ vhost_destroy_connection(int vid)
     }
 }
 
+/* librte_vhost has complained of the front end of the socket whose path is at
+ * the beginning of 'path', before ") ". */
+static void
+vhost_complained(const char *path, const char *end,
+                 enum soft_vhost_complaint complaint)
+{
+    ovs_mutex_lock(&mutex);
+    for (const char *p = path; p + 1 < end; p++) {
+        struct shash_node *node;
+
+        if (p[0] != ')' || p[1] != ' ') {
+            continue;
+        }
+        node = shash_find_len(&by_path, path, p - path);
+        if (node) {
+            struct soft_vhost_user *vu = node->data;
+
+            if (complaint == SOFT_VHOST_LOST) {
+                vu->lost = true;
+            } else if (vu->conn_vid >= 0 && !vu->lost) {
+                vu->errors[SOFT_VHOST_REFUSED]++;
+            }
+            break;
+        }
+    }
+    ovs_mutex_unlock(&mutex);
+}
+
 static const struct rte_vhost_device_ops vhost_ops = {
     .new_connection = vhost_new_connection,
     .new_device = vhost_new_device,
@@ -1056,6 +1086,7 @@ soft_vhost_user_attach(struct soft_vhost_user *vu, uint64_t features,
     int error;
 
     ovs_assert(vu->path && !vu->registered);
+    soft_vhost_log_follow(vhost_complained);
     error = soft_socket_clear(vu->path, vu->server, errp);
     if (!error && vu->server) {
         error = soft_socket_try_bind(vu->path, errp);

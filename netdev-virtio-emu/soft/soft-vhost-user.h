@@ -53,7 +53,8 @@ struct soft_vhost_vring;
 
 /* What can go wrong before packets pass. */
 enum soft_vhost_error {
-    SOFT_VHOST_REFUSED,         /* A front end, or what it wanted to agree. */
+    SOFT_VHOST_REFUSED,         /* A front end, what it wanted to agree, or a
+                                 * message that makes no sense. */
     SOFT_VHOST_MEMORY,          /* Memory, or a dirty log, of no use. */
     SOFT_VHOST_RING,            /* A virtqueue of no use. */
     SOFT_VHOST_PAIRS,           /* Queue pairs that were not enabled. */
@@ -73,6 +74,7 @@ struct soft_vhost_user {
     bool accepting;             /* Is a connection welcome? */
     struct ovs_list event_node; /* In the list of events, or empty. */
     int conn_vid;               /* Connection, -1 if there is none. */
+    bool lost;                  /* Has it broken? */
     bool stopping;              /* Is the front end, or the driver, going? */
     long long int disconnected_at; /* time_msec() when it went. */
     bool has_memory;            /* Is the guest's memory mapped? */
