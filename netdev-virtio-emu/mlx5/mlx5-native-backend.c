@@ -423,6 +423,7 @@ native_open(const struct virtnet_settings *s,
     hmap_init(&n->devices);
     ovs_list_init(&n->waiting);
     ovs_list_init(&n->naming);
+    ovs_list_init(&n->late);
     ovs_list_init(&n->changed);
     ovs_list_init(&n->changes);
     ovs_list_init(&n->tails);
@@ -650,6 +651,8 @@ native_device_destruct(struct virtnet_device *dev)
     struct native_device *nd = native_device_cast(dev);
 
     native_set_managed(nd, false);
+    ovs_list_remove(&nd->list_node);
+    ovs_list_init(&nd->list_node);
     if (nd->change) {
         nd->change->nd = NULL;
         nd->change = NULL;

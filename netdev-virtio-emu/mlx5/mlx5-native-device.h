@@ -44,7 +44,8 @@ struct native {
 
     struct hmap devices;        /* Of struct native_device, by vhca_id. */
     struct ovs_list waiting;    /* Of struct native_device: for SFs, */
-    struct ovs_list naming;     /* ...and for representors, and names. */
+    struct ovs_list naming;     /* ...and for representors, and names, */
+    struct ovs_list late;       /* ...and for those that have come late. */
     struct ovs_list changed;    /* Of struct native_device: PFs' VFs. */
     long long int changed_at;   /* When to look at 'changed' (again). */
     struct ovs_list changes;    /* Of struct native_change. */
@@ -61,13 +62,13 @@ struct native_device {
     struct mlx5_port port;
     struct hmap_node node;      /* In native->devices while managed. */
     bool managed;
-    struct ovs_list list_node;  /* In native->waiting, ->naming, or empty. */
+    struct ovs_list list_node;  /* In native->waiting, ->naming, ->late, or
+                                 * empty. */
 
     char handle[MLX5_DL_HANDLE_LEN]; /* Of its SF's parent, for devlink. */
     bool has_sf;
     uint32_t sf_index;          /* devlink's number. */
     char rdma_dev[MLX5_SF_NAME_LEN]; /* Of its SF. */
-    long long int name_by;      /* While in native->naming. */
     bool sf_lost;               /* Has somebody else taken it away? */
     struct tail *tail;          /* What it is about to leave behind. */
 

@@ -192,6 +192,17 @@ native_tail_unplugged(struct tail *tail, int error, const char *reason)
 
 /* SFs. */
 
+/* 'nd' waits on 'list', or, if that is NULL, for nothing any more. */
+static void
+set_waiting(struct native_device *nd, struct ovs_list *list)
+{
+    ovs_list_remove(&nd->list_node);
+    ovs_list_init(&nd->list_node);
+    if (list) {
+        ovs_list_push_back(list, &nd->list_node);
+    }
+}
+
 /* Has packets of 'nd' go through the interface 'ifindex', or none if that is
  * 0. */
 static int
@@ -204,8 +215,18 @@ attach_rep(struct native_device *nd, uint32_t ifindex, char **errp)
     if (ifindex) {
         error = mlx5_rep_attach(&nd->port.rep, ifindex, errp);
         nd->port.up.rep_ifindex = error ? 0 : ifindex;
+        nd->port.naming = error ? nd->port.naming : 0;
     }
     return error;
+}
+
+/* 'nd' has no SF any more. */
+static void
+stop_using_rep(struct native_device *nd)
+{
+    set_waiting(nd, NULL);
+    attach_rep(nd, 0, NULL);
+    nd->port.naming = 0;
 }
 
 void
@@ -261,8 +282,7 @@ finish_sf(struct native_device *nd, const char *name, uint32_t ifindex)
     char *err = NULL;
     int error;
 
-    ovs_list_remove(&nd->list_node);
-    ovs_list_init(&nd->list_node);
+    set_waiting(nd, NULL);
     if (name != dev->rep_name) {
         ovs_strlcpy(dev->rep_name, name, sizeof dev->rep_name);
     }
@@ -290,8 +310,8 @@ sf_created(int error, const char *reason, const struct mlx5_sf *sf, void *nd_)
     ovs_strlcpy(nd->rdma_dev, sf->rdma_dev, sizeof nd->rdma_dev);
     dev->rep_mac = mlx5_port_make_mac(dev->config.mac);
     if (!sf->port.ifindex || mlx5_port_is_kernel_name(sf->port.netdev)) {
-        nd->name_by = time_msec() + MLX5_PORT_NAMING_MS;
-        ovs_list_push_back(&native_of(nd)->naming, &nd->list_node);
+        nd->port.name_by = time_msec() + MLX5_PORT_NAMING_MS;
+        set_waiting(nd, &native_of(nd)->naming);
     } else {
         finish_sf(nd, sf->port.netdev, sf->port.ifindex);
     }
@@ -319,8 +339,7 @@ check_name(struct native_device *nd, bool last)
     } else if (port && port->ifindex) {
         finish_sf(nd, port->netdev, port->ifindex);
     } else {
-        ovs_list_remove(&nd->list_node);
-        ovs_list_init(&nd->list_node);
+        set_waiting(nd, NULL);
         native_sf_drop(nd);
         virtnet_device_step_done(dev, VIRTNET_E_SF_CREATE,
                                  "the representor is gone");
@@ -333,7 +352,13 @@ native_sf_run_naming(struct native *n)
     struct native_device *nd;
 
     LIST_FOR_EACH_SAFE (nd, list_node, &n->naming) {
-        check_name(nd, time_msec() >= nd->name_by);
+        check_name(nd, time_msec() >= nd->port.name_by);
+    }
+    LIST_FOR_EACH_SAFE (nd, list_node, &n->late) {
+        if (time_msec() >= nd->port.name_by) {
+            set_waiting(nd, NULL);
+            native_sf_catch_up(nd);
+        }
     }
 }
 
@@ -343,7 +368,10 @@ native_sf_wait_naming(struct native *n)
     const struct native_device *nd;
 
     LIST_FOR_EACH (nd, list_node, &n->naming) {
-        poll_timer_wait_until(nd->name_by);
+        poll_timer_wait_until(nd->port.name_by);
+    }
+    LIST_FOR_EACH (nd, list_node, &n->late) {
+        poll_timer_wait_until(nd->port.name_by);
     }
 }
 
@@ -425,8 +453,7 @@ native_sf_start_waiting(struct native *n)
         const char *reason = NULL;
 
         if (may_start_sf(nd, &reason)) {
-            ovs_list_remove(&nd->list_node);
-            ovs_list_init(&nd->list_node);
+            set_waiting(nd, NULL);
             start_sf(nd);
         }
     }
@@ -458,7 +485,7 @@ sf_lost(struct native_device *nd)
     native_of(nd)->n_sfs_lost++;
     nd->sf_lost = true;
     nd->has_sf = false;
-    attach_rep(nd, 0, NULL);
+    stop_using_rep(nd);
     virtnet_controller_device_changed(&nd->port.up);
 }
 
@@ -472,27 +499,46 @@ native_sf_get_problem(const struct native_device *nd)
                         "away: unplug the device, or restart the controller",
                         dev->vuid, dev->sf_num, dev->rep_name)
             : nd->has_sf && !nd->port.rep.ifindex
-            ? xasprintf("%s: there is no representor %s of SF %"PRIu32,
-                        dev->vuid, dev->rep_name, dev->sf_num)
+            ? xasprintf("%s: there is no representor %s of SF %"PRIu32"%s",
+                        dev->vuid, dev->rep_name, dev->sf_num,
+                        nd->port.naming ? " with a name" : "")
             : NULL);
 }
 
-/* Has packets of 'nd' go through the representor that 'port' has. */
+/* Is the representor of 'port' not the one that 'nd' has, or one whose name it
+ * waits for? */
+static bool
+rep_differs(const struct native_device *nd, const struct mlx5_dl_port *port)
+{
+    return port->ifindex != nd->port.rep.ifindex || nd->port.naming;
+}
+
+/* Has packets of 'nd' go through the representor that 'port' has, once udev
+ * has had its chance to name that. */
 static void
 follow_rep(struct native_device *nd, const struct mlx5_dl_port *port)
 {
     struct virtnet_device *dev = &nd->port.up;
+    bool had_rep = nd->port.rep.ifindex != 0;
+    bool was_named = !nd->port.naming;
+    bool wait = mlx5_port_is_being_named(&nd->port, port->ifindex,
+                                         port->netdev);
+    uint32_t ifindex = wait ? 0 : port->ifindex;
     char *err = NULL;
 
-    if (!port->ifindex) {
-        native_of(nd)->n_reps_lost++;
-        VLOG_WARN_RL(&rl, "%s: there is no representor of SF %"PRIu32,
-                     dev->rep_name, dev->sf_num);
+    set_waiting(nd, wait ? &native_of(nd)->late : NULL);
+    if (!ifindex) {
+        native_of(nd)->n_reps_lost += had_rep;
+        if (had_rep || (wait && was_named)) {
+            VLOG_WARN_RL(&rl, "%s: there is no representor of SF %"PRIu32"%s",
+                         dev->rep_name, dev->sf_num,
+                         wait ? " with a name" : "");
+        }
     } else {
         VLOG_INFO("%s: representor of SF %"PRIu32" is interface %"PRIu32,
-                  dev->rep_name, dev->sf_num, port->ifindex);
+                  dev->rep_name, dev->sf_num, ifindex);
     }
-    if (attach_rep(nd, port->ifindex, &err)) {
+    if (attach_rep(nd, ifindex, &err)) {
         VLOG_WARN_RL(&rl, "%s: %s", dev->rep_name, err);
         free(err);
     }
@@ -507,7 +553,7 @@ native_sf_catch_up(struct native_device *nd)
 
     if (nd->has_sf && !port) {
         sf_lost(nd);
-    } else if (nd->has_sf && port->ifindex != nd->port.rep.ifindex) {
+    } else if (nd->has_sf && rep_differs(nd, port)) {
         follow_rep(nd, port);
     }
 }
@@ -533,7 +579,7 @@ native_sf_port_changed(enum mlx5_devlink_event event,
     }
     if (event == MLX5_DEVLINK_LOST) {
         sf_lost(nd);
-    } else if (port->ifindex != nd->port.rep.ifindex) {
+    } else if (rep_differs(nd, port)) {
         follow_rep(nd, port);
     } else if (event == MLX5_DEVLINK_RENAMED
                && strcmp(port->netdev, nd->port.up.rep_name)) {
@@ -561,7 +607,7 @@ native_sf_create(struct virtnet_device *dev, char **errp)
         *errp = xstrdup(reason);
         return VIRTNET_E_SF_CREATE;
     } else {
-        ovs_list_push_back(&n->waiting, &nd->list_node);
+        set_waiting(nd, &n->waiting);
     }
     return -EINPROGRESS;
 }
@@ -571,7 +617,7 @@ native_sf_destroy(struct virtnet_device *dev)
 {
     struct native_device *nd = native_device_cast(dev);
 
-    attach_rep(nd, 0, NULL);
+    stop_using_rep(nd);
     if (virtnet_controller_restarting()) {
         nd->has_sf = false;     /* It will be used again. */
     } else if (nd->has_sf || nd->tail) {

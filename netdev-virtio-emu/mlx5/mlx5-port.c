@@ -26,6 +26,7 @@
 
 #include "netdev.h"
 #include "openvswitch/vlog.h"
+#include "timeval.h"
 #include "util.h"
 #include "virtnet-health.h"
 
@@ -60,6 +61,25 @@ mlx5_port_is_kernel_name(const char *name)
 {
     return (!strncmp(name, "eth", 3) && name[3]
             && !name[3 + strspn(name + 3, "0123456789")]);
+}
+
+bool
+mlx5_port_is_being_named(struct mlx5_port *port, uint32_t ifindex,
+                         const char *name)
+{
+    /* What is in use already has had its chance; so has what goes by a name
+     * of that kind for good. */
+    if (!ifindex || ifindex == port->rep.ifindex
+        || !mlx5_port_is_kernel_name(name)
+        || !strcmp(name, port->up.rep_name)) {
+        port->naming = 0;
+        return false;
+    }
+    if (port->naming != ifindex) {
+        port->naming = ifindex;
+        port->name_by = time_msec() + MLX5_PORT_NAMING_MS;
+    }
+    return time_msec() < port->name_by;
 }
 
 int

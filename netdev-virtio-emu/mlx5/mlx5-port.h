@@ -29,6 +29,10 @@
 struct mlx5_port {
     struct virtnet_device up;
     struct mlx5_rep rep;
+
+    /* A representor that udev has yet to name, and until when it may. */
+    uint32_t naming;            /* Its ifindex, or 0. */
+    long long int name_by;
 };
 
 static inline struct mlx5_port *
@@ -52,6 +56,13 @@ struct eth_addr mlx5_port_make_mac(struct eth_addr mac);
 
 /* Is 'name' what the kernel calls an interface that udev has yet to name? */
 bool mlx5_port_is_kernel_name(const char *name);
+
+/* Is the representor that has come for 'port', the interface 'ifindex' called
+ * 'name' (0 and NULL for none), to be left alone, since udev has yet to name
+ * it?  If so, 'port->naming' is nonzero, and from 'port->name_by' on the
+ * answer is another one. */
+bool mlx5_port_is_being_named(struct mlx5_port *port, uint32_t ifindex,
+                              const char *name);
 
 int mlx5_port_set_mtu(struct virtnet_device *, int mtu);
 void mlx5_port_set_up(struct virtnet_device *, bool up);

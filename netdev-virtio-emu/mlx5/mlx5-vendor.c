@@ -82,10 +82,6 @@ struct vendor_device {
     bool removed;               /* Perhaps, by a command of ours. */
     bool no_rep;                /* Has it been said that there is none? */
     bool had_rep;               /* Was there one at the last look? */
-
-    /* A representor that udev has yet to name, and until when it may. */
-    uint32_t naming;            /* Its ifindex, or 0. */
-    long long int name_by;
 };
 
 struct vendor {
@@ -181,34 +177,18 @@ find_rep(const struct vendor *v, const struct vendor_device *vd)
             ? vd->told_ifindex : 0);
 }
 
-/* Is the representor 'ifindex' to be left alone, since udev has yet to name
- * it?  When it has, port_changed() comes; if it does not, the next look. */
-static bool
-is_being_named(struct vendor_device *vd, uint32_t ifindex)
-{
-    char name[IF_NAMESIZE];
-
-    if (!ifindex || ifindex == vd->port.rep.ifindex
-        || !if_indextoname(ifindex, name) || !mlx5_port_is_kernel_name(name)
-        || !strcmp(name, vd->port.up.rep_name)) {
-        vd->naming = 0;
-        return false;
-    }
-    if (vd->naming != ifindex) {
-        vd->naming = ifindex;
-        vd->name_by = time_msec() + MLX5_PORT_NAMING_MS;
-    }
-    return time_msec() < vd->name_by;
-}
-
 /* Has packets of 'vd' go through the representor that it has now. */
 static void
 follow_rep(const struct vendor *v, struct vendor_device *vd)
 {
     uint32_t ifindex = find_rep(v, vd);
+    char buf[IF_NAMESIZE];
+    const char *name = ifindex ? if_indextoname(ifindex, buf) : NULL;
     char *err = NULL;
 
-    if (is_being_named(vd, ifindex)) {
+    /* When udev has named it, port_changed() comes; if it does not, the next
+     * look. */
+    if (mlx5_port_is_being_named(&vd->port, name ? ifindex : 0, name)) {
         ifindex = 0;
     }
     if (ifindex == vd->port.rep.ifindex && (ifindex || vd->no_rep)) {
@@ -219,7 +199,8 @@ follow_rep(const struct vendor *v, struct vendor_device *vd)
     vd->no_rep = !ifindex;
     if (!ifindex) {
         err = xasprintf("there is no representor of SF %"PRIu32"%s",
-                        vd->port.up.sf_num, vd->naming ? " with a name" : "");
+                        vd->port.up.sf_num,
+                        vd->port.naming ? " with a name" : "");
     } else if (!mlx5_rep_attach(&vd->port.rep, ifindex, &err)) {
         vd->port.up.rep_ifindex = ifindex;
         VLOG_INFO("%s: representor of SF %"PRIu32" is interface %"PRIu32,
