@@ -164,6 +164,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-port.h \
 	netdev-virtio-emu/mlx5/mlx5-rep.c \
 	netdev-virtio-emu/mlx5/mlx5-rep.h \
+	netdev-virtio-emu/mlx5/mlx5-service.c \
+	netdev-virtio-emu/mlx5/mlx5-service.h \
 	netdev-virtio-emu/mlx5/mlx5-vendor-cli.c \
 	netdev-virtio-emu/mlx5/mlx5-vendor-cli.h \
 	netdev-virtio-emu/mlx5/mlx5-vendor-json.c \

@@ -22,7 +22,7 @@
  * "KEY=NUMBER,...": the members of struct fw_config, "latency_us" for commands
  * of the firmware, "devlink_us" for changes by devlink, "slow_udev".  FW_SYSFS
  * is a directory, empty at first, that makes functions and SFs outlive the
- * process.
+ * process; below "proc" in it are the processes that there are besides.
  *
  * Commands of ovs-appctl stand for what the host does, and make things fail.
  * Functions are given by their vhca ids, as in fw-model.h. */
@@ -43,6 +43,7 @@
 #include "fw-model-internal.h"
 #include "mlx5-native-backend.h"
 #include "mlx5-prm-emulation.h"
+#include "mlx5-service.h"
 #include "openvswitch/dynamic-string.h"
 #include "unixctl.h"
 #include "util.h"
@@ -480,6 +481,8 @@ fw_switch_init(void)
     class.command = save_command;
     class.modify = save_modify;
     fw_devlink_create(sysfs, devlink_us, slow_udev);
+    mlx5_service_proc = xasprintf("%s/proc", sysfs);
+    mlx5_service_look_ms = 50;
     mlx5_native_devx = &class;
     mlx5_native_kernel = &fw_devlink;
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {

@@ -21,63 +21,20 @@
 
 #include <config.h>
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "mlx5-native-backend.h"
 #include "mlx5-vendor.h"
-#include "util.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-settings.h"
-
-/* Is a process of NVIDIA's service there?  The kernel keeps 15 characters of
- * its name. */
-static bool
-service_runs(void)
-{
-    DIR *dir = opendir("/proc");
-    bool found = false;
-    struct dirent *de;
-
-    while (dir && !found && (de = readdir(dir)) != NULL) {
-        char comm[32] = "";
-        char *path;
-        FILE *f;
-
-        if (de->d_name[0] < '1' || de->d_name[0] > '9') {
-            continue;
-        }
-        path = xasprintf("/proc/%s/comm", de->d_name);
-        f = fopen(path, "r");
-        if (f) {
-            found = (fgets(comm, sizeof comm, f)
-                     && !strncmp(comm, "virtio_net_cont", 15));
-            fclose(f);
-        }
-        free(path);
-    }
-    if (dir) {
-        closedir(dir);
-    }
-    return found;
-}
 
 static int
 mlx5_open(const struct virtnet_settings *settings,
           struct virtnet_backend **backendp, char **errp)
 {
-    if (settings->mlx5_vendor) {
-        return virtnet_mlx5_vendor_class.open(settings, backendp, errp);
-    } else if (service_runs()) {
-        *errp = xstrdup("NVIDIA's virtio-net-controller service owns the "
-                        "firmware: stop it, or set "
-                        "other_config:virtnet-mlx5-mode=vendor");
-        return -EBUSY;
-    }
-    return virtnet_mlx5_native_class.open(settings, backendp, errp);
+    const struct virtnet_backend_class *class
+        = (settings->mlx5_vendor ? &virtnet_mlx5_vendor_class
+           : &virtnet_mlx5_native_class);
+
+    return class->open(settings, backendp, errp);
 }
 
 const struct virtnet_backend_class virtnet_mlx5_backend_class = {

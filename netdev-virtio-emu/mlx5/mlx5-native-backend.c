@@ -27,6 +27,7 @@
 #include "coverage.h"
 #include "hash.h"
 #include "mlx5-native-device.h"
+#include "mlx5-service.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -303,7 +304,7 @@ sync_all_vfs(struct native *n)
 {
     struct native_device *nd;
 
-    if (time_msec() < n->changed_at) {
+    if (n->rival || time_msec() < n->changed_at) {
         return;
     }
     n->syncing = true;
@@ -329,7 +330,41 @@ native_destroy(struct native *n)
     }
     hmap_destroy(&n->devices);
     mlx5_base_uninit(&n->base);
+    mlx5_service_watch_destroy(n->service);
     free(n);
+}
+
+/* What to do about a service that has been started while this is the emulation
+ * manager.  What two of them do to each other no public source tells, so
+ * nothing new is begun against it; what is there goes on. */
+#define RIVAL "NVIDIA's virtio-net-controller service has been started while " \
+              "the switch owns the card: " MLX5_SERVICE_REMEDY \
+              " and restart the controller"
+
+static void
+look_for_rival(struct native *n)
+{
+    bool rival = mlx5_service_watch_sees_it(n->service);
+
+    if (rival != n->rival) {
+        n->rival = rival;
+        if (rival) {
+            VLOG_WARN("%s", RIVAL);
+        } else {
+            VLOG_INFO("NVIDIA's virtio-net-controller service has ended");
+        }
+    }
+}
+
+/* Refuses what is not to be begun now, if anything. */
+static int
+refuse_for_rival(const struct native *n, char **errp)
+{
+    if (n->rival) {
+        *errp = xstrdup(RIVAL);
+        return -EBUSY;
+    }
+    return 0;
 }
 
 static void native_run(struct virtnet_backend *);
@@ -428,6 +463,7 @@ native_open(const struct virtnet_settings *s,
     ovs_list_init(&n->changes);
     ovs_list_init(&n->tails);
     init_caps(n, s);
+    n->service = mlx5_service_watch_create();
     n->devlink = mlx5_devlink_open(mlx5_native_kernel,
                                    NATIVE_DEVLINK_TIMEOUT_MS,
                                    native_sf_port_changed, n);
@@ -450,8 +486,10 @@ native_close(struct virtnet_backend *backend, bool keep)
         /* Functions stay plugged, SFs stay, ports are used to the last. */
         mlx5_devlink_close(n->devlink);
         mlx5_native_close(n->fw, true);
+        mlx5_service_watch_destroy(n->service);
         n->devlink = NULL;
         n->fw = NULL;
+        n->service = NULL;
     } else if (ovs_list_is_empty(&n->tails)) {
         native_end(n);
     } else {
@@ -490,6 +528,7 @@ native_run(struct virtnet_backend *backend)
     struct tail *tail;
 
     mlx5_devlink_run(n->devlink);
+    look_for_rival(n);
     native_sf_refuse_waiting(n);
     native_sf_start_waiting(n);
     native_sf_run_naming(n);
@@ -516,13 +555,14 @@ native_wait(struct virtnet_backend *backend)
 
     mlx5_devlink_wait(n->devlink);
     mlx5_native_wait(n->fw);
+    mlx5_service_watch_wait(n->service, n->rival);
     native_sf_wait_naming(n);
     LIST_FOR_EACH (tail, node, &n->tails) {
         if (tail->retry_at != LLONG_MAX) {
             poll_timer_wait_until(tail->retry_at);
         }
     }
-    if (!ovs_list_is_empty(&n->changed)) {
+    if (!n->rival && !ovs_list_is_empty(&n->changed)) {
         poll_timer_wait_until(n->changed_at);
     }
 }
@@ -619,7 +659,11 @@ static int
 native_device_construct(struct virtnet_device *dev, char **errp)
 {
     const struct mlx5_emu_function *function;
+    int error = refuse_for_rival(native_cast(dev->backend), errp);
 
+    if (error) {
+        return error;
+    }
     if (dev->type == VIRTNET_HOTPLUG_PF && !dev->vuid) {
         return 0;               /* Firmware makes it and shows it at once. */
     }
@@ -726,6 +770,11 @@ native_apply_config(struct virtnet_device *dev,
     unsigned int parts = 0;
     struct mlx5_emu_config c;
     uint32_t known = 0;
+    int error = refuse_for_rival(n, errp);
+
+    if (error) {
+        return error;
+    }
 
     for (size_t i = 0; i < ARRAY_SIZE(parts_of_changes); i++) {
         if (parts_of_changes[i].part == MLX5_NATIVE_CONFIG_MSIX
@@ -796,6 +845,9 @@ native_get_trouble(const struct virtnet_backend *backend,
     trouble->reps_lost = n->n_reps_lost;
     if (!n->devlink) {
         return;
+    }
+    if (n->rival) {
+        svec_add(&trouble->lines, RIVAL);
     }
     if (!mlx5_devlink_is_ready(n->devlink, &reason) && reason) {
         svec_add(&trouble->lines, reason);

@@ -41,6 +41,8 @@ struct native {
     struct mlx5_base base;
     struct mlx5_native *fw;
     struct mlx5_devlink *devlink;
+    struct mlx5_service_watch *service;
+    bool rival;                 /* Has NVIDIA's service been started? */
 
     struct hmap devices;        /* Of struct native_device, by vhca_id. */
     struct ovs_list waiting;    /* Of struct native_device: for SFs, */

@@ -26,6 +26,7 @@
 
 #include "mlx5-devlink.h"
 #include "mlx5-native.h"
+#include "mlx5-service.h"
 #include "ovs-atomic.h"
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
@@ -61,6 +62,10 @@ work(void *aux OVS_UNUSED)
         if (w.devlink) {
             mlx5_devlink_close(w.devlink);
         }
+    } else if (mlx5_service_runs()) {
+        w.error = mlx5_devx_fail(-EBUSY, &w.err, "NVIDIA's "
+                                 "virtio-net-controller service owns the "
+                                 "firmware: " MLX5_SERVICE_REMEDY);
     } else {
         w.error = mlx5_native_open(w.class, (const char *const *) w.names,
                                    w.n_names, &w.fw, &w.err);
