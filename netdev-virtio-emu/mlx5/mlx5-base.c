@@ -45,6 +45,39 @@ mlx5_wanted_parents(const struct virtnet_settings *s,
     return n;
 }
 
+/* Is 'name' that of a device for bonded ports?  mlx5_ib gives them names of
+ * their own. */
+static bool
+is_bond(const struct virtnet_settings *s, const char *name)
+{
+    return (!strncmp(name, "mlx5_bond_", strlen("mlx5_bond_"))
+            || nullable_string_is_equal(name, s->ib_dev_lag));
+}
+
+void
+mlx5_complain_of_lag(const struct virtnet_settings *s,
+                     const char *const names[], size_t n)
+{
+    const char *bond = NULL, *port = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (is_bond(s, names[i])) {
+            bond = names[i];
+        } else if (!strcmp(names[i], s->ib_dev_p0)) {
+            port = names[i];
+        }
+    }
+    if (!s->is_lag && bond) {
+        virtnet_settings_complain("virtnet-is-lag", "is false, and the ports "
+                                  "of the card are bonded: there is RDMA "
+                                  "device %s", bond);
+    } else if (s->is_lag && !bond && port) {
+        virtnet_settings_complain("virtnet-is-lag", "is true, and the ports "
+                                  "of the card are not bonded: there is RDMA "
+                                  "device %s", port);
+    }
+}
+
 void
 mlx5_parents_add(struct mlx5_parents *parents,
                  const struct virtnet_ib_device *wanted, const char *pci_addr)

@@ -80,6 +80,8 @@ work(void *aux OVS_UNUSED)
                 mlx5_devx_fail(w.error, &w.err, "RDMA devices cannot be "
                                "listed: %s", ovs_strerror(-w.error));
             }
+        } else if (w.class->list(&w.infos, &w.n_infos)) {
+            w.n_infos = 0;      /* That is said already. */
         }
         if (w.error) {
             mlx5_native_close(w.fw, false);
@@ -130,6 +132,19 @@ is_wanted(const struct virtnet_settings *s)
     return n == w.n_names;
 }
 
+/* The thread could not open what 's' names. */
+static void
+explain_failure(const struct virtnet_settings *s)
+{
+    const char **names = xmalloc((w.n_infos + 1) * sizeof *names);
+
+    for (size_t i = 0; i < w.n_infos; i++) {
+        names[i] = w.infos[i].name;
+    }
+    mlx5_complain_of_lag(s, names, w.n_infos);
+    free(names);
+}
+
 static void
 take_results(const struct virtnet_settings *s,
              struct mlx5_open_result *result)
@@ -177,6 +192,7 @@ mlx5_native_open_run(const struct virtnet_settings *s,
                 *errp = xasprintf("other_config:virtnet-mlx5-mode=native: %s "
                                   "(other_config:virtnet-backend=soft needs "
                                   "no card)", w.err);
+                explain_failure(s);
                 free(w.err);
             }
             forget_results();

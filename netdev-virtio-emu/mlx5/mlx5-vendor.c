@@ -725,6 +725,12 @@ vendor_open(const struct virtnet_settings *s,
         mlx5_parents_add(&v->base.parents, &wanted[i],
                          find_pci_addr(list, wanted[i].name));
     }
+    if (list->emulation_manager
+        && !mlx5_parents_find(&v->base.parents, list->emulation_manager)) {
+        const char *names[] = { list->emulation_manager };
+
+        mlx5_complain_of_lag(s, names, ARRAY_SIZE(names));
+    }
     caps = &v->base.caps;
     caps->external = true;
     caps->emulation_manager = xstrdup(list->emulation_manager
