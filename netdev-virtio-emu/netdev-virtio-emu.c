@@ -74,7 +74,7 @@ COVERAGE_DEFINE(virtio_emu_tx_unbound);
  * after one such change the next ones wait for a time that grows with what it
  * costs, a millisecond for this many ports.  With a few ports nothing waits,
  * as a port that is being assigned loses packets that are already sent. */
-#define REQUEUE_PORTS_PER_MS 10
+#define REQUEUE_PORTS_PER_MS 25
 
 struct netdev_virtio_emu {
     struct netdev up;
@@ -106,6 +106,7 @@ struct netdev_virtio_emu {
     enum netdev_flags flags;
     bool carrier;               /* When last looked at. */
     long long int carrier_resets;
+    bool settling;              /* Told to ask again when it has settled? */
     struct ovs_list requeue_node; /* In 'requeues', or empty. */
 
     /* While the controller restarts.  A port that nobody uses is most often
@@ -272,6 +273,10 @@ virtio_emu_break_silence(void)
     SHASH_FOR_EACH (node, &netdevs) {
         struct netdev_virtio_emu *nd = node->data;
 
+        if (nd->settling) {
+            nd->settling = false;
+            netdev_change_seq_changed(&nd->up);
+        }
         if (nd->quiet) {
             nd->quiet = false;
             virtio_emu_refresh(nd);
@@ -1101,13 +1106,18 @@ virtio_emu_get_duplex(const struct netdev *netdev OVS_UNUSED,
 }
 #endif
 
-/* What is known of the device, for Interface.status. */
+/* What is known of the device, for Interface.status.  EAGAIN while it may still
+ * come back as it was: then what the database says remains. */
 static int
 virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
 {
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
+    if (virtnet_controller_settling()) {
+        nd->settling = true;
+        return EAGAIN;
+    }
     smap_add(status, "driver_name", "virtio-emu");
     if (nd->config_warning) {
         smap_add(status, "config_warning", nd->config_warning);

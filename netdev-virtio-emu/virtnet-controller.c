@@ -84,6 +84,7 @@ struct observer {
 static struct {
     enum controller_state state;
     bool exiting;
+    bool settled;               /* Has it been running, or failed? */
     char *reason;               /* CONTROLLER_FAILED: one line. */
     bool again;                 /* Will the backend be ready later? */
     long long int starting_since; /* time_msec(). */
@@ -273,6 +274,9 @@ restore_some(void)
     struct virtnet_slice slice;
 
     virtnet_slice_begin(&slice, true);
+    if (!ctl.settled) {
+        virtnet_slice_extend(&slice);
+    }
     if (ctl.unread) {
         read_records();
         if (ctl.unread) {
@@ -361,6 +365,7 @@ controller_fail(char *reason, bool again)
     ctl.again = again;
     ctl.next_try = time_msec() + START_RETRY_MS;
     ctl.state = CONTROLLER_FAILED;
+    ctl.settled = true;
     if (news) {
         /* A switch without DPDK, or one that waits for another to go, has not
          * asked for any of this.  Commands and ports say the reason. */
@@ -456,6 +461,7 @@ controller_started(void)
     struct svec exceeded = SVEC_EMPTY_INITIALIZER;
 
     ctl.state = CONTROLLER_RUNNING;
+    ctl.settled = true;
     virtnet_firmware_exceeded_limits(&exceeded);
     for (size_t i = 0; i < exceeded.n; i++) {
         VLOG_WARN("%s; they stay", exceeded.names[i]);
@@ -550,6 +556,12 @@ bool
 virtnet_controller_starting(void)
 {
     return ctl.state == CONTROLLER_STARTING;
+}
+
+bool
+virtnet_controller_settling(void)
+{
+    return !ctl.settled;
 }
 
 /* Makes SFs in advance for a while. */

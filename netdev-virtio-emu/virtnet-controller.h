@@ -84,6 +84,11 @@ bool virtnet_controller_restarting(void);
  * asked for a restart and waits?  Then it is no time for patience. */
 bool virtnet_controller_starting(void);
 
+/* Has the process only just begun, so that devices that it had before may not
+ * be back yet?  VIRTNET_EVENT_STARTED comes when that is over, whether the
+ * controller then runs or does not. */
+bool virtnet_controller_settling(void);
+
 /* The process is ending: closes the backend and keeps the records. */
 void virtnet_controller_exit(void);
 

@@ -38,6 +38,12 @@ virtnet_slice_begin(struct virtnet_slice *slice, bool changes)
     slice->changes = changes;
 }
 
+void
+virtnet_slice_extend(struct virtnet_slice *slice)
+{
+    slice->end += VIRTNET_SLICE_START_MS - VIRTNET_SLICE_MS;
+}
+
 bool
 virtnet_slice_is_over(struct virtnet_slice *slice)
 {

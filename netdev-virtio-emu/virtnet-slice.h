@@ -44,6 +44,7 @@
 
 /* How long (ms) a slice is. */
 #define VIRTNET_SLICE_MS 5
+#define VIRTNET_SLICE_START_MS 15
 
 struct virtnet_slice {
     long long int end;          /* time_msec(). */
@@ -54,6 +55,10 @@ struct virtnet_slice {
 /* A turn of the main loop has come to this work, which 'changes' devices, or
  * only looks at them. */
 void virtnet_slice_begin(struct virtnet_slice *, bool changes);
+
+/* While the process starts there is nobody yet who waits for an answer, but
+ * guests do for their devices: makes 'slice', which has just begun, longer. */
+void virtnet_slice_extend(struct virtnet_slice *);
 
 /* Before each device: must it wait for the next turn?  The first one of a
  * slice does not have to, so work comes to an end. */
