@@ -32,12 +32,18 @@ netdev_virtio_emu_libvirtnet_tables_la_SOURCES = \
 # The controller, the device model, the netdev class and the backends.
 noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet.la
 netdev_virtio_emu_libvirtnet_la_SOURCES = \
+	netdev-virtio-emu/netdev-virtio-bind.c \
+	netdev-virtio-emu/netdev-virtio-config.c \
 	netdev-virtio-emu/netdev-virtio-emu.c \
 	netdev-virtio-emu/netdev-virtio-emu.h \
+	netdev-virtio-emu/netdev-virtio-private.h \
 	netdev-virtio-emu/virtnet-backend-provider.h \
 	netdev-virtio-emu/virtnet-backend.c \
 	netdev-virtio-emu/virtnet-batch.c \
 	netdev-virtio-emu/virtnet-batch.h \
+	netdev-virtio-emu/virtnet-change.c \
+	netdev-virtio-emu/virtnet-commands.c \
+	netdev-virtio-emu/virtnet-commands.h \
 	netdev-virtio-emu/virtnet-compat.h \
 	netdev-virtio-emu/virtnet-check.c \
 	netdev-virtio-emu/virtnet-check.h \
@@ -60,6 +66,7 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/virtnet-hotplug.c \
 	netdev-virtio-emu/virtnet-life.c \
 	netdev-virtio-emu/virtnet-life.h \
+	netdev-virtio-emu/virtnet-modify-rules.c \
 	netdev-virtio-emu/virtnet-modify.c \
 	netdev-virtio-emu/virtnet-modify.h \
 	netdev-virtio-emu/virtnet-pool.c \

@@ -28,7 +28,7 @@
  *    options:vuid=VUID
  *    options:pf=ID [options:vf=ID]
  *    options:hotplug=true, with the attributes of a new device; see
- *        "virtio_emu_hotplug()" in netdev-virtio-emu.c for their keys
+ *        "virtio_emu_hotplug()" in netdev-virtio-config.c for their keys
  *
  * or, with none of them, by the Interface's own name, if that is the name of a
  * representor.

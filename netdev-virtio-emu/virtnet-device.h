@@ -366,7 +366,7 @@ struct virtnet_device {
                                  * by the database, in force or not yet. */
 
     /* The netdev that is bound to the device, or NULL.  Belongs to
-     * netdev-virtio-emu.c. */
+     * netdev-virtio-bind.c. */
     struct netdev *netdev;
 };
 

@@ -49,6 +49,9 @@ enum virtnet_fault {
 };
 extern enum virtnet_fault virtnet_next_fault;
 
+/* Is this the step that is to fail?  If so, the next one is not. */
+bool virtnet_fault_strikes(enum virtnet_fault, char **errp);
+
 /* Which members differ, as VIRTNET_CONFIG_* bits? */
 uint32_t virtnet_config_changes(const struct virtnet_device_config *,
                                 const struct virtnet_device_config *);
@@ -110,6 +113,9 @@ void virtnet_life_count(unsigned int *n_coming, unsigned int *n_going,
 unsigned int virtnet_n_making(enum virtnet_function_type type);
 const struct virtnet_device *virtnet_making_by_mac(const struct eth_addr mac);
 const struct virtnet_device *virtnet_making_by_owner(const char *port_name);
+
+/* Number of devices whose configuration is being changed. */
+unsigned int virtnet_n_changing(void);
 
 /* The device whose MAC address is being changed from or to 'mac', or NULL. */
 const struct virtnet_device *virtnet_changing_to_mac(const struct eth_addr);

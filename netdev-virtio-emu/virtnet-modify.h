@@ -26,7 +26,8 @@
  * Some attributes are told to a driver only when it loads, so no driver may be
  * bound (VIRTNET_E_DRIVER_LOADED).  Others concern queues that a driver has
  * made, so one must be ready (VIRTNET_E_DEV_NOT_STARTED).  The rest take
- * effect at once.  Which is which is said in one table, in virtnet-modify.c.
+ * effect at once.  Which is which is said in one table, in
+ * virtnet-modify-rules.c.
  *
  * Main thread. */
 

@@ -130,7 +130,7 @@ enum virtnet_setting_source {
 };
 enum virtnet_setting_source virtnet_settings_source(const char *key);
 
-/* Head of the keys of the database that end in a VUID: see auto-port.c. */
+/* Head of the keys in the database that end in a VUID: auto-port-rows.c. */
 #define VIRTNET_IFACE_ID_HEAD "virtnet-iface-id-"
 
 /* There is something about the value of the setting 'key' that shows only

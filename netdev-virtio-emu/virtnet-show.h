@@ -29,15 +29,15 @@ struct unixctl_conn;
 struct virtnet_args;
 struct virtnet_device;
 
-typedef void virtnet_show_func(struct unixctl_conn *conn,
-                               const struct virtnet_args *args,
-                               const struct virtnet_args *sub);
+typedef void virtnet_command_func(struct unixctl_conn *conn,
+                                  const struct virtnet_args *args,
+                                  const struct virtnet_args *sub);
 
-virtnet_show_func virtnet_show_list;
-virtnet_show_func virtnet_show_query;
-virtnet_show_func virtnet_show_stats;
-virtnet_show_func virtnet_show_health;
-virtnet_show_func virtnet_show_version;
+virtnet_command_func virtnet_show_list;
+virtnet_command_func virtnet_show_query;
+virtnet_command_func virtnet_show_stats;
+virtnet_command_func virtnet_show_health;
+virtnet_command_func virtnet_show_version;
 
 /* Finds the device and, if 'queue' is nonnull, the queue (-1 for all) that a
  * command which shows something selects.  If there is no such thing, or the

@@ -20,16 +20,14 @@
 
 #include "auto-port.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "auto-port-rows.h"
 #include "coverage.h"
 #include "if-notifier.h"
 #include "netdev.h"
 #include "netdev-virtio-emu.h"
-#include "openvswitch/hmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
@@ -48,25 +46,9 @@
 VLOG_DEFINE_THIS_MODULE(auto_port);
 
 COVERAGE_DEFINE(auto_port_look);
-COVERAGE_DEFINE(auto_port_add);
-COVERAGE_DEFINE(auto_port_del);
-COVERAGE_DEFINE(auto_port_move);
-COVERAGE_DEFINE(auto_port_repair);
-COVERAGE_DEFINE(auto_port_adopt);
 COVERAGE_DEFINE(auto_port_stale_error);
 COVERAGE_DEFINE(auto_port_txn);
 COVERAGE_DEFINE(auto_port_txn_failed);
-
-/* Rows that belong to this module have the VUID of their device as this member
- * of external_ids. */
-#define MANAGED_KEY "virtnet-managed"
-
-/* The netdev type that ports of devices have. */
-#define PORT_TYPE "virtio-emu"
-
-/* other_config:virtnet-iface-id-VUID becomes external_ids:iface-id, by which
- * OVN knows the port. */
-#define IFACE_ID_SETTING VIRTNET_IFACE_ID_HEAD"%s"
 
 /* A new Interface with options:hotplug=true is seen by the session of
  * bridge.c first, perhaps.  After this long (ms) it has to be seen here. */
@@ -119,15 +101,6 @@ struct port_state {
     /* Used within auto_port_reconcile() only. */
     const struct port_row *row; /* The marked port, if there is one. */
     const struct port_row *operator_row; /* Another one that selects it. */
-};
-
-/* A port in the database that concerns a device, or did: an Interface and the
- * Port and Bridge that it is in. */
-struct port_row {
-    const struct ovsrec_bridge *bridge;
-    const struct ovsrec_port *port;
-    const struct ovsrec_interface *iface;
-    const char *managed;        /* VUID if it was made here, else NULL. */
 };
 
 /* The session with the database. */
@@ -200,17 +173,6 @@ observe(enum virtnet_event event, struct virtnet_device *dev,
 
 /* Reconciliation. */
 
-struct reconciliation {
-    const struct ovsrec_open_vswitch *ovs;
-    struct port_row *rows;      /* That may concern a device. */
-    size_t n_rows, allocated_rows;
-    struct shash names;         /* Maps from the name of each Port and */
-                                /* Interface to its "ovsrec_bridge". */
-    struct shash hotplug;       /* Interfaces with options:hotplug=true. */
-    int n_changes;              /* Ports added, deleted, changed. */
-    bool held;                  /* Must new ports wait? */
-};
-
 /* May 'r' add, delete or move another port?  If not, the next one can. */
 static bool
 may_change(struct reconciliation *r)
@@ -220,320 +182,6 @@ may_change(struct reconciliation *r)
     }
     more = dirty = true;
     return false;
-}
-
-/* Returns the transaction that takes all changes. */
-static struct ovsdb_idl_txn *
-get_txn(void)
-{
-    if (!txn) {
-        txn = ovsdb_idl_txn_create(idl);
-        ovsdb_idl_txn_add_comment(txn, "ovs-vswitchd: virtnet ports");
-    }
-    return txn;
-}
-
-/* Which bridge. */
-
-static const struct ovsrec_bridge *
-bridge_by_name(const struct ovsrec_open_vswitch *ovs, const char *name)
-{
-    for (size_t i = 0; i < ovs->n_bridges; i++) {
-        if (!strcmp(ovs->bridges[i]->name, name)) {
-            return ovs->bridges[i];
-        }
-    }
-    return NULL;
-}
-
-/* Is the Bridge row with 'uuid' still there? */
-static bool
-bridge_exists(const struct ovsrec_open_vswitch *ovs, const struct uuid *uuid)
-{
-    for (size_t i = 0; i < ovs->n_bridges; i++) {
-        if (uuid_equals(&ovs->bridges[i]->header_.uuid, uuid)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Has 'br' the kernel datapath?  See kernel-port.c. */
-static bool
-bridge_is_kernel(const struct ovsrec_bridge *br)
-{
-    return (!*br->datapath_type || !strcmp(br->datapath_type, "system"));
-}
-
-/* Can the port of 'dev' be in 'br'? */
-static bool
-bridge_is_usable(const struct ovsrec_bridge *br,
-                 const struct virtnet_device *dev)
-{
-    return (!strcmp(br->datapath_type, "netdev")
-            || (bridge_is_kernel(br) && dev->backend->class->rep_is_netdev));
-}
-
-/* Returns the bridge that 'dev' is to be a port of, or NULL with the reason in
- * '*why', which the caller must free. */
-static const struct ovsrec_bridge *
-choose_bridge(const struct reconciliation *r, const struct virtnet_device *dev,
-              char **why)
-{
-    const struct virtnet_settings *s = virtnet_controller_settings();
-    struct virtnet_parent_settings parent
-        = virtnet_settings_of_parent(s, dev->ib_device);
-    const struct ovsrec_bridge *br;
-    const char *name;
-
-    name = (dev->bridge ? dev->bridge
-            : parent.bridge ? parent.bridge : s->bridge);
-    if (name) {
-        br = bridge_by_name(r->ovs, name);
-        if (!br) {
-            *why = xasprintf("bridge %s does not exist", name);
-            return NULL;
-        }
-    } else {
-        br = (parent.uplink ? shash_find_data(&r->names, parent.uplink)
-              : NULL);
-        if (!br) {
-            *why = xasprintf("no bridge: other_config:virtnet-bridge is not "
-                             "set, and no bridge has the uplink %s",
-                             parent.uplink ? parent.uplink
-                             : "of its parent");
-            return NULL;
-        }
-    }
-    if (!bridge_is_usable(br, dev)) {
-        *why = xasprintf("bridge %s does not have datapath_type=netdev",
-                         br->name);
-        return NULL;
-    }
-    return br;
-}
-
-/* Which device. */
-
-/* Returns the device that 'iface', which an operator made, selects, or NULL.
- * The rules are those of netdev-virtio-emu.c; and an Interface without a type
- * is meant for the device whose representor has its name. */
-static struct virtnet_device *
-iface_device(const struct ovsrec_interface *iface)
-{
-    const char *vuid = smap_get(&iface->options, "vuid");
-    const char *pf_s = smap_get(&iface->options, "pf");
-    const char *vf_s = smap_get(&iface->options, "vf");
-    unsigned int pf, vf;
-
-    if (!*iface->type) {
-        return virtnet_device_by_rep(iface->name);
-    } else if (vuid) {
-        return virtnet_device_by_vuid(vuid);
-    } else if (pf_s) {
-        return (!str_to_uint(pf_s, 10, &pf) ? NULL
-                : !vf_s ? virtnet_device_by_pf(pf)
-                : !str_to_uint(vf_s, 10, &vf) ? NULL
-                : virtnet_device_by_vf(pf, vf));
-    } else if (smap_get_bool(&iface->options, "hotplug", false)) {
-        return virtnet_device_by_owner(iface->name);
-    } else {
-        return virtnet_device_by_rep(iface->name);
-    }
-}
-
-/* Returns the VUID that 'port' and its only Interface 'iface' are marked with,
- * or NULL.  What an operator made out of a marked row, a bond for instance, is
- * the operator's. */
-static const char *
-managed_vuid(const struct ovsrec_port *port,
-             const struct ovsrec_interface *iface)
-{
-    const char *vuid = smap_get(&iface->external_ids, MANAGED_KEY);
-
-    return (vuid && port->n_interfaces == 1
-            && nullable_string_is_equal(
-                vuid, smap_get(&port->external_ids, MANAGED_KEY))
-            ? vuid : NULL);
-}
-
-/* Collects the ports that concern devices. */
-static void
-collect_rows(struct reconciliation *r)
-{
-    for (size_t i = 0; i < r->ovs->n_bridges; i++) {
-        const struct ovsrec_bridge *br = r->ovs->bridges[i];
-
-        for (size_t j = 0; j < br->n_ports; j++) {
-            const struct ovsrec_port *port = br->ports[j];
-
-            shash_add_once(&r->names, port->name, br);
-            for (size_t k = 0; k < port->n_interfaces; k++) {
-                const struct ovsrec_interface *iface = port->interfaces[k];
-                const char *managed = managed_vuid(port, iface);
-                bool typed = !strcmp(iface->type, PORT_TYPE);
-
-                if (strcmp(iface->name, port->name)) {
-                    shash_add_once(&r->names, iface->name, br);
-                }
-                if (!managed && !typed && *iface->type) {
-                    continue;
-                }
-                if (r->n_rows >= r->allocated_rows) {
-                    r->rows = x2nrealloc(r->rows, &r->allocated_rows,
-                                         sizeof *r->rows);
-                }
-                r->rows[r->n_rows++] = (struct port_row) {
-                    .bridge = br,
-                    .port = port,
-                    .iface = iface,
-                    .managed = managed,
-                };
-                if (typed && smap_get_bool(&iface->options, "hotplug",
-                                           false)) {
-                    shash_add_once(&r->hotplug, iface->name, iface);
-                }
-            }
-        }
-    }
-}
-
-/* What can be done to rows. */
-
-static void
-delete_row(struct reconciliation *r, const struct port_row *row)
-{
-    COVERAGE_INC(auto_port_del);
-    VLOG_INFO_RL(&rl, "bridge %s: deleting port %s of %s", row->bridge->name,
-                 row->port->name, row->managed);
-    get_txn();
-    ovsrec_bridge_update_ports_delvalue(row->bridge, row->port);
-    shash_find_and_delete(&r->names, row->port->name);
-    shash_find_and_delete(&r->names, row->iface->name);
-    r->n_changes++;
-}
-
-/* Moves the port 'row' to 'br', with all that an operator may have set in it
- * meanwhile. */
-static void
-move_row(struct reconciliation *r, const struct port_row *row,
-         const struct ovsrec_bridge *br)
-{
-    COVERAGE_INC(auto_port_move);
-    VLOG_INFO_RL(&rl, "bridge %s: port %s of %s moves to bridge %s",
-                 row->bridge->name, row->port->name, row->managed, br->name);
-    get_txn();
-    ovsrec_bridge_update_ports_delvalue(row->bridge, row->port);
-    ovsrec_bridge_update_ports_addvalue(br, row->port);
-    r->n_changes++;
-}
-
-/* Returns the external_ids:iface-id that 'dev' is to have, or NULL. */
-static const char *
-wanted_iface_id(const struct reconciliation *r,
-                const struct virtnet_device *dev)
-{
-    char *key = xasprintf(IFACE_ID_SETTING, dev->vuid);
-    const char *id = smap_get(&r->ovs->other_config, key);
-
-    free(key);
-    return id;
-}
-
-static void
-insert_row(struct reconciliation *r, const struct ovsrec_bridge *br,
-           const struct virtnet_device *dev)
-{
-    const char *iface_id = wanted_iface_id(r, dev);
-    struct smap ids = SMAP_INITIALIZER(&ids);
-    struct ovsrec_interface *iface;
-    struct ovsrec_port *port;
-
-    COVERAGE_INC(auto_port_add);
-    VLOG_INFO_RL(&rl, "bridge %s: adding port %s of %s", br->name,
-                 dev->rep_name, dev->vuid);
-    smap_add(&ids, MANAGED_KEY, dev->vuid);
-
-    port = ovsrec_port_insert(get_txn());
-    ovsrec_port_set_name(port, dev->rep_name);
-    ovsrec_port_set_external_ids(port, &ids);
-
-    if (iface_id) {
-        smap_add(&ids, "iface-id", iface_id);
-    }
-    iface = ovsrec_interface_insert(get_txn());
-    ovsrec_interface_set_name(iface, dev->rep_name);
-    ovsrec_interface_set_type(iface, PORT_TYPE);
-    if (!bridge_is_kernel(br)) {
-        const struct smap options = SMAP_CONST1(&options, "vuid", dev->vuid);
-
-        ovsrec_interface_set_options(iface, &options);
-    }
-    ovsrec_interface_set_external_ids(iface, &ids);
-
-    ovsrec_port_set_interfaces(port, &iface, 1);
-    ovsrec_bridge_update_ports_addvalue(br, port);
-    smap_destroy(&ids);
-    r->n_changes++;
-}
-
-/* Sets in 'iface' of 'br' what makes it a port of 'dev', as far as it is not
- * set: in the kernel datapath its name does, and an interface of the kernel
- * takes no options.  Returns true if that was a change. */
-static bool
-bind_iface(struct reconciliation *r, const struct ovsrec_bridge *br,
-           const struct ovsrec_interface *iface,
-           const struct virtnet_device *dev)
-{
-    const char *vuid = smap_get(&iface->options, "vuid");
-    const char *wanted = bridge_is_kernel(br) ? NULL : dev->vuid;
-    bool typed = !strcmp(iface->type, PORT_TYPE);
-
-    if (typed && nullable_string_is_equal(vuid, wanted)) {
-        return false;
-    }
-    get_txn();
-    if (!typed) {
-        ovsrec_interface_set_type(iface, PORT_TYPE);
-    }
-    if (wanted) {
-        ovsrec_interface_update_options_setkey(iface, "vuid", wanted);
-    } else {
-        ovsrec_interface_update_options_delkey(iface, "vuid");
-    }
-    r->n_changes++;
-    return true;
-}
-
-/* Gives the marked port 'row' of 'dev' back what somebody took from it. */
-static void
-repair_row(struct reconciliation *r, const struct port_row *row,
-           const struct virtnet_device *dev)
-{
-    const char *iface_id = wanted_iface_id(r, dev);
-    const char *now = smap_get(&row->iface->external_ids, "iface-id");
-
-    if (bind_iface(r, row->bridge, row->iface, dev)) {
-        COVERAGE_INC(auto_port_repair);
-        VLOG_INFO_RL(&rl, "port %s: is a port of %s again", row->iface->name,
-                     dev->vuid);
-    }
-    if (iface_id && !nullable_string_is_equal(iface_id, now)) {
-        get_txn();
-        ovsrec_interface_update_external_ids_setkey(row->iface, "iface-id",
-                                                    iface_id);
-        r->n_changes++;
-    }
-}
-
-static void
-adopt_row(struct reconciliation *r, const struct port_row *row,
-          const struct virtnet_device *dev)
-{
-    COVERAGE_INC(auto_port_adopt);
-    VLOG_INFO_RL(&rl, "port %s: made by an operator, without a type; becomes "
-                 "a port of %s", row->iface->name, dev->vuid);
-    bind_iface(r, row->bridge, row->iface, dev);
 }
 
 /* What is to be done to them. */
@@ -556,8 +204,8 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
         why = xstrdup("other_config:virtnet-auto-port is false");
     } else if (ps->row) {
         dev->port_detached = false;
-        br = choose_bridge(r, dev, &why);
-        if (!br && bridge_is_usable(ps->row->bridge, ps->dev)) {
+        br = auto_port_choose_bridge(r, dev, &why);
+        if (!br && auto_port_bridge_is_usable(ps->row->bridge, ps->dev)) {
             /* Do not cut the guest off for a bridge that is not there, or
              * because the uplink is being replaced. */
             char *reason = why;
@@ -567,7 +215,7 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
             free(reason);
         }
     } else {
-        if (ps->had_port && bridge_exists(r->ovs, &ps->bridge)) {
+        if (ps->had_port && auto_port_bridge_exists(r->ovs, &ps->bridge)) {
             VLOG_INFO("port %s: deleted by an operator; %s stays without one",
                       dev->rep_name, dev->vuid);
             dev->port_detached = true;
@@ -577,7 +225,7 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
             why = xstrdup("an operator deleted the port; "
                           "\"virtnet/port-attach\" brings it back");
         } else {
-            br = choose_bridge(r, dev, &why);
+            br = auto_port_choose_bridge(r, dev, &why);
         }
     }
 
@@ -585,12 +233,12 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
         in = ps->row->bridge;
         if (br) {
             if (br != in && may_change(r)) {
-                move_row(r, ps->row, br);
+                auto_port_move_row(r, ps->row, br);
                 in = br;
             }
-            repair_row(r, ps->row, dev);
+            auto_port_repair_row(r, ps->row, dev);
         } else if (may_change(r)) {
-            delete_row(r, ps->row);
+            auto_port_delete_row(r, ps->row);
             in = NULL;
         }
         ps->had_port = in != NULL;
@@ -606,7 +254,7 @@ reconcile_device(struct reconciliation *r, struct port_state *ps)
         } else if (r->held) {
             dirty = true;       /* What others did had to be seen now. */
         } else if (may_change(r)) {
-            insert_row(r, br, dev);
+            auto_port_insert_row(r, br, dev);
             in = br;
         }
     }
@@ -678,6 +326,8 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
 {
     struct reconciliation r = {
         .ovs = ovs,
+        .idl = idl,
+        .txn = &txn,
         .names = SHASH_INITIALIZER(&r.names),
         .hotplug = SHASH_INITIALIZER(&r.hotplug),
         .held = time_msec() < held_until(),
@@ -691,7 +341,7 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
     next_check = LLONG_MAX;
     more = false;
     n_waiting = 0;
-    collect_rows(&r);
+    auto_port_collect_rows(&r);
 
     SHASH_FOR_EACH (node, &port_states) {
         struct port_state *ps = node->data;
@@ -710,16 +360,16 @@ auto_port_reconcile(const struct ovsrec_open_vswitch *ovs)
                 stale_error |= error_is_stale(row->iface, ps->dev);
             } else if (may_change(&r)) {
                 /* Its device is gone, or it is a second port of it. */
-                delete_row(&r, row);
+                auto_port_delete_row(&r, row);
             }
         } else {
-            dev = iface_device(row->iface);
+            dev = auto_port_iface_device(row->iface);
             ps = dev ? shash_find_data(&port_states, dev->vuid) : NULL;
             if (ps) {
                 ps->operator_row = row;
                 stale_error |= error_is_stale(row->iface, dev);
                 if (!*row->iface->type) {
-                    adopt_row(&r, row, dev);
+                    auto_port_adopt_row(&r, row, dev);
                 }
             }
         }

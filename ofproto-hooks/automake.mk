@@ -15,6 +15,8 @@
 # ovs-vswitchd, linked from the objects of the patched tree and the plugin.
 sbin_PROGRAMS += vswitchd/ovs-vswitchd
 vswitchd_ovs_vswitchd_SOURCES = \
+	ofproto-hooks/auto-port-rows.c \
+	ofproto-hooks/auto-port-rows.h \
 	ofproto-hooks/auto-port.c \
 	ofproto-hooks/auto-port.h \
 	ofproto-hooks/kernel-port.c \

@@ -1,0 +1,376 @@
+/*
+ * Copyright (c) 2026 The ovs-virtio-emu authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Which device a netdev of the class "virtio-emu" has, and what changes with
+ * it.  See netdev-virtio-private.h. */
+
+#include <config.h>
+
+#include "netdev-virtio-private.h"
+
+#include <limits.h>
+
+#include "coverage.h"
+#include "if-notifier.h"
+#include "netdev-virtio-emu.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "virtnet-compat.h"
+#include "virtnet-flow-provider.h"
+#include "virtnet-sriov.h"
+
+VLOG_DEFINE_THIS_MODULE(netdev_virtio_bind);
+
+COVERAGE_DEFINE(virtio_emu_bind);
+COVERAGE_DEFINE(virtio_emu_unbind);
+
+/* VIRTIO 1.2, section 5.1.3: what a driver may accept. */
+#define VIRTIO_NET_F_GUEST_CSUM UINT64_C(1)
+#define VIRTIO_NET_F_GUEST_TSO4 UINT64_C(7)
+#define VIRTIO_NET_F_GUEST_TSO6 UINT64_C(8)
+#define FEATURE(BIT) (UINT64_C(1) << (BIT))
+
+/* An Interface whose device has gone leaves its bridge, and one that failed
+ * for want of a device gets it, when the bridges are configured again.  The
+ * rows of automatic ports come and go with their devices anyway, so give that
+ * this long (ms) to happen before asking for it. */
+#define RECHECK_DELAY_MS 300
+
+/* When the number of receive queues of one port changes, a datapath assigns
+ * those of all its ports anew.  Drivers that come at once, such as those that
+ * find their switch restarted, are not to have that done for each of them:
+ * after one such change the next ones wait for a time that grows with what it
+ * costs, a millisecond for this many ports.  With a few ports nothing waits,
+ * as a port that is being assigned loses packets that are already sent. */
+#define REQUEUE_PORTS_PER_MS 25
+
+struct shash virtio_emu_netdevs = SHASH_INITIALIZER(&virtio_emu_netdevs);
+
+/* When to look for Interfaces and devices that miss each other, or
+ * LLONG_MAX. */
+static long long int recheck_at = LLONG_MAX;
+
+/* Contains "struct netdev_virtio_emu"s whose number of receive queues has
+ * changed without the datapath having been asked to look, and when to ask it,
+ * if there are any. */
+static struct ovs_list requeues = OVS_LIST_INITIALIZER(&requeues);
+static long long int requeue_at = LLONG_MIN;
+
+/* Tells the upper layers what has changed with the device of 'nd'. */
+static void
+virtio_emu_refresh(struct netdev_virtio_emu *nd)
+{
+    struct virtnet_device *dev = virtio_emu_dev(nd);
+    uint64_t features = dev ? dev->driver.features : 0;
+    bool carrier = dev && virtnet_device_carrier(dev);
+    int n_rxq = dev ? virtnet_device_active_rxqs(dev) : 0;
+
+    if (carrier != nd->carrier) {
+        nd->carrier = carrier;
+        nd->carrier_resets++;
+    }
+    if (dev && !nd->requested_mtu && nd->mtu != dev->config.mtu
+        && !nd->class->rep_set_mtu(dev, dev->config.mtu)) {
+        nd->mtu = dev->config.mtu;
+    }
+    nd->up.ol_flags = dev && nd->class->rep_complete ? 0 : virtnet_tx_offloads(
+        features & FEATURE(VIRTIO_NET_F_GUEST_CSUM),
+        (features & FEATURE(VIRTIO_NET_F_GUEST_TSO4)
+         && features & FEATURE(VIRTIO_NET_F_GUEST_TSO6)));
+    if (n_rxq != nd->up.n_rxq && ovs_list_is_empty(&nd->requeue_node)) {
+        ovs_list_push_back(&requeues, &nd->requeue_node);
+    }
+    netdev_change_seq_changed(&nd->up);
+}
+
+/* Has 'nd', bound to 'dev', to tell something that upper layers do not
+ * know? */
+static bool
+virtio_emu_has_news(struct netdev_virtio_emu *nd,
+                    const struct virtnet_device *dev)
+{
+    struct smap status = SMAP_INITIALIZER(&status);
+    uint32_t known = nd->known;
+
+    if (!nd->quiet || nd->carrier != virtnet_device_carrier(dev)) {
+        return true;
+    }
+    virtio_emu_get_status(&nd->up, &status);
+    smap_destroy(&status);
+    return nd->known != known;
+}
+
+void
+virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
+{
+    bool up;
+    int mtu;
+
+    COVERAGE_INC(virtio_emu_bind);
+    mtu = nd->requested_mtu ? nd->requested_mtu : dev->config.mtu;
+    if (dev->backend->class->rep_set_mtu(dev, mtu)) {
+        /* The device came with buffers for its own MTU. */
+        VLOG_WARN("%s: no memory for packets of %d bytes; MTU stays %d",
+                  netdev_get_name(&nd->up), mtu, dev->config.mtu);
+        mtu = dev->config.mtu;
+    }
+    nd->mtu = mtu;
+    atomic_read_relaxed(&nd->admin_up, &up);
+    dev->backend->class->rep_set_up(dev, up);
+
+    dev->netdev = &nd->up;
+    nd->lost = false;
+    nd->class = dev->backend->class;
+    if (nd->offload && nd->class->flow) {
+        nd->class->flow->port_attach(dev);
+    }
+    ovsrcu_set(&nd->dev, virtnet_device_ref(dev));
+    if (virtio_emu_has_news(nd, dev)) {
+        virtio_emu_refresh(nd);
+    }
+    nd->quiet = false;
+}
+
+void
+virtio_emu_unbind(struct netdev_virtio_emu *nd)
+{
+    struct virtnet_device *dev = virtio_emu_dev(nd);
+
+    if (dev) {
+        COVERAGE_INC(virtio_emu_unbind);
+        nd->quiet = (virtnet_controller_restarting()
+                     && !nd->carrier && !nd->up.n_rxq);
+        dev->netdev = NULL;
+        ovsrcu_set(&nd->dev, NULL);
+        if (nd->offload && nd->class->flow) {
+            nd->class->flow->port_detach(dev);
+        }
+        dev->backend->class->rep_set_up(dev, false);
+        virtnet_device_unref(dev);
+        if (!nd->quiet) {
+            virtio_emu_refresh(nd);
+        }
+    }
+}
+
+/* The controller has started: devices that were to come back are there, or are
+ * gone. */
+static void
+virtio_emu_break_silence(void)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &virtio_emu_netdevs) {
+        struct netdev_virtio_emu *nd = node->data;
+
+        if (nd->settling) {
+            nd->settling = false;
+            netdev_change_seq_changed(&nd->up);
+        }
+        if (nd->quiet) {
+            nd->quiet = false;
+            virtio_emu_refresh(nd);
+        }
+    }
+}
+
+static void
+virtio_emu_bind_by_key(const char *key, struct virtnet_device *dev)
+{
+    struct netdev_virtio_emu *nd = shash_find_data(&virtio_emu_netdevs, key);
+
+    if (nd && !virtio_emu_dev(nd) && !dev->netdev) {
+        virtio_emu_bind(nd, dev);
+    }
+}
+
+static void
+virtio_emu_schedule_recheck(void)
+{
+    recheck_at = MIN(recheck_at, time_msec() + RECHECK_DELAY_MS);
+}
+
+bool
+virtio_emu_recheck_is_due(void)
+{
+    return recheck_at != LLONG_MAX;
+}
+
+void
+virtio_emu_postpone_recheck(void)
+{
+    if (recheck_at != LLONG_MAX) {
+        recheck_at = time_msec() + RECHECK_DELAY_MS;
+    }
+}
+
+/* Binds 'dev', which is new, to the netdev that has been waiting for it. */
+static void
+virtio_emu_device_added(struct virtnet_device *dev)
+{
+    struct ds key = DS_EMPTY_INITIALIZER;
+
+    if (shash_is_empty(&virtio_emu_netdevs)) {
+        return;
+    }
+    ds_put_format(&key, "vuid:%s", dev->vuid);
+    virtio_emu_bind_by_key(ds_cstr(&key), dev);
+
+    ds_clear(&key);
+    if (dev->type == VIRTNET_VF) {
+        ds_put_format(&key, "vf:%u:%u", dev->pf_id, dev->vf_id);
+    } else {
+        ds_put_format(&key, "pf:%u", dev->pf_id);
+    }
+    virtio_emu_bind_by_key(ds_cstr(&key), dev);
+
+    if (dev->owner_port) {
+        ds_clear(&key);
+        ds_put_format(&key, "hotplug:%s", dev->owner_port);
+        virtio_emu_bind_by_key(ds_cstr(&key), dev);
+    }
+
+    ds_clear(&key);
+    ds_put_format(&key, "name:%s", dev->rep_name);
+    virtio_emu_bind_by_key(ds_cstr(&key), dev);
+    ds_destroy(&key);
+
+    if (!dev->netdev) {
+        virtio_emu_schedule_recheck();
+    }
+}
+
+/* Is there an Interface without device, or a device that should be a port and
+ * is not? */
+static bool
+virtio_emu_any_unbound(void)
+{
+    struct virtnet_device *dev;
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &virtio_emu_netdevs) {
+        if (!virtio_emu_dev(node->data)) {
+            return true;
+        }
+    }
+    VIRTNET_FOR_EACH_DEVICE (dev) {
+        if (!dev->netdev && !dev->port_status) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
+                   void *aux OVS_UNUSED)
+{
+    switch (event) {
+    case VIRTNET_EVENT_ADDED:
+        virtio_emu_device_added(dev);
+        break;
+
+    case VIRTNET_EVENT_CHANGED:
+        if (dev->netdev) {
+            virtio_emu_refresh(netdev_virtio_emu_cast(dev->netdev));
+        }
+        break;
+
+    case VIRTNET_EVENT_REMOVED:
+        if (dev->netdev) {
+            struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(dev->netdev);
+
+            virtio_emu_unbind(nd);
+            if (!virtnet_controller_restarting()) {
+                nd->lost = true;
+                virtio_emu_schedule_recheck();
+            }
+        }
+        break;
+
+    case VIRTNET_EVENT_STARTED:
+        virtio_emu_break_silence();
+        /* Interfaces that were let wait get their device or an error now. */
+        if (virtio_emu_any_unbound()) {
+            if_notifier_manual_report();
+        }
+        break;
+    }
+}
+
+void
+virtio_emu_postpone_requeues(void)
+{
+    requeue_at = (time_msec()
+                  + shash_count(&virtio_emu_netdevs) / REQUEUE_PORTS_PER_MS);
+}
+
+static void
+virtio_emu_run_requeues(void)
+{
+    struct netdev_virtio_emu *nd;
+
+    if (!ovs_list_is_empty(&requeues) && time_msec() >= requeue_at) {
+        LIST_FOR_EACH_POP (nd, requeue_node, &requeues) {
+            ovs_list_init(&nd->requeue_node);
+            netdev_request_reconfigure(&nd->up);
+        }
+        virtio_emu_postpone_requeues();
+    }
+}
+
+void
+virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
+{
+    virtio_emu_run_requeues();
+    if (virtnet_sriov_is_busy()) {
+        /* The ports of VFs that are being made or removed will come right. */
+        virtio_emu_postpone_recheck();
+    } else if (time_msec() >= recheck_at) {
+        recheck_at = LLONG_MAX;
+        if (virtio_emu_any_unbound()) {
+            if_notifier_manual_report();
+        }
+    }
+}
+
+void
+virtio_emu_wait(const struct netdev_class *class OVS_UNUSED)
+{
+    if (!ovs_list_is_empty(&requeues)) {
+        poll_timer_wait_until(requeue_at);
+    }
+    if (recheck_at != LLONG_MAX) {
+        poll_timer_wait_until(recheck_at);
+    }
+}
+
+void
+virtio_emu_forget_selector(struct netdev_virtio_emu *nd)
+{
+    if (nd->selector_node) {
+        shash_delete(&virtio_emu_netdevs, nd->selector_node);
+        nd->selector_node = NULL;
+    }
+}
+
+bool
+virtio_emu_is_removed(const struct netdev_virtio_emu *nd)
+{
+    return !nd->up.node;        /* See netdev_remove(). */
+}
