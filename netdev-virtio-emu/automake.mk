@@ -105,14 +105,18 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-counter.h \
 	netdev-virtio-emu/soft/soft-eswitch-action.c \
 	netdev-virtio-emu/soft/soft-eswitch-action.h \
+	netdev-virtio-emu/soft/soft-eswitch-flow.c \
 	netdev-virtio-emu/soft/soft-eswitch-key.c \
 	netdev-virtio-emu/soft/soft-eswitch-key.h \
+	netdev-virtio-emu/soft/soft-eswitch-private.h \
 	netdev-virtio-emu/soft/soft-eswitch-table.c \
 	netdev-virtio-emu/soft/soft-eswitch-table.h \
 	netdev-virtio-emu/soft/soft-eswitch.c \
 	netdev-virtio-emu/soft/soft-eswitch.h \
 	netdev-virtio-emu/soft/soft-forward.c \
 	netdev-virtio-emu/soft/soft-forward.h \
+	netdev-virtio-emu/soft/soft-header.c \
+	netdev-virtio-emu/soft/soft-header.h \
 	netdev-virtio-emu/soft/soft-idle.c \
 	netdev-virtio-emu/soft/soft-idle.h \
 	netdev-virtio-emu/soft/soft-mempool.c \
@@ -121,6 +125,7 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-moderation.h \
 	netdev-virtio-emu/soft/soft-packed-ring.c \
 	netdev-virtio-emu/soft/soft-packed-ring.h \
+	netdev-virtio-emu/soft/soft-packet-tx.c \
 	netdev-virtio-emu/soft/soft-packet.c \
 	netdev-virtio-emu/soft/soft-packet.h \
 	netdev-virtio-emu/soft/soft-place.c \
@@ -138,8 +143,12 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-uplink.h \
 	netdev-virtio-emu/soft/soft-uso.c \
 	netdev-virtio-emu/soft/soft-uso.h \
+	netdev-virtio-emu/soft/soft-vhost-event.c \
 	netdev-virtio-emu/soft/soft-vhost-log.c \
 	netdev-virtio-emu/soft/soft-vhost-log.h \
+	netdev-virtio-emu/soft/soft-vhost-message.c \
+	netdev-virtio-emu/soft/soft-vhost-private.h \
+	netdev-virtio-emu/soft/soft-vhost-ring.c \
 	netdev-virtio-emu/soft/soft-vhost-user.c \
 	netdev-virtio-emu/soft/soft-vhost-user.h \
 	netdev-virtio-emu/soft/virtq-mem.c \

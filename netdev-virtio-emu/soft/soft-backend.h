@@ -24,7 +24,8 @@
  *
  *   - soft-place.c: switch ports, VUIDs, PCI addresses.
  *
- *   - soft-vhost-user.c: the attachment: connections, the state of the driver.
+ *   - soft-vhost-user.c: the attachment: connections, the state of the driver;
+ *     soft-vhost-private.h says what its files are.
  *
  *   - soft-socket.c: paths of sockets.
  *
@@ -32,7 +33,8 @@
  *
  *   - soft-rep*.c: the representor: packets and counters.
  *
- *   - soft-packet.c: offloads, where versions of Open vSwitch differ.
+ *   - soft-packet.c, soft-packet-tx.c: offloads, where versions of Open vSwitch
+ *     differ.
  *
  *   - soft-eswitch.c: flows that are offloaded.
  *

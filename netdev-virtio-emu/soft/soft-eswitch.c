@@ -14,13 +14,12 @@
  * limitations under the License.
  */
 
-/* The software eSwitch.  See soft-eswitch.h. */
+/* What packet threads call of the software eSwitch.  See soft-eswitch.h. */
 
 #include <config.h>
 
 #include "soft-eswitch.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
@@ -30,13 +29,11 @@
 #include "dp-packet.h"
 #include "hash.h"
 #include "odp-util.h"
-#include "openvswitch/dynamic-string.h"
-#include "openvswitch/match.h"
 #include "openvswitch/netdev.h"
 #include "ovs-thread.h"
 #include "pmd-forward.h"
 #include "soft-backend.h"
-#include "soft-eswitch-table.h"
+#include "soft-eswitch-private.h"
 #include "soft-packet.h"
 #include "soft-uplink.h"
 #include "timeval.h"
@@ -48,33 +45,6 @@ COVERAGE_DEFINE(virtnet_flow_drop);
 COVERAGE_DEFINE(virtnet_flow_passed_up);
 
 BUILD_ASSERT_DECL(NETDEV_MAX_BURST == 32);
-
-struct soft_port {
-    struct virtnet_device *dev;
-    bool foreign;               /* Is 'dev' no device?  See soft-uplink.h. */
-    struct soft_table table;    /* Flows from here. */
-    atomic_size_t n_flows;
-    atomic_uint64_t n_hits;     /* Packets forwarded. */
-    atomic_uint64_t n_misses;   /* Packets for Open vSwitch. */
-
-    /* Under the lock. */
-    bool attached;
-    struct ovs_list flows;      /* Contains "struct soft_flow"s. */
-    struct ovs_list list_node;  /* In 'ports'. */
-};
-
-static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
-static struct ovs_list ports OVS_GUARDED_BY(mutex)
-    = OVS_LIST_INITIALIZER(&ports);
-static struct soft_actions_set actions_set OVS_GUARDED_BY(mutex)
-    = SOFT_ACTIONS_SET_INITIALIZER(&actions_set);
-
-/* All flows, by UFID.  Writers hold 'mutex'. */
-static struct cmap all_flows = CMAP_INITIALIZER;
-
-/* Number of the flow that was inserted last.  Stored when that is complete:
- * who has read it finds all flows with numbers up to it. */
-static atomic_uint64_t last_seq;
 
 /* Packet threads. */
 
@@ -114,8 +84,9 @@ struct soft_thread {
 /* Ids of threads.  If there are ever more, those share the last one, which
  * owns no counters. */
 #define MAX_THREADS 1024
+static struct ovs_mutex thread_mutex = OVS_MUTEX_INITIALIZER;
 static unsigned long thread_ids[BITMAP_N_LONGS(MAX_THREADS)]
-    OVS_GUARDED_BY(mutex);
+    OVS_GUARDED_BY(thread_mutex);
 static ovsthread_key_t thread_key;
 DEFINE_STATIC_PER_THREAD_DATA(struct soft_thread *, cur_thread, NULL);
 
@@ -124,11 +95,11 @@ thread_destroy(void *thread_)
 {
     struct soft_thread *thread = thread_;
 
-    ovs_mutex_lock(&mutex);
+    ovs_mutex_lock(&thread_mutex);
     if (thread->id < MAX_THREADS) {
         bitmap_set0(thread_ids, thread->id);
     }
-    ovs_mutex_unlock(&mutex);
+    ovs_mutex_unlock(&thread_mutex);
     free_size_align(thread);
 }
 
@@ -143,12 +114,12 @@ thread_create(void)
         ovsthread_key_create(&thread_key, thread_destroy);
         ovsthread_once_done(&once);
     }
-    ovs_mutex_lock(&mutex);
+    ovs_mutex_lock(&thread_mutex);
     thread->id = bitmap_scan(thread_ids, 0, 1, MAX_THREADS);
     if (thread->id < MAX_THREADS) {
         bitmap_set1(thread_ids, thread->id);
     }
-    ovs_mutex_unlock(&mutex);
+    ovs_mutex_unlock(&thread_mutex);
     thread->tsc_per_ms = rte_get_tsc_hz() / 1000;
     thread->now_tsc = rte_rdtsc() - thread->tsc_per_ms - 1;
     ovsthread_setspecific(thread_key, thread);
@@ -286,7 +257,7 @@ lookup(struct soft_thread *thread, struct soft_port *port,
     uint64_t seq;
     int i;
 
-    atomic_read_explicit(&last_seq, &seq, memory_order_acquire);
+    atomic_read_explicit(&soft_eswitch_last_seq, &seq, memory_order_acquire);
     ULLONG_FOR_EACH_1 (i, map) {
         flows[i] = NULL;
     }
@@ -843,422 +814,3 @@ soft_eswitch_execute(struct soft_port *port, struct dp_packet_batch *batch,
     batch->count = n_left;
     count_frames(port, n - n_left, n_left);
 }
-
-/* Ports. */
-
-static struct soft_port *
-soft_port_of(const struct virtnet_device *dev)
-{
-    return soft_device_cast(dev)->rep.eswitch_port;
-}
-
-struct soft_port *
-soft_port_create(struct virtnet_device *dev)
-{
-    struct soft_port *port = xzalloc_cacheline(sizeof *port);
-
-    soft_key_init();
-    port->dev = dev;
-    soft_table_init(&port->table);
-    ovs_list_init(&port->flows);
-    ovs_mutex_lock(&mutex);
-    ovs_list_push_back(&ports, &port->list_node);
-    ovs_mutex_unlock(&mutex);
-    return port;
-}
-
-void
-soft_port_destroy(struct soft_port *port)
-{
-    if (port) {
-        ovs_mutex_lock(&mutex);
-        ovs_assert(ovs_list_is_empty(&port->flows));
-        ovs_list_remove(&port->list_node);
-        ovs_mutex_unlock(&mutex);
-        soft_table_uninit(&port->table);
-        free_cacheline(port);
-    }
-}
-
-void
-soft_port_set_foreign(struct soft_port *port)
-{
-    port->foreign = true;
-}
-
-bool
-soft_port_has_flows(const struct soft_port *port)
-{
-    size_t n;
-
-    atomic_read_relaxed(&CONST_CAST(struct soft_port *, port)->n_flows, &n);
-    return n > 0;
-}
-
-/* Flows.  'mutex' is held. */
-
-static void
-flow_put_in_force(struct soft_flow *flow, const struct soft_actions *actions)
-{
-    const struct soft_actions *old
-        = ovsrcu_get_protected(const struct soft_actions *, &flow->actions);
-    uint64_t seq;
-
-    ovsrcu_set(&flow->actions, actions);
-    soft_actions_put(&actions_set, old);
-    atomic_read_relaxed(&flow->seq, &seq);
-    if (actions && !seq) {
-        atomic_read_relaxed(&last_seq, &seq);
-        seq++;
-        atomic_store_explicit(&flow->seq, seq, memory_order_release);
-        atomic_store_explicit(&last_seq, seq, memory_order_release);
-    } else if (!actions) {
-        atomic_store_relaxed(&flow->seq, 0);
-    }
-}
-
-/* Takes 'flow' out.  The caller frees it. */
-static void
-flow_remove(struct soft_flow *flow)
-{
-    struct soft_port *port = flow->in;
-    size_t n;
-
-    flow_put_in_force(flow, NULL);
-    soft_table_remove(&port->table, flow);
-    cmap_remove(&all_flows, &flow->ufid_node, hash_bytes(&flow->ufid,
-                                                         sizeof flow->ufid,
-                                                         0));
-    ovs_list_remove(&flow->list_node);
-    atomic_sub_relaxed(&port->n_flows, 1, &n);
-}
-
-static struct soft_flow *
-flow_find(const struct soft_port *port, const ovs_u128 *ufid)
-{
-    uint32_t hash = hash_bytes(ufid, sizeof *ufid, 0);
-    struct soft_flow *flow;
-
-    CMAP_FOR_EACH_WITH_HASH (flow, ufid_node, hash, &all_flows) {
-        if (ovs_u128_equals(flow->ufid, *ufid) && flow->in == port) {
-            return flow;
-        }
-    }
-    return NULL;
-}
-
-static struct soft_flow *
-flow_create(struct soft_port *port, const ovs_u128 *ufid,
-            const struct match *match, const struct soft_key *key,
-            const struct soft_key *mask)
-{
-    struct soft_flow *flow = soft_flow_alloc();
-    size_t n;
-
-    soft_flow_clear_stats(flow);
-    flow->ufid = *ufid;
-    flow->in = port;
-    flow->in_port = match->flow.in_port.odp_port;
-    ovsrcu_init(&flow->actions, NULL);
-    soft_table_insert(&port->table, flow, key, mask);
-    cmap_insert(&all_flows, &flow->ufid_node,
-                hash_bytes(ufid, sizeof *ufid, 0));
-    ovs_list_push_back(&port->flows, &flow->list_node);
-    atomic_add_relaxed(&port->n_flows, 1, &n);
-    return flow;
-}
-
-/* Flows as virtnet-flow-provider.h has them. */
-
-static int
-soft_flow_port_attach(struct virtnet_device *dev)
-{
-    ovs_mutex_lock(&mutex);
-    soft_port_of(dev)->attached = true;
-    ovs_mutex_unlock(&mutex);
-    return 0;
-}
-
-/* A flow that is to end.  It is there, with its counters, until whoever knows
- * it has taken over those. */
-struct ending {
-    ovs_u128 ufid;
-    struct virtnet_device *in;
-};
-
-struct endings {
-    struct ending *flows;
-    size_t n, allocated;
-};
-
-/* Adds the flows of 'port' to 'endings', for flows_end(). */
-static void
-port_flush(const struct soft_port *port, struct endings *endings)
-    OVS_REQUIRES(mutex)
-{
-    const struct soft_flow *flow;
-
-    LIST_FOR_EACH (flow, list_node, &port->flows) {
-        if (endings->n >= endings->allocated) {
-            endings->flows = x2nrealloc(endings->flows, &endings->allocated,
-                                        sizeof *endings->flows);
-        }
-        endings->flows[endings->n++] = (struct ending) {
-            .ufid = flow->ufid,
-            .in = port->dev,
-        };
-    }
-}
-
-static int soft_flow_del(struct virtnet_device *, const ovs_u128 *,
-                         struct virtnet_flow_stats *);
-
-static void
-flows_end(struct endings *endings)
-    OVS_EXCLUDED(mutex)
-{
-    for (size_t i = 0; i < endings->n; i++) {
-        const struct ending *e = &endings->flows[i];
-
-        virtnet_flow_end(&e->ufid, e->in);
-        soft_flow_del(e->in, &e->ufid, NULL); /* If nobody knew it. */
-    }
-    free(endings->flows);
-}
-
-static void
-soft_flow_port_detach(struct virtnet_device *dev)
-{
-    struct soft_port *port = soft_port_of(dev), *other;
-    struct endings endings = { .n = 0 };
-
-    ovs_mutex_lock(&mutex);
-    port->attached = false;
-    port_flush(port, &endings);
-    LIST_FOR_EACH (other, list_node, &ports) {
-        struct soft_flow *flow;
-
-        LIST_FOR_EACH (flow, list_node, &other->flows) {
-            const struct soft_actions *actions
-                = ovsrcu_get_protected(const struct soft_actions *,
-                                       &flow->actions);
-
-            if (actions && (other == port
-                            || soft_actions_output_to(actions, dev))) {
-                flow_put_in_force(flow, NULL);
-            }
-        }
-    }
-    ovs_mutex_unlock(&mutex);
-    flows_end(&endings);
-}
-
-/* Are all devices that 'actions' lead to attached? */
-static bool
-outputs_are_attached(const struct virtnet_flow_actions *actions)
-    OVS_REQUIRES(mutex)
-{
-    for (size_t i = 0; i < actions->n; i++) {
-        const struct virtnet_flow_action *a = &actions->actions[i];
-
-        if (a->type == VIRTNET_FLOW_OUTPUT
-            && !soft_port_of(a->dev)->attached) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int
-soft_flow_put(struct virtnet_device *in, const ovs_u128 *ufid,
-              const struct match *match,
-              const struct virtnet_flow_actions *actions,
-              struct virtnet_flow_stats *stats,
-              enum virtnet_flow_reason *reason)
-{
-    struct soft_port *port = soft_port_of(in);
-    const struct soft_actions *list = NULL;
-    struct soft_key key, mask;
-    struct soft_flow *flow;
-    int error = 0;
-
-    if (actions) {
-        *reason = soft_key_from_match(match, &key, &mask);
-        if (*reason) {
-            actions = NULL;
-        }
-    }
-
-    ovs_mutex_lock(&mutex);
-    flow = flow_find(port, ufid);
-    if (actions && !port->attached) {
-        *reason = VIRTNET_FLOW_NOT_ATTACHED;
-        actions = NULL;
-    } else if (actions && !outputs_are_attached(actions)) {
-        *reason = VIRTNET_FLOW_OUTPUT_NONE;
-        actions = NULL;
-    }
-    if (actions && flow) {
-        struct soft_key old_key, old_mask;
-
-        soft_flow_get_key(flow, &old_key, &old_mask);
-        if (memcmp(&key, &old_key, sizeof key)
-            || memcmp(&mask, &old_mask, sizeof mask)) {
-            *reason = VIRTNET_FLOW_MATCH_SAME_ID;
-            actions = NULL;
-        }
-    }
-    if (actions) {
-        list = soft_actions_get(&actions_set, actions);
-        if (!flow) {
-            flow = flow_create(port, ufid, match, &key, &mask);
-        }
-    }
-    if (flow) {
-        flow_put_in_force(flow, list);
-        if (stats) {
-            soft_flow_get_stats(flow, stats);
-        }
-        soft_table_order(&port->table, time_msec());
-    } else {
-        error = *reason == VIRTNET_FLOW_NOT_ATTACHED ? ENODEV : EOPNOTSUPP;
-    }
-    ovs_mutex_unlock(&mutex);
-    return error;
-}
-
-static int
-soft_flow_del(struct virtnet_device *in, const ovs_u128 *ufid,
-              struct virtnet_flow_stats *stats)
-{
-    struct soft_flow *flow;
-
-    ovs_mutex_lock(&mutex);
-    flow = flow_find(soft_port_of(in), ufid);
-    if (flow) {
-        flow_remove(flow);
-        if (stats) {
-            soft_flow_get_stats(flow, stats);
-        }
-        soft_flow_free(flow);
-    }
-    ovs_mutex_unlock(&mutex);
-    return flow ? 0 : ENOENT;
-}
-
-static int
-soft_flow_get(struct virtnet_device *in, const ovs_u128 *ufid,
-              struct virtnet_flow_stats *stats)
-{
-    const struct soft_flow *flow = flow_find(soft_port_of(in), ufid);
-
-    if (!flow) {
-        return ENOENT;
-    }
-    soft_flow_get_stats(flow, stats);
-    return 0;
-}
-
-static int
-soft_flow_flush(struct virtnet_device *in)
-{
-    struct endings endings = { .n = 0 };
-    const struct soft_port *port;
-
-    ovs_mutex_lock(&mutex);
-    LIST_FOR_EACH (port, list_node, &ports) {
-        if (!in || port->dev == in) {
-            port_flush(port, &endings);
-        }
-    }
-    ovs_mutex_unlock(&mutex);
-    flows_end(&endings);
-    return 0;
-}
-
-static void
-soft_flow_dump(struct virtnet_device *in,
-               bool (*cb)(const ovs_u128 *ufid, const struct match *,
-                          const struct virtnet_flow_actions *,
-                          const struct virtnet_flow_stats *, void *aux),
-               void *aux)
-{
-    struct soft_flow *flow;
-
-    ovs_mutex_lock(&mutex);
-    LIST_FOR_EACH (flow, list_node, &soft_port_of(in)->flows) {
-        const struct soft_actions *list
-            = ovsrcu_get_protected(const struct soft_actions *,
-                                   &flow->actions);
-        struct virtnet_flow_actions actions = { .n = 0 };
-        struct virtnet_flow_stats stats;
-        struct soft_key key, mask;
-        struct match match;
-
-        soft_flow_get_key(flow, &key, &mask);
-        soft_key_to_match(&key, &mask, flow->in_port, &match);
-        soft_flow_get_stats(flow, &stats);
-        if (list) {
-            actions.n = list->n;
-            memcpy(actions.actions, list->actions,
-                   list->n * sizeof list->actions[0]);
-        }
-        if (!cb(&flow->ufid, &match, &actions, &stats, aux)) {
-            break;
-        }
-    }
-    ovs_mutex_unlock(&mutex);
-}
-
-static uint64_t
-soft_flow_number(struct virtnet_device *in)
-{
-    size_t n = cmap_count(&all_flows);
-
-    if (in) {
-        atomic_read_relaxed(&soft_port_of(in)->n_flows, &n);
-    }
-    return n;
-}
-
-static void
-soft_flow_format(struct ds *s)
-{
-    struct soft_port *port;
-
-    ovs_mutex_lock(&mutex);
-    ds_put_format(s, "flows: %"PRIuSIZE"\n", cmap_count(&all_flows));
-    ds_put_format(s, "lists of actions: %"PRIuSIZE"\n",
-                  hmap_count(&actions_set.lists));
-    ds_put_format(s, "memory of flows: %"PRIu64" bytes\n",
-                  soft_flow_memory());
-    LIST_FOR_EACH (port, list_node, &ports) {
-        uint64_t n_hits, n_misses;
-
-        if (!port->attached) {
-            continue;
-        }
-        atomic_read_relaxed(&port->n_hits, &n_hits);
-        atomic_read_relaxed(&port->n_misses, &n_misses);
-        ds_put_format(s, "%s: %"PRIuSIZE" flows, %"PRIuSIZE" masks, "
-                      "%"PRIu64" packets forwarded, %"PRIu64" passed up\n",
-                      port->dev->rep_name, ovs_list_size(&port->flows),
-                      ovs_list_size(&port->table.list), n_hits, n_misses);
-    }
-    ovs_mutex_unlock(&mutex);
-}
-
-const struct virtnet_flow_class soft_flow_class = {
-    .port_attach = soft_flow_port_attach,
-    .port_detach = soft_flow_port_detach,
-    .put = soft_flow_put,
-    .del = soft_flow_del,
-    .get = soft_flow_get,
-    .flush = soft_flow_flush,
-    .dump = soft_flow_dump,
-    .count = soft_flow_number,
-    .uplink_create = soft_uplink_create,
-    .uplink_destroy = soft_uplink_destroy,
-    .uplink_recv = soft_uplink_recv,
-    .format = soft_flow_format,
-};

@@ -21,8 +21,10 @@
  * offloaded, between devices of the soft backend, and from and to other ports
  * of the same datapath.
  *
- *   - soft-eswitch.c: ports, flows as virtnet-flow-provider.h has them, and
- *     what packet threads call.
+ *   - soft-eswitch.c: what packet threads call.
+ *
+ *   - soft-eswitch-flow.c: ports, and flows as virtnet-flow-provider.h has
+ *     them.
  *
  *   - soft-eswitch-key.c: what is looked at in a packet.
  *

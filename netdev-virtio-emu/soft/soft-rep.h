@@ -135,7 +135,7 @@ struct soft_rep {
 
     /* Transmit queue that takes the packets of queue id I: map[I % n_map].
      * Only enabled queues appear here.  Written by whoever holds the mutex of
-     * soft-vhost-user.c. */
+     * soft-vhost-private.h. */
     atomic_uint8_t map[VIRTNET_MAX_QUEUE_PAIRS];
 
     /* Packets that no driver was there to take, or that came while the port
@@ -164,7 +164,7 @@ void soft_rep_release_memory(struct soft_rep *);
  * for a grace period. */
 void soft_rep_set_n_pairs(struct soft_rep *, unsigned int n_pairs);
 
-/* Attachment.  See soft-vhost-user.c for locking. */
+/* Attachment.  See soft-vhost-private.h for locking. */
 void soft_rep_enable_vring(struct soft_rep *, unsigned int vring,
                            bool enable);
 void soft_rep_disable_vrings(struct soft_rep *);

@@ -70,7 +70,7 @@ struct soft_vhost_user {
     bool server;                /* Does the switch listen? */
     bool registered;            /* Does librte_vhost know the socket? */
 
-    /* Under the mutex of soft-vhost-user.c. */
+    /* Under the mutex of soft-vhost-private.h. */
     bool accepting;             /* Is a connection welcome? */
     struct ovs_list event_node; /* In the list of events, or empty. */
     int conn_vid;               /* Connection, -1 if there is none. */
