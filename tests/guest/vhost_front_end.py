@@ -31,6 +31,10 @@ SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE = 16, 17, 18
 SEND_RARP = 19
 SET_STATUS = 39
 
+# Seconds to wait for the switch.  Only there for a test that has failed
+# already, also with a sanitizer, at the lowest priority, beside others.
+PATIENCE = 120
+
 NEED_REPLY = 8                  # Flag of messages.
 
 F_CSUM, F_GUEST_CSUM, F_HOST_TSO4, F_MQ = 1 << 0, 1 << 1, 1 << 11, 1 << 22
@@ -61,14 +65,14 @@ class FrontEnd:
         if os.path.exists(path):
             os.unlink(path)
         listener = socket.socket(socket.AF_UNIX)
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         listener.bind(path)
         listener.listen(1)
         return listener
 
     def __init__(self, listener):
         self.sock = listener.accept()[0]
-        self.sock.settimeout(30)
+        self.sock.settimeout(PATIENCE)
         listener.close()
         self.index = [0] * 4
         self.fds = []
@@ -203,7 +207,7 @@ class FrontEnd:
         return self.words[(ring * RING + USED) // 2 + 1]
 
     def wait_used(self, ring):
-        deadline = time.time() + 30
+        deadline = time.time() + PATIENCE
         while self.used(ring) != self.index[ring]:
             if time.time() > deadline:
                 raise TimeoutError("ring %d is not served" % ring)
