@@ -26,6 +26,7 @@ EXTRA_DIST += \
 	vswitchd-patches/3.1.0/0010-ofproto-Leave-the-MTU-alone-if-it-has-not-changed.patch \
 	vswitchd-patches/3.1.0/0011-dpif-netdev-Let-offload-threads-sleep-for-a-moment-only.patch \
 	vswitchd-patches/3.1.0/0012-bridge-Leave-alone-what-a-netdev-does-not-know-yet.patch \
+	vswitchd-patches/3.1.0/0013-dpif-netdev-Do-not-look-at-every-port-in-every-turn.patch \
 	vswitchd-patches/3.5.0/series \
 	vswitchd-patches/3.5.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/3.5.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
@@ -51,7 +52,8 @@ EXTRA_DIST += \
 	vswitchd-patches/4.0.0/0010-dpif-netdev-Make-room-for-queues-of-all-packets.patch \
 	vswitchd-patches/4.0.0/0011-bridge-Add-ports-for-a-while-in-each-turn.patch \
 	vswitchd-patches/4.0.0/0012-ofproto-Leave-the-MTU-alone-if-it-has-not-changed.patch \
-	vswitchd-patches/4.0.0/0013-bridge-Leave-alone-what-a-netdev-does-not-know-yet.patch
+	vswitchd-patches/4.0.0/0013-bridge-Leave-alone-what-a-netdev-does-not-know-yet.patch \
+	vswitchd-patches/4.0.0/0014-dpif-netdev-Do-not-look-at-every-port-in-every-turn.patch
 
 # After a change of any patch Open vSwitch's tree is made again, and what is
 # different in it is built.
