@@ -328,6 +328,10 @@ struct virtnet_backend_class {
      * backend calls virtnet_sriov_set() when it hears of that. */
     int (*set_vfs)(struct virtnet_device *dev, unsigned int n, char **errp);
 
+    /* Returns how many MSI-X vectors are free for VFs of the PF 'pf', or -1 if
+     * nobody but the controller knows.  Optional. */
+    int (*get_free_msix)(const struct virtnet_device *pf);
+
     /* Has nobody else made an SF with number 'sf_num' below 'ib_device', so
      * that "sf_create" can make one for a new device?  The controller knows
      * those of its devices only.  Optional: NULL if there are no others. */

@@ -31,6 +31,7 @@
 #include "util.h"
 #include "virtnet-backend-provider.h"
 #include "virtnet-controller.h"
+#include "virtnet-pool.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_device);
 
@@ -239,6 +240,17 @@ virtnet_device_num_queues(const struct virtnet_device *dev)
     bool ctrl = dev->config.features & (UINT64_C(1) << VIRTIO_NET_F_CTRL_VQ);
 
     return 2 * dev->config.max_queue_pairs + ctrl;
+}
+
+unsigned int
+virtnet_device_free_msix(const struct virtnet_device *pf)
+{
+    const struct virtnet_backend_class *class = pf->backend->class;
+    int told = class->get_free_msix ? class->get_free_msix(pf) : -1;
+
+    return (!pf->pool ? 0
+            : told >= 0 ? told
+            : MAX(pf->pool->msix, 0));
 }
 
 unsigned int

@@ -429,6 +429,10 @@ bool virtnet_device_has_driver(const struct virtnet_device *);
 unsigned int virtnet_device_num_queues(const struct virtnet_device *);
 unsigned int virtnet_device_enabled_queues(const struct virtnet_device *);
 
+/* MSI-X vectors that are free for VFs of the PF 'pf': as its firmware says, or
+ * else as the controller has counted. */
+unsigned int virtnet_device_free_msix(const struct virtnet_device *pf);
+
 /* Carrier as the switch sees it: configured up, and a driver is ready. */
 bool virtnet_device_carrier(const struct virtnet_device *);
 

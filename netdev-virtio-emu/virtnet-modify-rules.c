@@ -190,15 +190,32 @@ set_rx_mode(const struct virtnet_device *dev OVS_UNUSED,
     return 0;
 }
 
+/* Returns the pool of the PF of 'vf', or NULL if there is none, as full as the
+ * firmware says that it is. */
+static const struct virtnet_pool *
+get_pool(const struct virtnet_device *vf)
+{
+    const struct virtnet_backend_class *class = vf->backend->class;
+    struct virtnet_pool *pool = vf->pf ? vf->pf->pool : NULL;
+
+    if (pool && class->get_free_msix) {
+        pool->told_msix = MAX(class->get_free_msix(vf->pf), 0);
+    }
+    return pool;
+}
+
 static int
 set_msix(const struct virtnet_device *dev, const struct virtnet_attr_value *v,
          struct virtnet_device_config *config, char **errp)
 {
-    if (dev->type != VIRTNET_VF || !dev->pf || !dev->pf->pool) {
+    const struct virtnet_pool *pool = (dev->type == VIRTNET_VF
+                                       ? get_pool(dev) : NULL);
+
+    if (!pool) {
         return virtnet_refuse(VIRTNET_E_NOT_SUPPORTED, errp, "the vectors of "
                               "a PF are up to the firmware configuration");
     }
-    return virtnet_pool_check_msix(dev->pf->pool, v->number, config, errp);
+    return virtnet_pool_check_msix(pool, v->number, config, errp);
 }
 
 static int
@@ -209,9 +226,10 @@ set_queue_pairs(const struct virtnet_device *dev,
     int error;
 
     if (dev->type == VIRTNET_VF) {
-        return (dev->pf && dev->pf->pool
-                ? virtnet_pool_check_queue_pairs(dev->pf->pool, v->number,
-                                                 config, errp)
+        const struct virtnet_pool *pool = get_pool(dev);
+
+        return (pool ? virtnet_pool_check_queue_pairs(pool, v->number, config,
+                                                      errp)
                 : VIRTNET_E_VF_DEV_GET);
     }
     error = virtnet_check_queue_pairs(v->number, get_caps(dev), errp);

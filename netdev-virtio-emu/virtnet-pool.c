@@ -115,14 +115,15 @@ check_rest(const struct virtnet_pool *pool, int error,
 {
     int msix = new->num_msix - old->num_msix;
     int queue_pairs = new->max_queue_pairs - old->max_queue_pairs;
+    long long int free_msix = MAX(pool->msix, pool->told_msix);
+    long long int free_pairs = MAX(pool->queue_pairs, pool->told_msix / 2);
 
-    if (msix > 0 && msix > pool->msix) {
+    if (msix > 0 && msix > free_msix) {
         return refuse(error, errp, "%d more MSI-X vectors are needed, and the "
-                      "pool of the PF has %lld", msix, MAX(pool->msix, 0));
-    } else if (queue_pairs > 0 && queue_pairs > pool->queue_pairs) {
+                      "pool of the PF has %lld", msix, free_msix);
+    } else if (queue_pairs > 0 && queue_pairs > free_pairs) {
         return refuse(error, errp, "%d more queue pairs are needed, and the "
-                      "pool of the PF has %lld", queue_pairs,
-                      MAX(pool->queue_pairs, 0));
+                      "pool of the PF has %lld", queue_pairs, free_pairs);
     }
     return 0;
 }

@@ -30,6 +30,9 @@
  * configuration and the control queue one each, so whoever changes the one
  * number changes the other.
  *
+ * Where there is a card, its firmware may have more to give than that: what it
+ * tells of ('told_msix') can be had, too, and it refuses what it has not.
+ *
  * "modify -n" and "modify -qp" first ask virtnet_pool_check_msix() or
  * virtnet_pool_check_queue_pairs() what the configuration of the VF would be,
  * which changes nothing.  virtnet_controller_apply_config() moves the
@@ -56,6 +59,7 @@
 struct virtnet_pool {
     long long int msix;         /* Free MSI-X vectors. */
     long long int queue_pairs;  /* Free data queue pairs. */
+    unsigned int told_msix;     /* Free ones that firmware tells of, or 0. */
     uint16_t min_msix;          /* What a VF may have. */
     uint16_t max_msix;
     uint16_t min_queue_pairs;

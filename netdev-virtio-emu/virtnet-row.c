@@ -239,8 +239,8 @@ virtnet_row_get_status(const struct virtnet_device *dev, struct smap *status)
     if (dev->pool) {
         const struct virtnet_pool *p = dev->pool;
 
-        smap_add_format(status, "msix_num_pool_size", "%lld",
-                        MAX(p->msix, 0));
+        smap_add_format(status, "msix_num_pool_size", "%u",
+                        virtnet_device_free_msix(dev));
         smap_add_format(status, "min_msix_num", "%"PRIu16, p->min_msix);
         smap_add_format(status, "max_msix_num", "%"PRIu16, p->max_msix);
         smap_add_format(status, "min_num_of_qp", "%"PRIu16,

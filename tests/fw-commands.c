@@ -36,7 +36,9 @@
  *     'resources_on_emulation_manager', which must be as the capability says.
  *
  *     A static PF's may say 'dynamic_vf_msix_control' besides.  While it does
- *     vectors of its VFs can be changed, as the capability says.
+ *     vectors of its VFs can be changed, as the capability says.  They share
+ *     as many as they are born with, and perhaps some spare ones: what is left
+ *     is 'num_free_dynamic_vfs_msix', and no event tells that it changes.
  *
  *   - A query of it may ask for fewer queues than there are, by the length of
  *     the answer.
@@ -68,7 +70,8 @@ max_vf_msix(void)
 static unsigned int
 free_vf_msix(const struct fw_fn *pf, const struct fw_fn *except)
 {
-    unsigned int n = MIN(fw.config.max_vfs * max_vf_msix(), UINT16_MAX);
+    unsigned int n = (pf->num_vfs * fw_num_vf_msix()
+                      + fw.config.spare_vf_msix);
 
     for (size_t i = 0; i < fw.n_fns; i++) {
         const struct fw_fn *fn = &fw.fns[i];

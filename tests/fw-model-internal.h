@@ -164,6 +164,9 @@ void fw_unuse(struct fw_obj *);
 void fw_delete_obj(struct fw_obj *);
 struct fw_fn *fw_new_fn(void);
 
+/* Vectors that a VF is born with. */
+unsigned int fw_num_vf_msix(void);
+
 /* Commands.  They return what a call of the DevX layer does. */
 int fw_query_hca_cap(struct fw_dev *dev, const uint8_t *in, size_t in_len,
     uint8_t *out, size_t out_len);

@@ -242,7 +242,8 @@ fw_fn_init(struct fw_fn *fn, int kind, struct fw_fn *pf, unsigned int index)
     fn->enabled = true;
     fn->num_queues = fw.config.max_queues;
     fn->max_queue_size = 256;
-    fn->num_msix = fw.config.max_queues + 1;
+    fn->num_msix = (kind == FW_VF ? fw_num_vf_msix()
+                    : fw.config.max_queues + 1);
     fn->device_feature = (FW_F_VERSION_1 | FW_F_CTRL_VQ | FW_F(0) | FW_F(1)
                           | FW_F(3) | FW_F(5) | FW_F(11) | FW_F(12)
                           | FW_F(16) | FW_F(18) | FW_F(19) | FW_F(22)
@@ -252,6 +253,13 @@ fw_fn_init(struct fw_fn *fn, int kind, struct fw_fn *pf, unsigned int index)
     fn->pairs = (fw.config.max_queues - 1) / 2;
     fn->net_status = 1;
     fn->msix_config = 0xffff;
+}
+
+unsigned int
+fw_num_vf_msix(void)
+{
+    return (fw.config.num_vf_msix ? fw.config.num_vf_msix
+            : fw.config.max_queues + 1);
 }
 
 struct fw_fn *

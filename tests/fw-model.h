@@ -49,6 +49,10 @@ struct fw_config {
     unsigned int n_sfs;         /* RDMA devices "mlx5_10" and so on. */
     unsigned int max_queues;    /* Of each function, with the control queue. */
     unsigned int max_vf_msix;   /* 0 for 32. */
+    unsigned int num_vf_msix;   /* What VFs are born with, and what all VFs of
+                                 * a PF share; 0 for one for each queue, and
+                                 * one. */
+    unsigned int spare_vf_msix; /* Besides, of each PF. */
     bool mrg_rxbuf;             /* Are there mergeable receive buffers? */
     bool packed;                /* Are there packed virtqueues? */
     bool no_emulation;          /* Firmware is not configured for it... */

@@ -66,6 +66,8 @@ static const struct {
     { "n_sfs", &config.n_sfs, NULL },
     { "max_queues", &config.max_queues, NULL },
     { "max_vf_msix", &config.max_vf_msix, NULL },
+    { "num_vf_msix", &config.num_vf_msix, NULL },
+    { "spare_vf_msix", &config.spare_vf_msix, NULL },
     { "n_lag_ports", &config.n_lag_ports, NULL },
     { "latency_us", &config.latency_us, NULL },
     { "devlink_us", &devlink_us, NULL },

@@ -279,13 +279,15 @@ test_vfs(void)
 {
     struct mlx5_emu_function *functions;
     struct mlx5_devx_obj *pf, *vf;
+    struct fw_config config = card;
     struct mlx5_emu_state s;
     struct mlx5_emu_caps caps;
     struct mlx5_devx *devx;
     char *err = NULL;
     size_t n;
 
-    fw_model_create(&card);
+    config.spare_vf_msix = 22;
+    fw_model_create(&config);
     devx = discover(&caps);
     assert(!mlx5_emu_manage(devx, &caps, FW_STATIC_PF(1), true, &pf, &err));
     fw_host_enable_vfs(fw_host_find(FW_STATIC_PF(1)), 8);
@@ -304,7 +306,11 @@ test_vfs(void)
     assert(caps.min_vf_msix == 2 && caps.max_vf_msix == 32);
     expect(mlx5_emu_set_msix(vf, 1, &err), -EINVAL, &err, "MSI-X");
     expect(mlx5_emu_set_msix(vf, 33, &err), -EINVAL, &err, "MSI-X");
+    assert(!mlx5_emu_query(pf, 0, &s, &err));
+    assert(s.free_vf_msix == 20);
     assert(!mlx5_emu_set_msix(vf, 32, &err));
+    assert(!mlx5_emu_query(pf, 0, &s, &err));
+    assert(s.free_vf_msix == 0);
 
     /* Only while the PF says so. */
     mlx5_devx_destroy(&pf);

@@ -48,6 +48,9 @@ static const struct mlx5_emu_config plain = {
     .mac = ETH_ADDR_C(02,11,22,33,44,55),
 };
 
+/* The first VF of PF 0. */
+#define FIRST_VF 300
+
 static struct mlx5_native *native;
 static unsigned int failing;    /* Number of the call that fails. */
 
@@ -57,6 +60,7 @@ static struct {
     unsigned int n_driver, n_flrs, n_problems, n_released, n_vfs_events;
     struct mlx5_emu_function *vfs;
     size_t n_vfs;
+    unsigned int n_pools, free_vf_msix;
 
     /* What was asked for without waiting. */
     unsigned int n_cookies;
@@ -83,6 +87,12 @@ run(void)
             heard.vfs = event->vfs;
             heard.n_vfs = event->n_vfs;
             event->vfs = NULL;
+            break;
+        case MLX5_NATIVE_POOL:
+            if (event->vhca_id == FW_STATIC_PF(0)) {
+                heard.n_pools++;
+                heard.free_vf_msix = event->free_vf_msix;
+            }
             break;
         case MLX5_NATIVE_RELEASED:
             heard.n_released++;
@@ -142,7 +152,9 @@ configure(uint16_t vhca_id, const struct mlx5_emu_config *config,
 {
     unsigned int n = heard.n_cookies;
 
-    mlx5_native_start_configure(native, vhca_id, config, parts, &heard);
+    mlx5_native_start_configure(native, vhca_id,
+                                vhca_id >= FIRST_VF ? FW_STATIC_PF(0) : 0,
+                                config, parts, &heard);
     WAIT_UNTIL(heard.n_cookies == n + 1);
     return heard.error;
 }
@@ -615,7 +627,7 @@ test_vfs(unsigned int n, unsigned int latency_us)
 
         assert(heard.vfs[i].vhca_id == 300 + i);
         assert(heard.vfs[i].bdf == 0x8000 + i);
-        wish.is_vf = true;
+        wish.pf_vhca_id = FW_STATIC_PF(0);
         mlx5_native_take(native, &wish, &heard);
         worst = MAX(worst, time_msec() - t);
         free(sf);
@@ -808,6 +820,65 @@ one_life(unsigned int fail_at, int error, unsigned int *n_calls)
     fw_model_destroy();
 }
 
+/* Vectors that the VFs of a PF share. */
+static void
+test_pool(void)
+{
+    const struct fw_config config = {
+        .n_static_pfs = 1, .max_vfs = 2, .n_sfs = 2, .max_queues = 5,
+        .num_vf_msix = 8, .spare_vf_msix = 4,
+    };
+    struct mlx5_native_wish wishes[2];
+    unsigned int msix = 18;
+
+    start(&config);
+    assert(!manage_pf());
+    WAIT_UNTIL(heard.n_pools == 1);
+    assert(heard.free_vf_msix == 4);
+    fw_host_enable_vfs(fw_host_find(FW_STATIC_PF(0)), 2);
+    WAIT_UNTIL(heard.n_vfs == 2);
+    for (int i = 0; i < 2; i++) {
+        wishes[i] = as_it_is(FIRST_VF + i, i ? "mlx5_11" : "mlx5_10");
+        wishes[i].pf_vhca_id = FW_STATIC_PF(0);
+        assert(!take(&wishes[i]));
+    }
+    assert(heard.n_pools == 1);
+
+    /* One gives, one takes: that is known before the answer is. */
+    wishes[0].config.num_msix = 2;
+    assert(!configure(FIRST_VF, &wishes[0].config, MLX5_NATIVE_CONFIG_MSIX));
+    assert(heard.free_vf_msix == 10);
+    wishes[1].config.num_msix = 18;
+    assert(!configure(FIRST_VF + 1, &wishes[1].config,
+                      MLX5_NATIVE_CONFIG_MSIX));
+    assert(heard.free_vf_msix == 0 && heard.n_pools == 3);
+    wishes[1].config.num_msix = 20;
+    assert(configure(FIRST_VF + 1, &wishes[1].config,
+                     MLX5_NATIVE_CONFIG_MSIX));
+    assert(heard.free_vf_msix == 0);
+
+    /* Registers of the PF that cannot be read now are read later.  (The thread
+     * reads others at any time, so which call is which varies.) */
+    for (unsigned int i = 1; i < 8; i++) {
+        wishes[1].config.num_msix = i % 2 ? 16 : 18;
+        fw_fail_at(i, 0);
+        if (!configure(FIRST_VF + 1, &wishes[1].config,
+                       MLX5_NATIVE_CONFIG_MSIX)) {
+            msix = wishes[1].config.num_msix;
+        }
+        WAIT_UNTIL(heard.free_vf_msix == 18 - msix);
+    }
+    fw_fail_at(0, 0);
+
+    /* One is taken over with others. */
+    mlx5_native_release(native, FIRST_VF + 1);
+    WAIT_UNTIL(heard.n_released == 1);
+    wishes[1].config.num_msix = 12;
+    assert(!take(&wishes[1]));
+    WAIT_UNTIL(heard.free_vf_msix == 6);
+    stop();
+}
+
 static void
 test_errors(unsigned int stride)
 {
@@ -836,6 +907,7 @@ main(int argc, char *argv[])
     test_hotplug();
     test_take();
     test_fairness();
+    test_pool();
     test_vfs(4, 0);
     test_vfs(504, 1000);
     test_errors(argc > 1 ? atoi(argv[1]) : 1);

@@ -523,6 +523,8 @@ mlx5_emu_query(struct mlx5_devx_obj *obj, unsigned int n_queues,
     s->enabled = MLX5_GET(net_device_emulation, body, enabled);
     s->crossed_mkey = MLX5_GET(net_device_emulation, body,
                                emulated_device_crossed_vhca_mkey);
+    s->free_vf_msix = MLX5_GET(net_device_emulation, body,
+                               num_free_dynamic_vfs_msix);
     s->num_vfs = MLX5_GET(device_pci_parameters, pci, num_of_vfs);
     s->num_msix = MLX5_GET(device_pci_parameters, pci, num_msix);
     s->device_features = MLX5_GET(virtio_device, vd, device_feature);

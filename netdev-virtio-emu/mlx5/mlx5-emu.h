@@ -123,6 +123,7 @@ struct mlx5_emu_state {
     uint64_t device_features, driver_features;
     uint16_t num_queues, max_queue_size, msix_config;
     uint16_t num_vfs, num_msix, bdf;
+    uint16_t free_vf_msix;      /* Of a PF whose VFs share vectors. */
     uint32_t crossed_mkey;      /* Key of its memory. */
     struct eth_addr mac;
     uint16_t mtu, max_pairs;

@@ -103,6 +103,16 @@ to_emu_config(const struct virtnet_device_config *config,
     };
 }
 
+/* The vhca id of the PF of 'dev', if that is a VF, or 0. */
+static uint16_t
+pf_vhca_id(const struct virtnet_device *dev)
+{
+    const struct virtnet_device *pf
+        = dev->type == VIRTNET_VF ? virtnet_device_by_pf(dev->pf_id) : NULL;
+
+    return pf ? pf->vhca_id : 0;
+}
+
 void
 native_take_function(struct native_device *nd)
 {
@@ -110,7 +120,7 @@ native_take_function(struct native_device *nd)
     struct mlx5_native_wish wish = {
         .plug = !dev->vuid,
         .vhca_id = dev->vhca_id,
-        .is_vf = dev->type == VIRTNET_VF,
+        .pf_vhca_id = pf_vhca_id(dev),
     };
 
     ovs_strlcpy(wish.sf_name, nd->rdma_dev, sizeof wish.sf_name);
@@ -236,6 +246,13 @@ handle_event(struct native *n, struct mlx5_native_event *event)
                 ovs_list_push_back(&n->changed, &nd->changed_node);
             }
             n->changed_at = 0;
+        }
+        break;
+
+    case MLX5_NATIVE_POOL:
+        if (nd) {
+            nd->free_vf_msix = event->free_vf_msix;
+            virtnet_controller_device_changed(&nd->port.up);
         }
         break;
 
@@ -578,6 +595,7 @@ native_device_alloc(struct virtnet_backend *backend,
     mlx5_port_init(&nd->port, backend, type);
     ovs_list_init(&nd->list_node);
     ovs_list_init(&nd->changed_node);
+    nd->free_vf_msix = -1;
     return &nd->port.up;
 }
 
@@ -800,7 +818,8 @@ native_apply_config(struct virtnet_device *dev,
     nd->change->nd = nd;
     ovs_list_push_back(&n->changes, &nd->change->node);
     to_emu_config(new, &c);
-    mlx5_native_start_configure(n->fw, dev->vhca_id, &c, parts, nd->change);
+    mlx5_native_start_configure(n->fw, dev->vhca_id, pf_vhca_id(dev), &c,
+                                parts, nd->change);
     return -EINPROGRESS;
 }
 
@@ -891,6 +910,12 @@ native_get_health(const struct virtnet_device *dev,
     health->host_read_errors = nd->stats.ctrl_errors;
 }
 
+static int
+native_get_free_msix(const struct virtnet_device *pf)
+{
+    return native_device_cast(pf)->free_vf_msix;
+}
+
 const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .type = "mlx5",
 
@@ -914,6 +939,7 @@ const struct virtnet_backend_class virtnet_mlx5_native_class = {
     .device_plug = native_device_plug,
     .device_unplug = native_device_unplug,
     .set_vfs = native_set_vfs,
+    .get_free_msix = native_get_free_msix,
     .apply_config = native_apply_config,
     .save = native_sf_save,
     .restore = native_sf_restore,

@@ -82,6 +82,8 @@ struct native_device {
     /* Static PFs: what the host has enabled. */
     struct mlx5_emu_function *vfs;
     size_t n_vfs;
+    int free_vf_msix;           /* Vectors for them, -1 if firmware does not
+                                 * tell. */
     bool vfs_gone;              /* Has it disabled them in between? */
     struct ovs_list changed_node; /* In native->changed, or empty. */
 

@@ -47,6 +47,18 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 30);
 #define F_MQ (UINT64_C(1) << 22)
 #define F_RING_PACKED (UINT64_C(1) << 34)
 
+/* Is that a PF that may have VFs?  Hotplug PFs have none. */
+static bool
+is_static_pf(const struct mlx5_native *native, uint16_t vhca_id)
+{
+    for (size_t i = 0; i < native->n_pfs; i++) {
+        if (native->pfs[i].vhca_id == vhca_id) {
+            return !native->pfs[i].hotplug;
+        }
+    }
+    return false;
+}
+
 /* News. */
 
 static struct mlx5_native_event *
@@ -110,6 +122,21 @@ mlx5_fn_tell_driver(struct mlx5_native *native, struct mlx5_fn *fn, bool flr)
     mlx5_native_tell(native, event);
 }
 
+void
+mlx5_fn_tell_pool(struct mlx5_native *native, struct mlx5_fn *fn)
+{
+    struct mlx5_native_event *event;
+
+    if (!native->caps.max_vf_msix || !is_static_pf(native, fn->vhca_id)
+        || fn->regs.free_vf_msix == fn->told_free) {
+        return;
+    }
+    fn->told_free = fn->regs.free_vf_msix;
+    event = new_event(fn, MLX5_NATIVE_POOL);
+    event->free_vf_msix = fn->regs.free_vf_msix;
+    mlx5_native_tell(native, event);
+}
+
 /* Has 'fn' try again later what has failed for the reason 'err', which it
  * takes over. */
 static void
@@ -122,18 +149,6 @@ retry(struct mlx5_fn *fn, char *err)
 }
 
 /* Management. */
-
-/* Is that a PF that may have VFs?  Hotplug PFs have none. */
-static bool
-is_static_pf(const struct mlx5_native *native, uint16_t vhca_id)
-{
-    for (size_t i = 0; i < native->n_pfs; i++) {
-        if (native->pfs[i].vhca_id == vhca_id) {
-            return !native->pfs[i].hotplug;
-        }
-    }
-    return false;
-}
 
 int
 mlx5_fn_manage(struct mlx5_native *native, struct mlx5_fn *fn, char **errp)
@@ -282,6 +297,7 @@ update(struct mlx5_native *native, struct mlx5_fn *fn)
     fn->was_alive |= alive;
     mlx5_fn_take_note_of_driver(fn, &s);
     mlx5_fn_tell_driver(native, fn, false);
+    mlx5_fn_tell_pool(native, fn);
 }
 
 /* Starting. */

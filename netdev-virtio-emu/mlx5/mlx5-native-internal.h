@@ -75,6 +75,7 @@ struct mlx5_fn {
     struct virtnet_driver_info told; /* What the main thread knows... */
     uint16_t told_bdf;
     bool told_any;
+    int told_free;              /* Free vectors, or -1. */
 
     /* What the main thread may ask for at any time, as it was after the last
      * step.  Of native->view_mutex. */
@@ -148,6 +149,9 @@ void mlx5_fn_destroy(struct mlx5_native *, struct mlx5_fn *);
 
 /* Tells what the driver has done, if that is news. */
 void mlx5_fn_tell_driver(struct mlx5_native *, struct mlx5_fn *, bool flr);
+
+/* Tells how many vectors are free for VFs of the PF 'fn', if that is news. */
+void mlx5_fn_tell_pool(struct mlx5_native *, struct mlx5_fn *);
 
 /* Does a driver wait for the end of a reset of which no event has told,
  * because nobody managed the function?  What it has accepted is still

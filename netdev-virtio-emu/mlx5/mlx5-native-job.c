@@ -95,14 +95,17 @@ plug(struct mlx5_native *native, const struct mlx5_emu_config *config,
 }
 
 /* Makes 'fn', which has just been taken over, be as '*config' says, as far as
- * its driver allows, and stores there how it is. */
+ * its driver allows, and stores there how it is.  '*pool_changed' says whether
+ * it has got other vectors from its PF, or given them back. */
 static int
-impose(struct mlx5_fn *fn, struct mlx5_emu_config *config, char **errp)
+impose(struct mlx5_fn *fn, struct mlx5_emu_config *config, bool *pool_changed,
+       char **errp)
 {
     struct mlx5_emu_state *s = &fn->regs;
     bool common, dev_cfg;
     int error;
 
+    *pool_changed = false;
     error = mlx5_emu_query(fn->emu, 0, s, errp);
     if (!error && mlx5_fn_waits_for_reset(fn, s)) {
         error = mlx5_emu_ack_reset(fn->emu, errp);
@@ -144,6 +147,7 @@ impose(struct mlx5_fn *fn, struct mlx5_emu_config *config, char **errp)
         && s->modifiable & MLX5_EMU_MODIFY_NUM_MSIX) {
         error = mlx5_emu_set_msix(fn->emu, config->num_msix, errp);
         s->num_msix = config->num_msix;
+        *pool_changed = true;
     }
     config->features = s->device_features;
     config->max_queue_size = s->max_queue_size;
@@ -162,10 +166,12 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
                struct mlx5_native_event *event)
 {
     struct mlx5_fn *fn = xzalloc(sizeof *fn);
-    bool plugged = false;
+    bool plugged = false, pool_changed = false;
+    struct mlx5_fn *pf;
     char *err = NULL;
     int error = 0;
 
+    fn->told_free = -1;
     event->function.vhca_id = wish->vhca_id;
     if (wish->plug) {
         error = plug(native, &wish->config, &event->function, &err);
@@ -181,9 +187,9 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
         error = mlx5_fn_manage(native, fn, &err);
     }
     if (!error && !wish->plug) {
-        error = impose(fn, &wish->config, &err);
+        error = impose(fn, &wish->config, &pool_changed, &err);
     }
-    if (!error && fn->regs.num_vfs && !wish->is_vf) {
+    if (!error && fn->regs.num_vfs && !wish->pf_vhca_id) {
         error = mlx5_emu_list(native->devx, &native->caps, fn->vhca_id,
                               fn->regs.num_vfs, &event->vfs, &event->n_vfs,
                               &err);
@@ -207,6 +213,11 @@ carry_out_take(struct mlx5_native *native, struct mlx5_native_wish *wish,
     mlx5_native_tell(native, event);
     if (fn && !fn->dirty) {
         mlx5_fn_tell_driver(native, fn, false);
+        mlx5_fn_tell_pool(native, fn);
+    }
+    pf = pool_changed ? mlx5_fn_find(native, wish->pf_vhca_id) : NULL;
+    if (pf) {
+        pf->dirty = true;       /* Firmware does not tell of that. */
     }
 }
 
@@ -236,6 +247,26 @@ tell_config(struct mlx5_fn *fn, uint64_t modifiable,
         *done |= error ? 0 : MLX5_NATIVE_CONFIG_MSIX;
     }
     return error;
+}
+
+/* Looks how many vectors are left for VFs of the PF 'vhca_id'. */
+static void
+look_at_pool(struct mlx5_native *native, uint16_t vhca_id)
+{
+    struct mlx5_fn *pf = mlx5_fn_find(native, vhca_id);
+    struct mlx5_emu_state s;
+    char *err = NULL;
+
+    if (!pf || !pf->emu) {
+        return;                 /* It is read when it is managed again. */
+    }
+    if (mlx5_emu_query(pf->emu, 0, &s, &err)) {
+        pf->dirty = true;       /* Tried again, and logged then. */
+        free(err);
+    } else {
+        pf->regs.free_vf_msix = s.free_vf_msix;
+        mlx5_fn_tell_pool(native, pf);
+    }
 }
 
 /* All or nothing. */
@@ -271,6 +302,9 @@ configure(struct mlx5_native *native, const struct mlx5_native_wish *wish,
         }
     }
     fn->dirty = true;
+    if (parts & MLX5_NATIVE_CONFIG_MSIX) {
+        look_at_pool(native, wish->pf_vhca_id);
+    }
     return error;
 }
 

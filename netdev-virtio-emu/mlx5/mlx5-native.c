@@ -282,7 +282,10 @@ native_main(void *native_)
         }
         free(due);
         if (n || worked) {
-            /* poll_block() measures from one call to the next. */
+            /* poll_block() measures from one call to the next, and complains
+             * of a second: then it is firmware that has not answered a command
+             * for so long.  The line has the name of this thread, for which
+             * nobody waits, and is what there is to be said. */
             poll_immediate_wake();
         } else {
             wait_events(native);
@@ -434,10 +437,13 @@ mlx5_native_release(struct mlx5_native *native, uint16_t vhca_id)
 
 void
 mlx5_native_start_configure(struct mlx5_native *native, uint16_t vhca_id,
+                            uint16_t pf_vhca_id,
                             const struct mlx5_emu_config *config,
                             unsigned int parts, void *cookie)
 {
-    struct mlx5_native_wish wish = { .vhca_id = vhca_id, .config = *config };
+    struct mlx5_native_wish wish = { .vhca_id = vhca_id,
+                                     .pf_vhca_id = pf_vhca_id,
+                                     .config = *config };
 
     push_job(native, JOB_CONFIGURE, &wish, parts, cookie);
 }

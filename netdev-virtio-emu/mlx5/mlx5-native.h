@@ -112,6 +112,7 @@ enum mlx5_native_state {
 enum mlx5_native_event_type {
     MLX5_NATIVE_DRIVER,         /* 'info'. */
     MLX5_NATIVE_VFS,            /* 'vfs', 'n_vfs': those that the PF has. */
+    MLX5_NATIVE_POOL,           /* 'free_vf_msix': of the PF. */
     MLX5_NATIVE_RELEASED,       /* Nothing of it is left. */
     MLX5_NATIVE_PROBLEM,        /* 'text'. */
     MLX5_NATIVE_TAKEN,          /* 'cookie'; 'error' and 'text', or 'function',
@@ -130,6 +131,7 @@ struct mlx5_native_event {
     bool flr;                   /* 'info' is after an FLR. */
     struct mlx5_emu_function *vfs;
     size_t n_vfs;
+    uint16_t free_vf_msix;
     char *text;
     void *cookie;
     int error;
@@ -168,7 +170,7 @@ const struct mlx5_emu_function *mlx5_native_get_pfs(const struct mlx5_native *,
 struct mlx5_native_wish {
     bool plug;                  /* Make one?  If not, take over... */
     uint16_t vhca_id;           /* ...this one. */
-    bool is_vf;
+    uint16_t pf_vhca_id;        /* Of the PF, if it is a VF, or 0. */
     char sf_name[64];           /* RDMA device of its SF. */
     struct mlx5_emu_config config;
 };
@@ -198,8 +200,10 @@ enum mlx5_native_config {
 
 /* Changes 'parts' of a function that is managed, all or nothing, and tells by
  * MLX5_NATIVE_CONFIGURED.  Firmware refuses all but the link while there is a
- * driver. */
+ * driver.  'pf_vhca_id' is that of the PF, if it is a VF, or 0: what is left
+ * of its vectors is told before. */
 void mlx5_native_start_configure(struct mlx5_native *, uint16_t vhca_id,
+                                 uint16_t pf_vhca_id,
                                  const struct mlx5_emu_config *,
                                  unsigned int parts, void *cookie);
 
