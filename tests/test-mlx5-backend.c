@@ -30,6 +30,7 @@
 #include "fw-devlink.h"
 #include "fw-model.h"
 #include "mlx5-native-backend.h"
+#include "mlx5-service.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
@@ -243,6 +244,7 @@ main(int argc, char *argv[])
     fw_devlink_create(dir, 0, false);
     mlx5_native_devx = &fw_model_class;
     mlx5_native_kernel = &fw_devlink;
+    mlx5_service_proc = dir;    /* Of which no process is. */
     ovsthread_id_init();
 
     virtnet_backend_register_class(&virtnet_mlx5_backend_class);
