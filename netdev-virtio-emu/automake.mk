@@ -168,12 +168,16 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-child.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-io.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-io.h \
+	netdev-virtio-emu/mlx5/mlx5-devlink-job.c \
+	netdev-virtio-emu/mlx5/mlx5-devlink-job.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-msg.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-msg.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-eswitch.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-eswitch.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.h \
+	netdev-virtio-emu/mlx5/mlx5-devlink-table.c \
+	netdev-virtio-emu/mlx5/mlx5-devlink-table.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink.h \
 	netdev-virtio-emu/mlx5/mlx5-port.c \
@@ -184,8 +188,12 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-service.h \
 	netdev-virtio-emu/mlx5/mlx5-vendor-cli.c \
 	netdev-virtio-emu/mlx5/mlx5-vendor-cli.h \
+	netdev-virtio-emu/mlx5/mlx5-vendor-command.c \
+	netdev-virtio-emu/mlx5/mlx5-vendor-device.c \
+	netdev-virtio-emu/mlx5/mlx5-vendor-internal.h \
 	netdev-virtio-emu/mlx5/mlx5-vendor-json.c \
 	netdev-virtio-emu/mlx5/mlx5-vendor-json.h \
+	netdev-virtio-emu/mlx5/mlx5-vendor-look.c \
 	netdev-virtio-emu/mlx5/mlx5-vendor.c \
 	netdev-virtio-emu/mlx5/mlx5-vendor.h
 
@@ -193,6 +201,10 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-ctrl.c \
 	netdev-virtio-emu/mlx5/mlx5-ctrl.h \
+	netdev-virtio-emu/mlx5/mlx5-datapath-flow.c \
+	netdev-virtio-emu/mlx5/mlx5-datapath-internal.h \
+	netdev-virtio-emu/mlx5/mlx5-datapath-queue.c \
+	netdev-virtio-emu/mlx5/mlx5-datapath-rx.c \
 	netdev-virtio-emu/mlx5/mlx5-datapath.c \
 	netdev-virtio-emu/mlx5/mlx5-datapath.h \
 	netdev-virtio-emu/mlx5/mlx5-devx.c \
@@ -202,7 +214,9 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-emu.h \
 	netdev-virtio-emu/mlx5/mlx5-native-backend.c \
 	netdev-virtio-emu/mlx5/mlx5-native-backend.h \
+	netdev-virtio-emu/mlx5/mlx5-native-device.c \
 	netdev-virtio-emu/mlx5/mlx5-native-device.h \
+	netdev-virtio-emu/mlx5/mlx5-native-event.c \
 	netdev-virtio-emu/mlx5/mlx5-native-fn.c \
 	netdev-virtio-emu/mlx5/mlx5-native-internal.h \
 	netdev-virtio-emu/mlx5/mlx5-native-job.c \

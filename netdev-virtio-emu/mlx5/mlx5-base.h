@@ -40,9 +40,9 @@ struct mlx5_parents {
 size_t mlx5_wanted_parents(const struct virtnet_settings *,
                            struct virtnet_ib_device wanted[MLX5_MAX_PARENTS]);
 
-/* The settings name devices that cannot be used, and there are 'n' RDMA devices
- * 'names': if it is whether the ports are bonded that the settings have wrong,
- * complains of that. */
+/* The settings name devices that cannot be used, and there are 'n' RDMA
+ * devices 'names': if it is whether the ports are bonded that the settings
+ * have wrong, complains of that. */
 void mlx5_complain_of_lag(const struct virtnet_settings *,
                           const char *const names[], size_t n);
 

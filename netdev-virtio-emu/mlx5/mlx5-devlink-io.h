@@ -21,7 +21,7 @@
  *
  * Everything here blocks, the kernel's part of it without a bound: devlink
  * does its work within the system call that sends the request.  So requests
- * are made by the thread of mlx5-devlink.c and never by the main thread.
+ * are made by the thread of mlx5-devlink-job.h and never by the main thread.
  *
  * "struct mlx5_dl_kernel" is the thin layer behind which tests put a kernel of
  * their own. */

@@ -21,7 +21,7 @@
  * SF or none.
  *
  * These functions take as long as the kernel, firmware and udev take.  They
- * belong to the thread of mlx5-devlink.c. */
+ * belong to the thread of mlx5-devlink-job.h. */
 
 #include "mlx5-devlink-io.h"
 

@@ -16,11 +16,8 @@
 
 /* SFs and representors.  See mlx5-devlink.h.
  *
- * Threads
- * =======
- *
- * The thread takes requests from 'todo' and puts them into 'done', both under
- * 'mutex'.  All else is the main thread's. */
+ * Here is how the table (mlx5-devlink-table.h) is filled and kept up to date,
+ * and what the results of jobs (mlx5-devlink-job.h) mean. */
 
 #include <config.h>
 
@@ -33,14 +30,12 @@
 #include <string.h>
 
 #include "coverage.h"
-#include "hash.h"
 #include "mlx5-devlink-eswitch.h"
-#include "openvswitch/hmap.h"
+#include "mlx5-devlink-job.h"
+#include "mlx5-devlink-table.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "ovs-rcu.h"
-#include "ovs-thread.h"
 #include "seq.h"
 #include "timeval.h"
 #include "util.h"
@@ -51,8 +46,6 @@ VLOG_DEFINE_THIS_MODULE(mlx5_devlink);
 COVERAGE_DEFINE(mlx5_sf_created);
 COVERAGE_DEFINE(mlx5_sf_destroyed);
 COVERAGE_DEFINE(mlx5_sf_failed);
-COVERAGE_DEFINE(mlx5_sf_lost);
-COVERAGE_DEFINE(mlx5_rep_lost);
 COVERAGE_DEFINE(mlx5_devlink_resync);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
@@ -63,47 +56,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 50);
 /* Datagrams that are read at a time. */
 #define MAX_EVENTS 500
 
-enum job_type {
-    JOB_CONNECT,                /* Find devlink. */
-    JOB_LIST,                   /* List ports. */
-    JOB_ESWITCH,                /* Ask for the mode of an eSwitch. */
-    JOB_CREATE,
-    JOB_DESTROY,
-};
-
-struct job {
-    struct ovs_list node;
-    enum job_type type;
-    bool forgotten;             /* No callback. */
-
-    mlx5_devlink_create_cb *create_cb;
-    mlx5_devlink_destroy_cb *destroy_cb;
-    void *aux;
-
-    struct mlx5_sf_spec spec;   /* JOB_DESTROY: handle, timeout_ms.
-                                 * JOB_ESWITCH: handle. */
-    uint32_t index;             /* JOB_DESTROY. */
-
-    /* Results. */
-    int error;
-    char *reason;
-    uint32_t group;             /* JOB_CONNECT. */
-    uint16_t family;
-    struct mlx5_dl_port *ports; /* JOB_LIST. */
-    size_t n_ports;
-    bool switchdev;             /* JOB_ESWITCH. */
-    struct mlx5_sf sf;          /* JOB_CREATE. */
-    bool left;
-};
-
-struct port {
-    struct hmap_node node;      /* In 'ports', by index. */
-    struct hmap_node ifindex_node; /* In 'by_ifindex' if there is one. */
-    struct mlx5_dl_port p;
-    bool ours;                  /* Is its end being asked for? */
-    bool listed;                /* While a list is compared. */
-};
-
 enum state {
     STATE_CONNECTING,           /* A job is under way. */
     STATE_LISTING,              /* A job is under way, events wait. */
@@ -113,293 +65,21 @@ enum state {
 
 struct mlx5_devlink {
     const struct mlx5_dl_kernel *kernel;
-    int timeout_ms;
-    mlx5_devlink_port_cb *cb;
-    void *aux;
+    struct mlx5_dl_worker worker;
+    struct mlx5_dl_table table;
 
-    pthread_t thread;
-    atomic_bool stop;
-    struct seq *done_seq;       /* Changed when something has been done. */
-    pthread_cond_t wanted;      /* There is something to do. */
-    struct ovs_mutex mutex;
-    struct ovs_list todo OVS_GUARDED; /* Of struct job. */
-    struct ovs_list done OVS_GUARDED;
-    struct job *current OVS_GUARDED; /* Under way. */
-
-    /* Main thread only. */
     enum state state;
     char *reason;
     long long int next_try;
-    uint64_t seen;              /* Value of 'done_seq'. */
+    uint64_t seen;              /* Value of worker.done_seq. */
     uint16_t family;
     struct mlx5_dl_socket *port_events;
     struct mlx5_dl_socket *link_events;
     bool events_lost;           /* Since the last list was asked for. */
     uint64_t *buffer;
-    struct hmap ports;          /* Of struct port. */
-    struct hmap by_ifindex;
     struct ovs_list eswitches;  /* Of struct mlx5_eswitch. */
     struct mlx5_devlink_stats stats;
 };
-
-/* The thread. */
-
-static void
-job_destroy(struct job *job)
-{
-    free(job->reason);
-    free(job->ports);
-    free(job);
-}
-
-static void
-carry_out(struct mlx5_devlink *dl, struct mlx5_dl_conn *conn,
-          struct job *job)
-{
-    if (!conn->socket) {
-        job->error = mlx5_dl_connect(conn, dl->kernel, dl->timeout_ms,
-                                     &dl->stop, &job->reason);
-        if (job->error) {
-            return;
-        }
-    }
-    job->family = conn->family;
-    job->group = conn->group;
-    switch (job->type) {
-    case JOB_CONNECT:
-        break;
-    case JOB_LIST:
-        job->error = mlx5_dl_list_ports(conn, &job->ports, &job->n_ports,
-                                        &job->reason);
-        break;
-    case JOB_ESWITCH:
-        job->error = mlx5_sf_get_mode(conn, job->spec.handle, &job->switchdev,
-                                      &job->reason);
-        break;
-    case JOB_CREATE:
-        job->error = mlx5_sf_create(conn, &job->spec, &job->sf, &job->left,
-                                    &job->reason);
-        break;
-    case JOB_DESTROY:
-        job->error = mlx5_sf_destroy(conn, job->spec.handle, job->index,
-                                     job->spec.timeout_ms, &job->reason);
-        break;
-    }
-    if (job->error == -ENOBUFS || job->error == -EBADMSG) {
-        /* Whatever is left in the socket is of no use. */
-        mlx5_dl_disconnect(conn);
-    }
-}
-
-static void *
-devlink_main(void *dl_)
-{
-    struct mlx5_devlink *dl = dl_;
-    struct mlx5_dl_conn conn = { .socket = NULL };
-    bool stop;
-
-    /* Nobody is to wait for this thread because of RCU.  Nor does it wait by
-     * poll_block(), which would find fault with devlink's taking its time. */
-    ovsrcu_quiesce_start();
-    ovs_mutex_lock(&dl->mutex);
-    for (;;) {
-        struct job *job;
-
-        atomic_read_relaxed(&dl->stop, &stop);
-        if (stop) {
-            break;
-        } else if (ovs_list_is_empty(&dl->todo)) {
-            ovs_mutex_cond_wait(&dl->wanted, &dl->mutex);
-            continue;
-        }
-        job = CONTAINER_OF(ovs_list_pop_front(&dl->todo), struct job, node);
-        dl->current = job;
-        ovs_mutex_unlock(&dl->mutex);
-
-        carry_out(dl, &conn, job);
-
-        ovs_mutex_lock(&dl->mutex);
-        dl->current = NULL;
-        ovs_list_push_back(&dl->done, &job->node);
-        seq_change(dl->done_seq);
-    }
-    ovs_mutex_unlock(&dl->mutex);
-    mlx5_dl_disconnect(&conn);
-    return NULL;
-}
-
-/* Queues 'job'. */
-static void
-submit(struct mlx5_devlink *dl, struct job *job)
-{
-    ovs_mutex_lock(&dl->mutex);
-    ovs_list_push_back(&dl->todo, &job->node);
-    xpthread_cond_signal(&dl->wanted);
-    ovs_mutex_unlock(&dl->mutex);
-}
-
-static struct job *
-new_job(enum job_type type)
-{
-    struct job *job = xzalloc(sizeof *job);
-
-    job->type = type;
-    return job;
-}
-
-/* The table. */
-
-static uint32_t
-hash_port(uint32_t index)
-{
-    return hash_int(index, 0);
-}
-
-static struct port *
-find(const struct mlx5_devlink *dl, const char *handle, uint32_t index)
-{
-    struct port *port;
-
-    HMAP_FOR_EACH_WITH_HASH (port, node, hash_port(index), &dl->ports) {
-        if (port->p.index == index
-            && (!handle || !strcmp(port->p.handle, handle))) {
-            return port;
-        }
-    }
-    return NULL;
-}
-
-static struct port *
-find_ifindex(const struct mlx5_devlink *dl, uint32_t ifindex)
-{
-    struct port *port;
-
-    HMAP_FOR_EACH_WITH_HASH (port, ifindex_node, hash_port(ifindex),
-                             &dl->by_ifindex) {
-        if (port->p.ifindex == ifindex) {
-            return port;
-        }
-    }
-    return NULL;
-}
-
-static void
-notify(struct mlx5_devlink *dl, enum mlx5_devlink_event event,
-       const struct port *port)
-{
-    if (dl->cb) {
-        dl->cb(event, &port->p, dl->aux);
-    }
-}
-
-/* Puts '*p' in the place of port->p. */
-static void
-assign(struct mlx5_devlink *dl, struct port *port,
-       const struct mlx5_dl_port *p)
-{
-    if (port->p.ifindex) {
-        hmap_remove(&dl->by_ifindex, &port->ifindex_node);
-    }
-    port->p = *p;
-    if (port->p.ifindex) {
-        hmap_insert(&dl->by_ifindex, &port->ifindex_node,
-                    hash_port(port->p.ifindex));
-    }
-}
-
-static void
-rep_lost(struct mlx5_devlink *dl, const struct port *port)
-{
-    dl->stats.reps_lost++;
-    COVERAGE_INC(mlx5_rep_lost);
-    VLOG_WARN_RL(&rl, "%s/%"PRIu32": the representor %s has gone",
-                 port->p.handle, port->p.index, port->p.netdev);
-}
-
-/* Gives '*p' the name that its representor has now.  What devlink says, and
- * what the thread has read, may be older than a change of the name which
- * rtnetlink has told meanwhile, be it before it was known whose it is. */
-static void
-refresh_name(struct mlx5_devlink *dl, struct mlx5_dl_port *p)
-{
-    char name[IF_NAMESIZE];
-
-    if (p->ifindex && dl->kernel->get_link_name(p->ifindex, name)) {
-        memset(p->netdev, 0, sizeof p->netdev);
-        ovs_strlcpy(p->netdev, name, sizeof p->netdev);
-    }
-}
-
-/* The kernel says, or has said, that there is a port 'p_'.  Returns what is in
- * the table then. */
-static const struct mlx5_dl_port *
-port_seen(struct mlx5_devlink *dl, const struct mlx5_dl_port *p_)
-{
-    struct port *port = find(dl, p_->handle, p_->index);
-    struct mlx5_dl_port copy = *p_;
-    const struct mlx5_dl_port *p = &copy;
-
-    refresh_name(dl, &copy);
-    if (!port) {
-        port = xzalloc(sizeof *port);
-        hmap_insert(&dl->ports, &port->node, hash_port(p->index));
-        assign(dl, port, p);
-        notify(dl, MLX5_DEVLINK_ADDED, port);
-    } else if (memcmp(&port->p, p, sizeof *p)) {
-        bool renamed = (port->p.ifindex == p->ifindex
-                        && strcmp(port->p.netdev, p->netdev));
-
-        if (port->p.ifindex && !p->ifindex && !port->ours) {
-            rep_lost(dl, port);
-        }
-        assign(dl, port, p);
-        notify(dl, renamed ? MLX5_DEVLINK_RENAMED : MLX5_DEVLINK_CHANGED,
-               port);
-    }
-    port->listed = true;
-    return &port->p;
-}
-
-/* The kernel says that 'port' is not there any more. */
-static void
-port_gone(struct mlx5_devlink *dl, struct port *port)
-{
-    bool lost = port->p.flavour == MLX5_DL_PCI_SF && !port->ours;
-
-    if (lost) {
-        dl->stats.lost++;
-        COVERAGE_INC(mlx5_sf_lost);
-        VLOG_WARN_RL(&rl, "%s/%"PRIu32": SF %"PRIu32" (representor %s) has "
-                     "been removed by somebody else", port->p.handle,
-                     port->p.index, port->p.sf_num,
-                     port->p.netdev[0] ? port->p.netdev : "unknown");
-    }
-    notify(dl, lost ? MLX5_DEVLINK_LOST : MLX5_DEVLINK_REMOVED, port);
-    if (port->p.ifindex) {
-        hmap_remove(&dl->by_ifindex, &port->ifindex_node);
-    }
-    hmap_remove(&dl->ports, &port->node);
-    free(port);
-}
-
-/* Compares the table with a complete list. */
-static void
-compare(struct mlx5_devlink *dl, const struct mlx5_dl_port *ports, size_t n)
-{
-    struct port *port, *next;
-
-    HMAP_FOR_EACH (port, node, &dl->ports) {
-        port->listed = false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        port_seen(dl, &ports[i]);
-    }
-    HMAP_FOR_EACH_SAFE (port, next, node, &dl->ports) {
-        if (!port->listed) {
-            port_gone(dl, port);
-        }
-    }
-}
 
 /* Events. */
 
@@ -408,18 +88,14 @@ take_port_event(struct mlx5_devlink *dl, const struct nlmsghdr *nlh)
 {
     struct mlx5_dl_port p;
     enum mlx5_dl_what what;
-    struct port *port;
 
     mlx5_eswitch_touch_all(&dl->eswitches);
     if (mlx5_dl_parse_port(nlh, dl->family, &what, &p)) {
         VLOG_WARN_RL(&rl, "devlink: notification that makes no sense");
     } else if (what == MLX5_DL_PORT) {
-        port_seen(dl, &p);
+        mlx5_dl_table_seen(&dl->table, &p);
     } else if (what == MLX5_DL_PORT_GONE) {
-        port = find(dl, p.handle, p.index);
-        if (port) {
-            port_gone(dl, port);
-        }
+        mlx5_dl_table_gone(&dl->table, p.handle, p.index);
     }
 }
 
@@ -428,32 +104,10 @@ take_link_event(struct mlx5_devlink *dl, const struct nlmsghdr *nlh)
 {
     struct mlx5_dl_link link;
     enum mlx5_dl_what what;
-    struct mlx5_dl_port p;
-    struct port *port;
 
-    if (mlx5_dl_parse_link(nlh, &what, &link) || what == MLX5_DL_OTHER) {
-        return;
-    }
-    port = find_ifindex(dl, link.ifindex);
-    if (!port) {
-        return;
-    }
-    p = port->p;
-    if (what == MLX5_DL_LINK_GONE) {
-        if (!port->ours) {
-            rep_lost(dl, port);
-        }
-        p.ifindex = 0;
-        memset(p.netdev, 0, sizeof p.netdev);
-        assign(dl, port, &p);
-        notify(dl, MLX5_DEVLINK_CHANGED, port);
-    } else if (strcmp(p.netdev, link.name)) {
-        VLOG_INFO_RL(&rl, "%s/%"PRIu32": the representor %s is now named %s",
-                     p.handle, p.index, p.netdev, link.name);
-        memset(p.netdev, 0, sizeof p.netdev);
-        ovs_strlcpy(p.netdev, link.name, sizeof p.netdev);
-        assign(dl, port, &p);
-        notify(dl, MLX5_DEVLINK_RENAMED, port);
+    if (!mlx5_dl_parse_link(nlh, &what, &link) && what != MLX5_DL_OTHER) {
+        mlx5_dl_table_link(&dl->table, link.ifindex,
+                           what == MLX5_DL_LINK_GONE ? NULL : link.name);
     }
 }
 
@@ -502,6 +156,13 @@ close_events(struct mlx5_devlink *dl)
 
 /* States. */
 
+/* Has a job done that is all in its type. */
+static void
+submit(struct mlx5_devlink *dl, enum mlx5_dl_job_type type)
+{
+    mlx5_dl_worker_submit(&dl->worker, mlx5_dl_job_create(type));
+}
+
 static void
 go_retry(struct mlx5_devlink *dl, const char *reason)
 {
@@ -520,13 +181,13 @@ go_list(struct mlx5_devlink *dl)
 {
     dl->state = STATE_LISTING;
     dl->events_lost = false;
-    submit(dl, new_job(JOB_LIST));
+    submit(dl, MLX5_DL_JOB_LIST);
 }
 
 /* Devlink has been found.  First joins the groups, then lists what is there,
  * so that nothing is missed between. */
 static void
-connected(struct mlx5_devlink *dl, const struct job *job)
+connected(struct mlx5_devlink *dl, const struct mlx5_dl_job *job)
 {
     int error;
 
@@ -552,12 +213,12 @@ connected(struct mlx5_devlink *dl, const struct job *job)
 }
 
 static void
-listed(struct mlx5_devlink *dl, const struct job *job)
+listed(struct mlx5_devlink *dl, const struct mlx5_dl_job *job)
 {
     if (job->error) {
         go_retry(dl, job->reason);
     } else if (dl->state == STATE_LISTING) {
-        compare(dl, job->ports, job->n_ports);
+        mlx5_dl_table_compare(&dl->table, job->ports, job->n_ports);
         mlx5_eswitch_touch_all(&dl->eswitches);
         free(dl->reason);
         dl->reason = NULL;
@@ -572,17 +233,17 @@ ask_for_eswitches(struct mlx5_devlink *dl)
 
     LIST_FOR_EACH (es, node, &dl->eswitches) {
         if (mlx5_eswitch_ask(es)) {
-            struct job *job = new_job(JOB_ESWITCH);
+            struct mlx5_dl_job *job = mlx5_dl_job_create(MLX5_DL_JOB_ESWITCH);
 
             ovs_strlcpy(job->spec.handle, es->handle,
                         sizeof job->spec.handle);
-            submit(dl, job);
+            mlx5_dl_worker_submit(&dl->worker, job);
         }
     }
 }
 
 static void
-asked(struct mlx5_devlink *dl, const struct job *job)
+asked(struct mlx5_devlink *dl, const struct mlx5_dl_job *job)
 {
     mlx5_eswitch_answered(
         mlx5_eswitch_find(&dl->eswitches, job->spec.handle), job->error,
@@ -591,7 +252,7 @@ asked(struct mlx5_devlink *dl, const struct job *job)
 }
 
 static void
-created(struct mlx5_devlink *dl, struct job *job)
+created(struct mlx5_devlink *dl, struct mlx5_dl_job *job)
 {
     if (job->error) {
         dl->stats.failed++;
@@ -602,7 +263,7 @@ created(struct mlx5_devlink *dl, struct job *job)
     } else {
         dl->stats.created++;
         COVERAGE_INC(mlx5_sf_created);
-        job->sf.port = *port_seen(dl, &job->sf.port);
+        job->sf.port = *mlx5_dl_table_seen(&dl->table, &job->sf.port);
     }
     if (!job->forgotten) {
         job->create_cb(job->error, job->reason,
@@ -614,40 +275,22 @@ created(struct mlx5_devlink *dl, struct job *job)
 }
 
 static void
-destroyed(struct mlx5_devlink *dl, struct job *job)
+destroyed(struct mlx5_devlink *dl, struct mlx5_dl_job *job)
 {
-    struct port *port = find(dl, job->spec.handle, job->index);
-
     if (job->error) {
         dl->stats.failed++;
         COVERAGE_INC(mlx5_sf_failed);
         VLOG_WARN_RL(&rl, "port %s/%"PRIu32" not deleted: %s",
                      job->spec.handle, job->index, job->reason);
-        if (port) {
-            port->ours = false;
-        }
     } else {
         dl->stats.destroyed++;
         COVERAGE_INC(mlx5_sf_destroyed);
-        if (port && port->ours) {
-            /* Otherwise it is a new one that has the same number. */
-            port_gone(dl, port);
-        }
     }
+    mlx5_dl_table_ended(&dl->table, job->spec.handle, job->index,
+                        !job->error);
     if (!job->forgotten && job->destroy_cb) {
         job->destroy_cb(job->error, job->reason, job->aux);
     }
-}
-
-static size_t
-count_results(struct mlx5_devlink *dl)
-{
-    size_t n;
-
-    ovs_mutex_lock(&dl->mutex);
-    n = ovs_list_size(&dl->done);
-    ovs_mutex_unlock(&dl->mutex);
-    return n;
 }
 
 /* Takes the first 'n' results, or as many of them as there is time for. */
@@ -658,35 +301,29 @@ take_results(struct mlx5_devlink *dl, size_t n)
 
     virtnet_slice_begin(&slice, false);
     while (n-- > 0 && !virtnet_slice_is_over(&slice)) {
-        struct job *job = NULL;
+        struct mlx5_dl_job *job = mlx5_dl_worker_pop(&dl->worker);
 
-        ovs_mutex_lock(&dl->mutex);
-        if (!ovs_list_is_empty(&dl->done)) {
-            job = CONTAINER_OF(ovs_list_pop_front(&dl->done), struct job,
-                               node);
-        }
-        ovs_mutex_unlock(&dl->mutex);
         if (!job) {
             return;
         }
         switch (job->type) {
-        case JOB_CONNECT:
+        case MLX5_DL_JOB_CONNECT:
             connected(dl, job);
             break;
-        case JOB_LIST:
+        case MLX5_DL_JOB_LIST:
             listed(dl, job);
             break;
-        case JOB_ESWITCH:
+        case MLX5_DL_JOB_ESWITCH:
             asked(dl, job);
             break;
-        case JOB_CREATE:
+        case MLX5_DL_JOB_CREATE:
             created(dl, job);
             break;
-        case JOB_DESTROY:
+        case MLX5_DL_JOB_DESTROY:
             destroyed(dl, job);
             break;
         }
-        job_destroy(job);
+        mlx5_dl_job_destroy(job);
     }
 }
 
@@ -695,11 +332,11 @@ mlx5_devlink_run(struct mlx5_devlink *dl)
 {
     size_t n;
 
-    dl->seen = seq_read(dl->done_seq);
+    dl->seen = seq_read(dl->worker.done_seq);
 
     /* What a request has changed has been told by the time that it is done, so
      * with its result the table is up to date. */
-    n = count_results(dl);
+    n = mlx5_dl_worker_n_done(&dl->worker);
     if (dl->state == STATE_READY) {
         bool all = take_events(dl, dl->port_events, take_port_event);
 
@@ -715,7 +352,7 @@ mlx5_devlink_run(struct mlx5_devlink *dl)
         }
     } else if (dl->state == STATE_RETRY && time_msec() >= dl->next_try) {
         dl->state = STATE_CONNECTING;
-        submit(dl, new_job(JOB_CONNECT));
+        submit(dl, MLX5_DL_JOB_CONNECT);
     }
     take_results(dl, n);
 }
@@ -723,8 +360,8 @@ mlx5_devlink_run(struct mlx5_devlink *dl)
 void
 mlx5_devlink_wait(struct mlx5_devlink *dl)
 {
-    seq_wait(dl->done_seq, dl->seen);
-    if (count_results(dl)) {
+    seq_wait(dl->worker.done_seq, dl->seen);
+    if (mlx5_dl_worker_n_done(&dl->worker)) {
         poll_immediate_wake();
     }
     if (dl->state == STATE_READY) {
@@ -749,58 +386,22 @@ mlx5_devlink_open(const struct mlx5_dl_kernel *kernel, int timeout_ms,
     struct mlx5_devlink *dl = xzalloc(sizeof *dl);
 
     dl->kernel = kernel;
-    dl->timeout_ms = timeout_ms;
-    dl->cb = cb;
-    dl->aux = aux;
-    atomic_init(&dl->stop, false);
-    dl->done_seq = seq_create();
-    xpthread_cond_init(&dl->wanted, NULL);
-    ovs_mutex_init(&dl->mutex);
-    ovs_mutex_lock(&dl->mutex);
-    ovs_list_init(&dl->todo);
-    ovs_list_init(&dl->done);
-    ovs_mutex_unlock(&dl->mutex);
-    hmap_init(&dl->ports);
-    hmap_init(&dl->by_ifindex);
+    mlx5_dl_table_init(&dl->table, kernel, cb, aux, &dl->stats);
     ovs_list_init(&dl->eswitches);
     dl->buffer = xmalloc(MLX5_DL_BUFFER_SIZE);
     dl->state = STATE_CONNECTING;
-    submit(dl, new_job(JOB_CONNECT));
-    dl->thread = ovs_thread_create("mlx5_devlink", devlink_main, dl);
+    mlx5_dl_worker_start(&dl->worker, kernel, timeout_ms);
+    submit(dl, MLX5_DL_JOB_CONNECT);
     return dl;
 }
 
 void
 mlx5_devlink_close(struct mlx5_devlink *dl)
 {
-    struct port *port, *next_port;
-    struct job *job;
-
-    ovs_mutex_lock(&dl->mutex);
-    atomic_store_relaxed(&dl->stop, true);
-    xpthread_cond_signal(&dl->wanted);
-    ovs_mutex_unlock(&dl->mutex);
-    xpthread_join(dl->thread, NULL);
-
-    ovs_mutex_lock(&dl->mutex);
-    LIST_FOR_EACH_POP (job, node, &dl->todo) {
-        job_destroy(job);
-    }
-    LIST_FOR_EACH_POP (job, node, &dl->done) {
-        job_destroy(job);
-    }
-    ovs_mutex_unlock(&dl->mutex);
-    HMAP_FOR_EACH_SAFE (port, next_port, node, &dl->ports) {
-        hmap_remove(&dl->ports, &port->node);
-        free(port);
-    }
+    mlx5_dl_worker_stop(&dl->worker);
+    mlx5_dl_table_uninit(&dl->table);
     close_events(dl);
     mlx5_eswitch_destroy_all(&dl->eswitches);
-    hmap_destroy(&dl->ports);
-    hmap_destroy(&dl->by_ifindex);
-    ovs_mutex_destroy(&dl->mutex);
-    xpthread_cond_destroy(&dl->wanted);
-    seq_destroy(dl->done_seq);
     free(dl->buffer);
     free(dl->reason);
     free(dl);
@@ -837,12 +438,12 @@ mlx5_devlink_create_sf(struct mlx5_devlink *dl,
                        const struct mlx5_sf_spec *spec,
                        mlx5_devlink_create_cb *cb, void *aux)
 {
-    struct job *job = new_job(JOB_CREATE);
+    struct mlx5_dl_job *job = mlx5_dl_job_create(MLX5_DL_JOB_CREATE);
 
     job->spec = *spec;
     job->create_cb = cb;
     job->aux = aux;
-    submit(dl, job);
+    mlx5_dl_worker_submit(&dl->worker, job);
 }
 
 void
@@ -850,83 +451,47 @@ mlx5_devlink_destroy_sf(struct mlx5_devlink *dl, const char *handle,
                         uint32_t index, int timeout_ms,
                         mlx5_devlink_destroy_cb *cb, void *aux)
 {
-    struct port *port = find(dl, handle, index);
-    struct job *job = new_job(JOB_DESTROY);
+    struct mlx5_dl_job *job = mlx5_dl_job_create(MLX5_DL_JOB_DESTROY);
 
-    if (port) {
-        port->ours = true;
-    }
+    mlx5_dl_table_end(&dl->table, handle, index);
     ovs_strlcpy(job->spec.handle, handle, sizeof job->spec.handle);
     job->spec.timeout_ms = timeout_ms;
     job->index = index;
     job->destroy_cb = cb;
     job->aux = aux;
-    submit(dl, job);
+    mlx5_dl_worker_submit(&dl->worker, job);
 }
 
 void
 mlx5_devlink_forget(struct mlx5_devlink *dl, const void *aux)
 {
-    struct job *job;
-
-    ovs_mutex_lock(&dl->mutex);
-    if (dl->current && dl->current->aux == aux) {
-        dl->current->forgotten = true;
-    }
-    LIST_FOR_EACH (job, node, &dl->todo) {
-        job->forgotten |= job->aux == aux;
-    }
-    LIST_FOR_EACH (job, node, &dl->done) {
-        job->forgotten |= job->aux == aux;
-    }
-    ovs_mutex_unlock(&dl->mutex);
+    mlx5_dl_worker_forget(&dl->worker, aux);
 }
 
 const struct mlx5_dl_port *
 mlx5_devlink_find(const struct mlx5_devlink *dl, const char *handle,
                   uint32_t index)
 {
-    const struct port *port = find(dl, handle, index);
-
-    return port ? &port->p : NULL;
+    return mlx5_dl_table_find(&dl->table, handle, index);
 }
 
 const struct mlx5_dl_port *
 mlx5_devlink_find_sf(const struct mlx5_devlink *dl, const char *handle,
                      uint32_t sf_num)
 {
-    const struct port *port;
-
-    HMAP_FOR_EACH (port, node, &dl->ports) {
-        if (port->p.flavour == MLX5_DL_PCI_SF && !port->p.external
-            && port->p.sf_num == sf_num
-            && (!handle || !strcmp(port->p.handle, handle))) {
-            return &port->p;
-        }
-    }
-    return NULL;
+    return mlx5_dl_table_find_sf(&dl->table, handle, sf_num);
 }
 
 const struct mlx5_dl_port *
 mlx5_devlink_find_ifindex(const struct mlx5_devlink *dl, uint32_t ifindex)
 {
-    const struct port *port = find_ifindex(dl, ifindex);
-
-    return port ? &port->p : NULL;
+    return mlx5_dl_table_find_ifindex(&dl->table, ifindex);
 }
 
 const struct mlx5_dl_port *
 mlx5_devlink_find_uplink(const struct mlx5_devlink *dl, const char *handle)
 {
-    const struct port *port;
-
-    HMAP_FOR_EACH (port, node, &dl->ports) {
-        if (port->p.flavour == MLX5_DL_PHYSICAL
-            && !strcmp(port->p.handle, handle)) {
-            return &port->p;
-        }
-    }
-    return NULL;
+    return mlx5_dl_table_find_uplink(&dl->table, handle);
 }
 
 const struct mlx5_devlink_stats *

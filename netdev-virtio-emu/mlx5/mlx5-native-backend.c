@@ -24,31 +24,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coverage.h"
-#include "hash.h"
 #include "mlx5-native-device.h"
 #include "mlx5-service.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "packets.h"
 #include "timeval.h"
 #include "util.h"
 #include "virtnet-controller.h"
-#include "virtnet-record.h"
 #include "virtnet-settings.h"
 #include "virtnet-slice.h"
-#include "virtnet-sriov.h"
 
 VLOG_DEFINE_THIS_MODULE(mlx5_backend);
 
-COVERAGE_DEFINE(mlx5_function_taken);
-
 const struct mlx5_devx_class *mlx5_native_devx = &mlx5_devx_rdma_core;
 const struct mlx5_dl_kernel *mlx5_native_kernel = &mlx5_dl_linux;
-
-/* After how many ms to try again to tell the controller how many VFs there
- * are, while it is busy. */
-#define VFS_RETRY_MS 20
 
 /* Features, by VIRTIO 1.2, sections 5.1.3 and 6: what the data path and the
  * control queue can do, besides what capabilities add. */
@@ -56,286 +45,6 @@ const struct mlx5_dl_kernel *mlx5_native_kernel = &mlx5_dl_linux;
 #define DEFAULT_FEATURES (F(3) | F(5) | F(16) | F(17) | F(18) | F(19) | F(22) \
                           | F(23) | F(32))
 #define MORE_FEATURES (F(20) | F(52) | F(53))
-
-static struct native_device *
-find_device(const struct native *n, uint16_t vhca_id)
-{
-    struct native_device *nd;
-
-    HMAP_FOR_EACH_WITH_HASH (nd, node, hash_int(vhca_id, 0), &n->devices) {
-        if (nd->port.up.vhca_id == vhca_id) {
-            return nd;
-        }
-    }
-    return NULL;
-}
-
-void
-native_set_managed(struct native_device *nd, bool managed)
-{
-    struct native *n = native_of(nd);
-
-    if (managed != nd->managed) {
-        nd->managed = managed;
-        if (managed) {
-            hmap_insert(&n->devices, &nd->node,
-                        hash_int(nd->port.up.vhca_id, 0));
-        } else {
-            hmap_remove(&n->devices, &nd->node);
-        }
-    }
-}
-
-/* What firmware is to be told of 'config'. */
-static void
-to_emu_config(const struct virtnet_device_config *config,
-              struct mlx5_emu_config *c)
-{
-    *c = (struct mlx5_emu_config) {
-        .features = config->features,
-        .mac = config->mac,
-        .mtu = config->mtu,
-        .max_pairs = config->max_queue_pairs,
-        .max_queue_size = config->max_queue_size,
-        .num_msix = config->num_msix,
-        .link_up = config->link_up,
-        .transitional = config->transitional,
-    };
-}
-
-/* The vhca id of the PF of 'dev', if that is a VF, or 0. */
-static uint16_t
-pf_vhca_id(const struct virtnet_device *dev)
-{
-    const struct virtnet_device *pf
-        = dev->type == VIRTNET_VF ? virtnet_device_by_pf(dev->pf_id) : NULL;
-
-    return pf ? pf->vhca_id : 0;
-}
-
-void
-native_take_function(struct native_device *nd)
-{
-    const struct virtnet_device *dev = &nd->port.up;
-    struct mlx5_native_wish wish = {
-        .plug = !dev->vuid,
-        .vhca_id = dev->vhca_id,
-        .pf_vhca_id = pf_vhca_id(dev),
-    };
-
-    ovs_strlcpy(wish.sf_name, nd->rdma_dev, sizeof wish.sf_name);
-    to_emu_config(&dev->config, &wish.config);
-    mlx5_native_take(native_of(nd)->fw, &wish, nd);
-}
-
-/* News from firmware. */
-
-static void
-set_vfs(struct native_device *nd, struct mlx5_native_event *event)
-{
-    free(nd->vfs);
-    nd->vfs = event->vfs;
-    nd->n_vfs = event->n_vfs;
-    event->vfs = NULL;
-    event->n_vfs = 0;
-}
-
-/* The function of 'nd' has been taken over, or not. */
-static void
-taken(struct native_device *nd, struct mlx5_native_event *event)
-{
-    struct virtnet_device *dev = &nd->port.up;
-    const struct mlx5_emu_config *c = &event->config;
-    char *reason = nd->unplug_reason;
-    int error = nd->unplug_error;
-
-    nd->unplug_error = 0;
-    nd->unplug_reason = NULL;
-    if (event->error) {
-        if (error) {
-            VLOG_ERR("%s: neither unplugged nor managed any more: %s",
-                     dev->vuid, event->text);
-        }
-        virtnet_device_step_done(
-            dev, (dev->type == VIRTNET_HOTPLUG_PF ? VIRTNET_E_BACKEND_HOTPLUG
-                  : VIRTNET_E_BACKEND_OPEN), event->text);
-        free(reason);
-        return;
-    }
-    COVERAGE_INC(mlx5_function_taken);
-    if (!dev->vuid) {
-        dev->vuid = xstrdup(event->function.vuid);
-        dev->bdf = event->function.bdf;
-        dev->vhca_id = event->function.vhca_id;
-    }
-    if (!error) {
-        dev->config.features = c->features;
-        dev->config.mac = c->mac;
-        dev->config.mtu = c->mtu;
-        dev->config.max_queue_pairs = c->max_pairs;
-        dev->config.max_queue_size = c->max_queue_size;
-        dev->config.num_msix = c->num_msix;
-    }
-    if (dev->type == VIRTNET_STATIC_PF) {
-        set_vfs(nd, event);
-        dev->vfs_are_new = nd->n_vfs && !dev->num_vfs;
-        dev->num_vfs = nd->n_vfs;
-    }
-    dev->attachment = "pci";
-    native_set_managed(nd, true);
-    native_sf_catch_up(nd);
-    virtnet_device_step_done(dev, error ? VIRTNET_E_BACKEND_HOTPLUG : 0,
-                             reason);
-    free(reason);
-}
-
-static void
-driver_changed(struct native_device *nd, const struct mlx5_native_event *event)
-{
-    struct virtnet_driver_info info = event->info;
-
-    /* The switch's end is one queue, however many the driver has. */
-    info.ring_pairs = info.status & VIRTNET_STATUS_DRIVER_OK ? 1 : 0;
-    nd->port.up.sf_vhca_id = event->sf_vhca_id;
-    if (event->bdf && event->bdf != nd->port.up.bdf) {
-        VLOG_INFO("%s: the host has it as "VIRTNET_BDF_FMT" now, which was "
-                  VIRTNET_BDF_FMT, nd->port.up.vuid,
-                  VIRTNET_BDF_ARGS(event->bdf),
-                  VIRTNET_BDF_ARGS(nd->port.up.bdf));
-        nd->port.up.bdf = event->bdf;
-    }
-    nd->port.up.flr |= event->flr;
-    virtnet_device_driver_changed(&nd->port.up, &info);
-}
-
-/* 'change' has been carried out, or not. */
-static void
-configured(struct native_change *change,
-           const struct mlx5_native_event *event)
-{
-    struct native_device *nd = change->nd;
-
-    ovs_list_remove(&change->node);
-    free(change);
-    if (nd) {
-        nd->change = NULL;
-        virtnet_device_config_done(
-            &nd->port.up, event->error ? VIRTNET_E_BACKEND_MODIFY : 0,
-            event->text);
-    }
-}
-
-static void
-handle_event(struct native *n, struct mlx5_native_event *event)
-{
-    struct native_device *nd = find_device(n, event->vhca_id);
-    struct tail *tail;
-
-    switch (event->type) {
-    case MLX5_NATIVE_DRIVER:
-        if (nd) {
-            driver_changed(nd, event);
-        }
-        break;
-
-    case MLX5_NATIVE_VFS:
-        if (nd) {
-            nd->vfs_gone |= !event->n_vfs;
-            set_vfs(nd, event);
-            if (ovs_list_is_empty(&nd->changed_node)) {
-                ovs_list_push_back(&n->changed, &nd->changed_node);
-            }
-            n->changed_at = 0;
-        }
-        break;
-
-    case MLX5_NATIVE_POOL:
-        if (nd) {
-            nd->free_vf_msix = event->free_vf_msix;
-            virtnet_controller_device_changed(&nd->port.up);
-        }
-        break;
-
-    case MLX5_NATIVE_RELEASED:
-        tail = native_tail_find(n, event->vhca_id);
-        if (tail) {
-            tail->released = true;
-            native_tail_go_on(tail);
-        }
-        break;
-
-    case MLX5_NATIVE_PROBLEM:
-        break;                  /* Logged, and counted by function. */
-
-    case MLX5_NATIVE_TAKEN:
-        taken(event->cookie, event);
-        break;
-
-    case MLX5_NATIVE_CONFIGURED:
-        configured(event->cookie, event);
-        break;
-
-    case MLX5_NATIVE_UNPLUGGED:
-        native_tail_unplugged(event->cookie, event->error, event->text);
-        break;
-    }
-}
-
-/* Tells the controller how many VFs the host has enabled, and asks for no
- * others meanwhile.  Returns false if it is busy. */
-static bool
-sync_vfs(struct native_device *nd)
-{
-    struct virtnet_device *dev = &nd->port.up;
-    unsigned int n = nd->n_vfs;
-    char *err = NULL;
-    int error;
-
-    if (!virtnet_controller_is_running(NULL)
-        || virtnet_sriov_pf_is_busy(dev)) {
-        return false;
-    }
-    nd->vfs_gone = nd->vfs_gone && dev->num_vfs;
-    if (n == dev->num_vfs && !nd->vfs_gone) {
-        return true;
-    } else if (n && dev->num_vfs) {
-        /* Others, and so first none. */
-        error = virtnet_sriov_set(dev, 0, NULL, NULL, &err);
-        free(err);
-        return error != 0 && error != -EBUSY;
-    }
-    VLOG_INFO("static PF[%u] %s: the host has %s %u VFs", dev->pf_id,
-              dev->vuid, n ? "enabled" : "disabled", n ? n : dev->num_vfs);
-    error = virtnet_sriov_set(dev, n, NULL, NULL, &err);
-    if (error && error != -EBUSY) {
-        VLOG_ERR("static PF[%u] %s: the host's VFs are left alone: %s (%d)"
-                 "%s%s", dev->pf_id, dev->vuid, virtnet_strerror(error),
-                 error, err ? ": " : "", err ? err : "");
-    }
-    free(err);
-    return error != -EBUSY;
-}
-
-static void
-sync_all_vfs(struct native *n)
-{
-    struct native_device *nd;
-
-    if (n->rival || time_msec() < n->changed_at) {
-        return;
-    }
-    n->syncing = true;
-    LIST_FOR_EACH_SAFE (nd, changed_node, &n->changed) {
-        if (sync_vfs(nd)) {
-            ovs_list_remove(&nd->changed_node);
-            ovs_list_init(&nd->changed_node);
-        }
-    }
-    n->syncing = false;
-    n->changed_at = time_msec() + VFS_RETRY_MS;
-}
-
-/* Backend. */
 
 static void
 native_destroy(struct native *n)
@@ -354,9 +63,9 @@ native_destroy(struct native *n)
 /* What to do about a service that has been started while this is the emulation
  * manager.  What two of them do to each other no public source tells, so
  * nothing new is begun against it; what is there goes on. */
-#define RIVAL "NVIDIA's virtio-net-controller service has been started while " \
-              "the switch owns the card: " MLX5_SERVICE_REMEDY \
-              " and restart the controller"
+#define RIVAL \
+    "NVIDIA's virtio-net-controller service has been started while the " \
+    "switch owns the card: " MLX5_SERVICE_REMEDY " and restart the controller"
 
 static void
 look_for_rival(struct native *n)
@@ -373,9 +82,8 @@ look_for_rival(struct native *n)
     }
 }
 
-/* Refuses what is not to be begun now, if anything. */
-static int
-refuse_for_rival(const struct native *n, char **errp)
+int
+native_refuse_for_rival(const struct native *n, char **errp)
 {
     if (n->rival) {
         *errp = xstrdup(RIVAL);
@@ -528,7 +236,7 @@ tell_strangers(struct native *n)
     n->told_strangers = true;
     pfs = mlx5_native_get_pfs(n->fw, &n_pfs);
     for (size_t i = 0; i < n_pfs; i++) {
-        if (pfs[i].hotplug && !find_device(n, pfs[i].vhca_id)) {
+        if (pfs[i].hotplug && !native_find_device(n, pfs[i].vhca_id)) {
             VLOG_WARN("%s, "VIRTNET_BDF_FMT": is plugged, and there is no "
                       "record of it: it is left alone", pfs[i].vuid,
                       VIRTNET_BDF_ARGS(pfs[i].bdf));
@@ -552,7 +260,7 @@ native_run(struct virtnet_backend *backend)
     virtnet_slice_begin(&slice, false);
     while (!virtnet_slice_is_over(&slice)
            && (event = mlx5_native_poll(n->fw)) != NULL) {
-        handle_event(n, event);
+        native_handle_event(n, event);
         mlx5_native_event_free(event);
     }
     LIST_FOR_EACH_SAFE (tail, node, &n->tails) {
@@ -560,7 +268,7 @@ native_run(struct virtnet_backend *backend)
             native_tail_go_on(tail);
         }
     }
-    sync_all_vfs(n);
+    native_sync_vfs(n);
     tell_strangers(n);
 }
 
@@ -582,245 +290,6 @@ native_wait(struct virtnet_backend *backend)
     if (!n->rival && !ovs_list_is_empty(&n->changed)) {
         poll_timer_wait_until(n->changed_at);
     }
-}
-
-/* Devices. */
-
-static struct virtnet_device *
-native_device_alloc(struct virtnet_backend *backend,
-                    enum virtnet_function_type type)
-{
-    struct native_device *nd = xzalloc(sizeof *nd);
-
-    mlx5_port_init(&nd->port, backend, type);
-    ovs_list_init(&nd->list_node);
-    ovs_list_init(&nd->changed_node);
-    nd->free_vf_msix = -1;
-    return &nd->port.up;
-}
-
-static void
-native_device_dealloc(struct virtnet_device *dev)
-{
-    struct native_device *nd = native_device_cast(dev);
-
-    mlx5_port_uninit(&nd->port);
-    free(nd->vfs);
-    free(nd->unplug_reason);
-    free(nd);
-}
-
-/* Finds what firmware has for 'dev'.  NULL if that is nothing. */
-static const struct mlx5_emu_function *
-find_function(const struct virtnet_device *dev)
-{
-    const struct native *n = native_cast(dev->backend);
-    const struct mlx5_emu_function *pfs;
-    const struct virtnet_device *pf;
-    unsigned int i_static = 0;
-    size_t n_pfs;
-
-    if (dev->type == VIRTNET_VF) {
-        pf = virtnet_device_by_pf(dev->pf_id);
-        return (pf && dev->vf_id < native_device_cast(pf)->n_vfs
-                ? &native_device_cast(pf)->vfs[dev->vf_id] : NULL);
-    }
-    pfs = mlx5_native_get_pfs(n->fw, &n_pfs);
-    for (size_t i = 0; i < n_pfs; i++) {
-        if (dev->type == VIRTNET_HOTPLUG_PF
-            ? pfs[i].hotplug && !strcmp(pfs[i].vuid, dev->vuid)
-            : !pfs[i].hotplug && i_static++ == dev->pf_id) {
-            return &pfs[i];
-        }
-    }
-    return NULL;
-}
-
-/* Returns the length of the serial number of a card that 'vuid' begins with, 0
- * if there is none. */
-static size_t
-serial_len(const char *vuid)
-{
-    const char *end = strstr(vuid, "VNET");
-
-    return end ? end - vuid : 0;
-}
-
-/* A hotplug PF may have gone with the power, and VFs are not known before their
- * PF is, but all of them have the card's serial number. */
-static char *
-native_check_record(const struct virtnet_backend *backend,
-                    const struct virtnet_record *record)
-{
-    size_t len = serial_len(record->vuid);
-    const struct mlx5_emu_function *pfs;
-    const char *other = NULL;
-    unsigned int i_static = 0;
-    size_t n_pfs;
-
-    pfs = mlx5_native_get_pfs(native_cast(backend)->fw, &n_pfs);
-    for (size_t i = 0; i < n_pfs; i++) {
-        const char *vuid = pfs[i].vuid;
-        bool same = (!pfs[i].hotplug && record->type == VIRTNET_STATIC_PF
-                     && i_static++ == record->pf_id);
-
-        if (vuid[0] && (same ? strcmp(vuid, record->vuid)
-                        : serial_len(vuid) != len
-                          || strncmp(vuid, record->vuid, len))) {
-            other = vuid;
-        }
-    }
-    return other ? xasprintf("firmware has %s", other) : NULL;
-}
-
-static int
-native_device_construct(struct virtnet_device *dev, char **errp)
-{
-    const struct mlx5_emu_function *function;
-    int error = refuse_for_rival(native_cast(dev->backend), errp);
-
-    if (error) {
-        return error;
-    }
-    if (dev->type == VIRTNET_HOTPLUG_PF && !dev->vuid) {
-        return 0;               /* Firmware makes it and shows it at once. */
-    }
-    function = find_function(dev);
-    if (!function) {
-        *errp = xasprintf("firmware has no such function%s%s",
-                          dev->vuid ? ": " : "", dev->vuid ? dev->vuid : "");
-        return -ENODEV;
-    } else if (!function->vuid[0]) {
-        *errp = xasprintf("firmware does not tell the VUID of function %u",
-                          function->vhca_id);
-        return VIRTNET_E_NOT_SUPPORTED;
-    } else if (dev->vuid && strcmp(dev->vuid, function->vuid)) {
-        *errp = xasprintf("firmware has %s instead of %s", function->vuid,
-                          dev->vuid);
-        return -ENODEV;
-    }
-    if (!dev->vuid) {
-        dev->vuid = xstrdup(function->vuid);
-    }
-    dev->bdf = function->bdf;
-    dev->vhca_id = function->vhca_id;
-    return 0;
-}
-
-static void
-native_device_destruct(struct virtnet_device *dev)
-{
-    struct native_device *nd = native_device_cast(dev);
-
-    native_set_managed(nd, false);
-    ovs_list_remove(&nd->list_node);
-    ovs_list_init(&nd->list_node);
-    if (nd->change) {
-        nd->change->nd = NULL;
-        nd->change = NULL;
-    }
-    ovs_list_remove(&nd->changed_node);
-    ovs_list_init(&nd->changed_node);
-    if (nd->tail) {
-        /* It has no SF. */
-        native_sf_drop(nd);
-    }
-}
-
-static int
-native_device_plug(struct virtnet_device *dev, char **errp OVS_UNUSED)
-{
-    native_take_function(native_device_cast(dev));
-    return -EINPROGRESS;
-}
-
-static int
-native_device_unplug(struct virtnet_device *dev, bool force,
-                     char **errp OVS_UNUSED)
-{
-    struct native_device *nd = native_device_cast(dev);
-
-    if (virtnet_controller_restarting()) {
-        return 0;               /* All are let go of together. */
-    }
-    /* Gap: hotplug_state. */
-    if (!force && virtnet_device_has_driver(dev)) {
-        return VIRTNET_E_UNPLUG_NOT_READY;
-    }
-    if (!nd->tail) {
-        native_tail_begin(nd);
-    }
-    return force ? 0 : -EINPROGRESS;
-}
-
-static int
-native_set_vfs(struct virtnet_device *dev, unsigned int n OVS_UNUSED,
-               char **errp)
-{
-    if (!native_cast(dev->backend)->syncing) {
-        *errp = xasprintf("VFs of a card are the host's: it has enabled "
-                          "%"PRIuSIZE, native_device_cast(dev)->n_vfs);
-        return VIRTNET_E_NOT_SUPPORTED;
-    }
-    return 0;
-}
-
-/* How firmware is told of a change. */
-static const struct {
-    uint32_t changed;           /* VIRTNET_CONFIG_* bits. */
-    enum mlx5_native_config part;
-} parts_of_changes[] = {
-    { VIRTNET_CONFIG_FEATURES | VIRTNET_CONFIG_QUEUE_SIZE,
-      MLX5_NATIVE_CONFIG_COMMON },
-    { VIRTNET_CONFIG_MAC | VIRTNET_CONFIG_MTU | VIRTNET_CONFIG_QUEUE_PAIRS,
-      MLX5_NATIVE_CONFIG_DEVICE },
-    { VIRTNET_CONFIG_LINK, MLX5_NATIVE_CONFIG_LINK },
-    { VIRTNET_CONFIG_MSIX, MLX5_NATIVE_CONFIG_MSIX },
-};
-
-static int
-native_apply_config(struct virtnet_device *dev,
-                    const struct virtnet_device_config *new, uint32_t changed,
-                    char **errp)
-{
-    struct native_device *nd = native_device_cast(dev);
-    struct native *n = native_of(nd);
-    unsigned int parts = 0;
-    struct mlx5_emu_config c;
-    uint32_t known = 0;
-    int error = refuse_for_rival(n, errp);
-
-    if (error) {
-        return error;
-    }
-
-    for (size_t i = 0; i < ARRAY_SIZE(parts_of_changes); i++) {
-        if (parts_of_changes[i].part == MLX5_NATIVE_CONFIG_MSIX
-            && dev->type != VIRTNET_VF) {
-            continue;
-        }
-        known |= parts_of_changes[i].changed;
-        if (changed & parts_of_changes[i].changed) {
-            parts |= parts_of_changes[i].part;
-        }
-    }
-    if (changed & ~known) {
-        *errp = xstrdup("no public source tells how firmware is asked for "
-                        "this");
-        return VIRTNET_E_NOT_SUPPORTED;
-    } else if (!nd->managed) {
-        *errp = xasprintf("function %u is not managed now", dev->vhca_id);
-        return -EBUSY;
-    }
-
-    ovs_assert(!nd->change);
-    nd->change = xmalloc(sizeof *nd->change);
-    nd->change->nd = nd;
-    ovs_list_push_back(&n->changes, &nd->change->node);
-    to_emu_config(new, &c);
-    mlx5_native_start_configure(n->fw, dev->vhca_id, pf_vhca_id(dev), &c,
-                                parts, nd->change);
-    return -EINPROGRESS;
 }
 
 static int

@@ -19,9 +19,10 @@
 
 /* What the files of the mlx5 backend in mode "native" share.
  *
- * mlx5-native-backend.c is the class and what firmware tells;
- * mlx5-native-sf.c is about SFs, and about what is left of devices that are
- * gone. */
+ * mlx5-native-backend.c is the class, from open to close; mlx5-native-event.c
+ * is what firmware tells; mlx5-native-device.c is about functions as devices,
+ * and mlx5-native-sf.c about their SFs, and about what is left of devices that
+ * are gone. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -136,6 +137,42 @@ native_of(const struct native_device *nd)
 /* devlink's name of the parent 'ib'. */
 void native_parent_handle(const struct virtnet_ib_device *ib,
                           char handle[MLX5_DL_HANDLE_LEN]);
+
+/* Refuses what is not to be begun while NVIDIA's service is there, if it
+ * is. */
+int native_refuse_for_rival(const struct native *, char **errp);
+
+/* News. */
+
+/* Does what 'event', of which the caller frees what is left, asks for. */
+void native_handle_event(struct native *, struct mlx5_native_event *event);
+
+/* Tells the controller of VFs that hosts have enabled or disabled, as soon as
+ * it has time for that.  It is not to ask for others meanwhile. */
+void native_sync_vfs(struct native *);
+int native_set_vfs(struct virtnet_device *, unsigned int n, char **errp);
+
+/* Devices. */
+
+struct virtnet_device *native_device_alloc(struct virtnet_backend *,
+                                           enum virtnet_function_type);
+void native_device_dealloc(struct virtnet_device *);
+int native_device_construct(struct virtnet_device *, char **errp);
+void native_device_destruct(struct virtnet_device *);
+int native_device_plug(struct virtnet_device *, char **errp);
+int native_device_unplug(struct virtnet_device *, bool force, char **errp);
+int native_apply_config(struct virtnet_device *,
+                        const struct virtnet_device_config *new,
+                        uint32_t changed, char **errp);
+
+/* A hotplug PF may have gone with the power, and VFs are not known before
+ * their PF is, but all of them have the card's serial number. */
+char *native_check_record(const struct virtnet_backend *,
+                          const struct virtnet_record *);
+
+/* The one that is managed with 'vhca_id', or NULL. */
+struct native_device *native_find_device(const struct native *,
+                                         uint16_t vhca_id);
 
 /* Is its function managed?  Then events find it. */
 void native_set_managed(struct native_device *, bool managed);
