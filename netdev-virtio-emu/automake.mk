@@ -139,6 +139,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/soft/soft-ring.h \
 	netdev-virtio-emu/soft/soft-socket.c \
 	netdev-virtio-emu/soft/soft-socket.h \
+	netdev-virtio-emu/soft/soft-unplug.c \
+	netdev-virtio-emu/soft/soft-unplug.h \
 	netdev-virtio-emu/soft/soft-uplink.c \
 	netdev-virtio-emu/soft/soft-uplink.h \
 	netdev-virtio-emu/soft/soft-uso.c \

@@ -41,6 +41,7 @@
 #include "soft-packet.h"
 #include "soft-place.h"
 #include "soft-socket.h"
+#include "soft-unplug.h"
 #include "timeval.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
@@ -382,6 +383,7 @@ soft_run(struct virtnet_backend *backend)
         socket_appeared(CONTAINER_OF(aw, struct soft_device, await));
     }
     soft_mempool_run();
+    soft_unplug_run();
     if (time_msec() >= sb->next_check) {
         struct virtnet_device *dev;
 
@@ -398,6 +400,7 @@ soft_wait(struct virtnet_backend *backend)
     if (virtnet_controller_n_devices()) {
         poll_timer_wait_until(soft_backend_cast(backend)->next_check);
     }
+    soft_unplug_wait();
     soft_await_wait();
     soft_vhost_user_wait();
     soft_mempool_wait();
@@ -437,6 +440,7 @@ soft_device_alloc(struct virtnet_backend *backend,
     virtnet_device_init(&sd->up, backend, type);
     ovsrcu_index_init(&sd->rep.vid, -1);
     soft_await_init(&sd->await);
+    ovs_list_init(&sd->unplug_node);
     soft_vhost_user_init(&sd->vhost, &sd->rep, &sd->up);
     sd->rep.eswitch_port = soft_port_create(&sd->up);
     return &sd->up;
@@ -592,7 +596,7 @@ soft_device_unplug(struct virtnet_device *dev, bool force, char **errp)
     soft_vhost_user_close(&sd->vhost, (!virtnet_controller_restarting()
                                        && (sd->vhost.server
                                            || sd->own_path)));
-    return 0;
+    return soft_unplug_begin(sd, force) ? 0 : -EINPROGRESS;
 }
 
 static int

@@ -33,13 +33,16 @@
  *
  *   - soft-rep*.c: the representor: packets and counters.
  *
- *   - soft-packet.c, soft-packet-tx.c: offloads, where versions of Open vSwitch
- *     differ.
+ *   - soft-packet.c, soft-packet-tx.c: offloads, where versions of Open
+ *     vSwitch differ.
  *
  *   - soft-eswitch.c: flows that are offloaded.
  *
+ *   - soft-unplug.c: flows of devices that are being unplugged.
+ *
  *   - soft-mempool.c: packet memory. */
 
+#include "openvswitch/list.h"
 #include "soft-await.h"
 #include "soft-rep.h"
 #include "soft-vhost-user.h"
@@ -53,6 +56,7 @@ struct soft_device {
     bool own_path;              /* Was the socket's path made up here? */
     long long int gone_at;      /* time_msec() when a front end went. */
     struct soft_await await;    /* For the front end's socket. */
+    struct ovs_list unplug_node; /* See soft-unplug.c. */
     struct soft_vhost_user vhost; /* Attachment. */
     struct soft_rep rep;        /* Representor. */
 };

@@ -192,14 +192,18 @@ struct endings {
     size_t n, allocated;
 };
 
-/* Adds the flows of 'port' to 'endings', for flows_end(). */
+/* Adds flows of 'port' to 'endings', for flows_end(), until there are 'max'
+ * of them. */
 static void
-port_flush(const struct soft_port *port, struct endings *endings)
+port_flush(const struct soft_port *port, size_t max, struct endings *endings)
     OVS_REQUIRES(mutex)
 {
     const struct soft_flow *flow;
 
     LIST_FOR_EACH (flow, list_node, &port->flows) {
+        if (endings->n >= max) {
+            break;
+        }
         if (endings->n >= endings->allocated) {
             endings->flows = x2nrealloc(endings->flows, &endings->allocated,
                                         sizeof *endings->flows);
@@ -227,6 +231,18 @@ flows_end(struct endings *endings)
     free(endings->flows);
 }
 
+void
+soft_port_end_flows(struct soft_port *port, size_t max)
+{
+    struct endings endings = { .n = 0 };
+
+    ovs_mutex_lock(&mutex);
+    port->attached = false;
+    port_flush(port, max, &endings);
+    ovs_mutex_unlock(&mutex);
+    flows_end(&endings);
+}
+
 static void
 soft_flow_port_detach(struct virtnet_device *dev)
 {
@@ -235,7 +251,7 @@ soft_flow_port_detach(struct virtnet_device *dev)
 
     ovs_mutex_lock(&mutex);
     port->attached = false;
-    port_flush(port, &endings);
+    port_flush(port, SIZE_MAX, &endings);
     LIST_FOR_EACH (other, list_node, &ports) {
         struct soft_flow *flow;
 
@@ -369,7 +385,7 @@ soft_flow_flush(struct virtnet_device *in)
     ovs_mutex_lock(&mutex);
     LIST_FOR_EACH (port, list_node, &ports) {
         if (!in || port->dev == in) {
-            port_flush(port, &endings);
+            port_flush(port, SIZE_MAX, &endings);
         }
     }
     ovs_mutex_unlock(&mutex);

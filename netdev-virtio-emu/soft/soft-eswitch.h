@@ -88,6 +88,10 @@ void soft_port_set_foreign(struct soft_port *port);
 /* Has the port any flows?  If not there is no need to call the rest. */
 bool soft_port_has_flows(const struct soft_port *);
 
+/* Ends 'max' of the port's flows.  It gets no others, until it is attached
+ * anew.  Takes a microsecond or two for each. */
+void soft_port_end_flows(struct soft_port *, size_t max);
+
 /* Packets that are in buffers of ours.
  *
  * Takes out of 'batch', which 'port' has received and which holds at least one
@@ -136,8 +140,8 @@ void soft_eswitch_count(struct soft_port *port,
 
 /* Returns a number that is this thread's alone, to choose transmit queues by:
  * 'qid' of the last call of soft_eswitch_set_queue_id(), so that frames of a
- * flow, of which the first go by way of Open vSwitch, go through the same queue
- * and cannot overtake each other. */
+ * flow, of which the first go by way of Open vSwitch, go through the same
+ * queue and cannot overtake each other. */
 int soft_eswitch_queue_id(void);
 void soft_eswitch_set_queue_id(int qid);
 
