@@ -29,12 +29,16 @@ Rates are what the guests received, both directions together.  The sides:
 
 All sides are started, and all but one of them stopped (SIGSTOP).  In each turn
 every one runs for some hundred milliseconds, so that what the machine does
-otherwise befalls them alike.  A ratio is the median of the turns' ratios."""
+otherwise befalls them alike.  A ratio is the median of the turns' ratios.
+
+Drivers that share one core may not keep up with the packet thread.  So besides
+rates there is what a packet costs that thread, in cycles in which it worked."""
 
 import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -44,7 +48,7 @@ import tempfile
 import time
 
 import flows
-from sandbox import Sandbox, remove_files
+from sandbox import Sandbox, Unixctl, remove_files
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST_CPU, SWITCH_CPU = 0, 1
@@ -132,6 +136,16 @@ class Switch:
                           for i in range(n)]
         self.sb.run("ovs-ofctl", "--bundle", "replace-flows", "br0", "-",
                     input="\n".join(rules))
+
+    def work(self):
+        """Cycles in which the packet thread has worked, those in which it had
+        nothing to do, and the packets that it has received."""
+        ctl = Unixctl(self.sb.ctl_path())
+        text = ctl.call("dpif-netdev/pmd-stats-show", "-pmd", str(SWITCH_CPU))
+        ctl.close()
+        return [int(re.search(what + r": (\d+)", text).group(1))
+                for what in ("processing cycles", "idle cycles",
+                             "packets received")]
 
     def signal(self, number):
         try:
@@ -226,6 +240,9 @@ class Testpmd:
 
     def set_flows(self, n):
         pass
+
+    def work(self):
+        return None
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -353,7 +370,8 @@ def undisturbed():
 
 def take_turns(opts, load, sides, turns):
     """One load on all of 'sides'.  Appends to 'turns' what each turn gave:
-    the rates by the sides' keys, and the distances before and after it."""
+    the rates by the sides' keys, the distances before and after it, and what
+    the packet threads did, also by key: see Switch.work()."""
     guests = {}
     try:
         for key, side in sides.items():
@@ -366,16 +384,21 @@ def take_turns(opts, load, sides, turns):
         order = list(guests)
         for turn in range(opts.turns):
             rates = {}
+            work = {}
             before = distance(opts)
             # They take turns in who begins, too.
             first = turn % max(len(order), 1)
             for key in order[first:] + order[:first]:
                 sides[key].signal(signal.SIGCONT)
+                start = sides[key].work()
                 rates[key] = guests[key].rate()
+                if start:
+                    work[key] = [b - a
+                                 for a, b in zip(start, sides[key].work())]
                 sides[key].signal(signal.SIGSTOP)
             if "memcpy" in opts.sides:
                 rates["memcpy"] = memcpy_rate(opts, load[0])
-            turns.append((rates, before, distance(opts)))
+            turns.append((rates, before, distance(opts), work))
     finally:
         with undisturbed():
             for key, guest in guests.items():
@@ -427,9 +450,12 @@ class Row:
 
     def __init__(self, setup, base, load, turns):
         self.setup, (self.size, self.flows) = setup, load
-        self.trips = [t for turn in turns for t in turn[1:]]
+        self.trips = [t for turn in turns for t in turn[1:3]]
         self.rates = {}
         self.ratios = {}        # (a, b): ratios of all turns, sorted.
+        self.cycles = {}        # Of work for a packet.
+        self.busy = {}          # Share of a packet thread's time.
+        self.spared = {}        # (a, b): ratios of b's cycles to a's, sorted.
         self.kept = {}          # Of a side's rate without idle devices...
         self.without = {}       # ...which is this.
 
@@ -451,6 +477,19 @@ class Row:
             ratios = pairs(columns[a], columns[b])
             if ratios:
                 self.ratios[a, b] = ratios
+        cycles = {}
+        for name in SIDES:
+            work = [turn[3].get((name, str(setup))) for turn in turns]
+            cycles[name] = [w[0] / w[2] if w and w[2] else None for w in work]
+            if any(cycles[name]):
+                self.cycles[name] = statistics.median(
+                    c for c in cycles[name] if c)
+                self.busy[name] = statistics.median(
+                    w[0] / (w[0] + w[1]) for w in work if w)
+        for a, b in PAIRS:
+            ratios = pairs(cycles.get(b, []), cycles.get(a, []))
+            if ratios:
+                self.spared[a, b] = ratios
         for name in SIDES if base else ():
             without = [rate(turn, name, base) for turn in turns]
             ratios = pairs(columns[name], without)
@@ -459,6 +498,9 @@ class Row:
                 self.without[name] = statistics.median(
                     x for x in without if x is not None)
 
+
+# In names of ratios: of cycles for a packet, the other's to one's own.
+CYCLES = ", packets a cycle"
 
 # In names of ratios: to the side's own rate.
 WITHOUT_IDLE = "/without idle devices"
@@ -520,6 +562,17 @@ def write_table(rows, out):
                 str(len(row.trips) // 2)]
                + [show(row.ratios.get(pair)) for pair in pairs]
                for row in rows], out)
+    pairs = [p for p in PAIRS if any(p in row.spared for row in rows)]
+    worked = [n for n in names if any(n in row.cycles for row in rows)]
+    if worked:
+        print(file=out)
+        table(["cycles of work for a packet (share of the time)", "bytes",
+               "flows"] + worked + ["/".join(pair) + CYCLES for pair in pairs],
+              [[str(row.setup), str(row.size), str(row.flows)]
+               + ["%.0f (%.2f)" % (row.cycles[n], row.busy[n])
+                  if n in row.cycles else "" for n in worked]
+               + [show(row.spared.get(pair)) for pair in pairs]
+               for row in rows], out)
     if any(row.kept for row in rows):
         names = [n for n in names if any(n in row.kept for row in rows)]
         print(file=out)
@@ -533,18 +586,22 @@ def write_table(rows, out):
 def write_json(rows, flow_rows, path):
     with open(path, "w") as f:
         for row in rows:
-            cases = [("%s/%s" % (a, b), row.rates[a], row.rates[b], ratios)
+            cases = [("%s/%s" % (a, b), row.rates[a], row.rates[b], "Mpps",
+                      ratios)
                      for (a, b), ratios in row.ratios.items()]
+            cases += [("%s/%s%s" % (a, b, CYCLES), row.cycles[a],
+                       row.cycles[b], "cycles", ratios)
+                      for (a, b), ratios in row.spared.items()]
             cases += [(name + WITHOUT_IDLE, row.rates[name],
-                       row.without[name], ratios)
+                       row.without[name], "Mpps", ratios)
                       for name, ratios in row.kept.items()]
-            for case, ours, peer, ratios in cases:
+            for case, ours, peer, unit, ratios in cases:
                 f.write(json.dumps({
                     "case": case, "size": row.size,
                     "flows": row.flows, "queues": row.setup.queues,
                     "idle": row.setup.idle, "ring": row.setup.ring,
                     "mrg": row.setup.mrg, "ours": ours,
-                    "peer": peer, "unit": "Mpps",
+                    "peer": peer, "unit": unit,
                     "ratio": statistics.median(ratios),
                     "turns": len(ratios)}) + "\n")
         flows.write_json(flow_rows, f)
