@@ -70,10 +70,15 @@ look_at(const char *line, size_t size)
 static ssize_t
 write_log(void *cookie OVS_UNUSED, const char *line, size_t size)
 {
+    size_t written;
+
     if (rte_log_cur_msg_loglevel() <= (int) RTE_LOG_ERR) {
         look_at(line, size);
     }
-    return fwrite(line, 1, size, next);
+    /* Each line has a level, which is that of the last one. */
+    written = fwrite(line, 1, size, next);
+    fflush(next);
+    return written;
 }
 
 void
