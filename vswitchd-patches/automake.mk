@@ -39,6 +39,8 @@ EXTRA_DIST += \
 	vswitchd-patches/3.5.0/0009-bridge-Add-ports-for-a-while-in-each-turn.patch \
 	vswitchd-patches/3.5.0/0010-ofproto-Leave-the-MTU-alone-if-it-has-not-changed.patch \
 	vswitchd-patches/3.5.0/0011-dpif-netdev-Let-offload-threads-sleep-for-a-moment-only.patch \
+	vswitchd-patches/3.5.0/0012-bridge-Leave-alone-what-a-netdev-does-not-know-yet.patch \
+	vswitchd-patches/3.5.0/0013-dpif-netdev-Do-not-look-at-every-port-in-every-turn.patch \
 	vswitchd-patches/4.0.0/series \
 	vswitchd-patches/4.0.0/0001-vswitchd-Call-hooks-of-a-linked-in-controller.patch \
 	vswitchd-patches/4.0.0/0002-netdev-dpdk-Build-with-DPDK-22.11.patch \
