@@ -26,6 +26,7 @@
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
+#include "virtnet-controller.h"
 
 VLOG_DEFINE_THIS_MODULE(mlx5_vendor_look);
 
@@ -130,9 +131,12 @@ query_done(const struct mlx5_vendor_answer *answer, void *v_)
             mlx5_vendor_list_destroy(query);
         }
     }
-    /* What the list says is good all the same. */
+    /* What the list says is good all the same, but devices that a restart has
+     * taken are not to come back before it is over. */
     if (v->is_open) {
-        vendor_apply(v, v->list);
+        if (!virtnet_controller_restarting()) {
+            vendor_apply(v, v->list);
+        }
         vendor_look_done(v, problem);
     } else {
         free(v->opening);
