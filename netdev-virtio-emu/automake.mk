@@ -34,9 +34,14 @@ noinst_LTLIBRARIES += netdev-virtio-emu/libvirtnet.la
 netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/netdev-virtio-bind.c \
 	netdev-virtio-emu/netdev-virtio-config.c \
+	netdev-virtio-emu/netdev-virtio-dpdk.c \
+	netdev-virtio-emu/netdev-virtio-dpdk.h \
 	netdev-virtio-emu/netdev-virtio-emu.c \
 	netdev-virtio-emu/netdev-virtio-emu.h \
+	netdev-virtio-emu/netdev-virtio-path.c \
 	netdev-virtio-emu/netdev-virtio-private.h \
+	netdev-virtio-emu/netdev-virtio-qos.c \
+	netdev-virtio-emu/netdev-virtio-rules.c \
 	netdev-virtio-emu/virtnet-backend-provider.h \
 	netdev-virtio-emu/virtnet-backend.c \
 	netdev-virtio-emu/virtnet-batch.c \
@@ -174,6 +179,8 @@ netdev_virtio_emu_libvirtnet_la_SOURCES += \
 	netdev-virtio-emu/mlx5/mlx5-devlink-job.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-msg.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-msg.h \
+	netdev-virtio-emu/mlx5/mlx5-devargs.c \
+	netdev-virtio-emu/mlx5/mlx5-devargs.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-eswitch.c \
 	netdev-virtio-emu/mlx5/mlx5-devlink-eswitch.h \
 	netdev-virtio-emu/mlx5/mlx5-devlink-sf.c \

@@ -39,12 +39,6 @@ VLOG_DEFINE_THIS_MODULE(netdev_virtio_bind);
 COVERAGE_DEFINE(virtio_emu_bind);
 COVERAGE_DEFINE(virtio_emu_unbind);
 
-/* VIRTIO 1.2, section 5.1.3: what a driver may accept. */
-#define VIRTIO_NET_F_GUEST_CSUM UINT64_C(1)
-#define VIRTIO_NET_F_GUEST_TSO4 UINT64_C(7)
-#define VIRTIO_NET_F_GUEST_TSO6 UINT64_C(8)
-#define FEATURE(BIT) (UINT64_C(1) << (BIT))
-
 /* An Interface whose device has gone leaves its bridge, and one that failed
  * for want of a device gets it, when the bridges are configured again.  The
  * rows of automatic ports come and go with their devices anyway, so give that
@@ -71,28 +65,27 @@ static long long int recheck_at = LLONG_MAX;
 static struct ovs_list requeues = OVS_LIST_INITIALIZER(&requeues);
 static long long int requeue_at = LLONG_MIN;
 
-/* Tells the upper layers what has changed with the device of 'nd'. */
-static void
+void
 virtio_emu_refresh(struct netdev_virtio_emu *nd)
 {
     struct virtnet_device *dev = virtio_emu_dev(nd);
-    uint64_t features = dev ? dev->driver.features : 0;
-    bool carrier = dev && virtnet_device_carrier(dev);
-    int n_rxq = dev ? virtnet_device_active_rxqs(dev) : 0;
+    bool carrier;
 
+    if (dev) {
+        virtio_emu_path_choose(nd, dev);
+    }
+    carrier = virtio_emu_path_carrier(nd, dev);
     if (carrier != nd->carrier) {
         nd->carrier = carrier;
         nd->carrier_resets++;
     }
     if (dev && !nd->requested_mtu && nd->mtu != dev->config.mtu
-        && !nd->class->rep_set_mtu(dev, dev->config.mtu)) {
+        && !virtio_emu_path_set_mtu(nd, dev, dev->config.mtu)) {
         nd->mtu = dev->config.mtu;
     }
-    nd->up.ol_flags = dev && nd->class->rep_complete ? 0 : virtnet_tx_offloads(
-        features & FEATURE(VIRTIO_NET_F_GUEST_CSUM),
-        (features & FEATURE(VIRTIO_NET_F_GUEST_TSO4)
-         && features & FEATURE(VIRTIO_NET_F_GUEST_TSO6)));
-    if (n_rxq != nd->up.n_rxq && ovs_list_is_empty(&nd->requeue_node)) {
+    nd->up.ol_flags = virtio_emu_path_ol_flags(nd, dev);
+    if (virtio_emu_path_n_rxq(nd, dev) != nd->up.n_rxq
+        && ovs_list_is_empty(&nd->requeue_node)) {
         ovs_list_push_back(&requeues, &nd->requeue_node);
     }
     netdev_change_seq_changed(&nd->up);
@@ -107,7 +100,7 @@ virtio_emu_has_news(struct netdev_virtio_emu *nd,
     struct smap status = SMAP_INITIALIZER(&status);
     uint32_t known = nd->known;
 
-    if (!nd->quiet || nd->carrier != virtnet_device_carrier(dev)) {
+    if (!nd->quiet || nd->carrier != virtio_emu_path_carrier(nd, dev)) {
         return true;
     }
     virtio_emu_get_status(&nd->up, &status);
@@ -118,7 +111,6 @@ virtio_emu_has_news(struct netdev_virtio_emu *nd,
 void
 virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
 {
-    bool up;
     int mtu;
 
     COVERAGE_INC(virtio_emu_bind);
@@ -130,12 +122,12 @@ virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
         mtu = dev->config.mtu;
     }
     nd->mtu = mtu;
-    atomic_read_relaxed(&nd->admin_up, &up);
-    dev->backend->class->rep_set_up(dev, up);
+    nd->class = dev->backend->class;
+    memset(&nd->stats_base, 0, sizeof nd->stats_base);
+    virtio_emu_path_choose(nd, dev);
 
     dev->netdev = &nd->up;
     nd->lost = false;
-    nd->class = dev->backend->class;
     if (nd->offload && nd->class->flow) {
         nd->class->flow->port_attach(dev);
     }
@@ -147,7 +139,7 @@ virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev)
 }
 
 void
-virtio_emu_unbind(struct netdev_virtio_emu *nd)
+virtio_emu_unbind(struct netdev_virtio_emu *nd, bool wait)
 {
     struct virtnet_device *dev = virtio_emu_dev(nd);
 
@@ -160,6 +152,7 @@ virtio_emu_unbind(struct netdev_virtio_emu *nd)
         if (nd->offload && nd->class->flow) {
             nd->class->flow->port_detach(dev);
         }
+        virtio_emu_rep_close(&nd->rep, wait);
         dev->backend->class->rep_set_up(dev, false);
         virtnet_device_unref(dev);
         if (!nd->quiet) {
@@ -295,7 +288,7 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
         if (dev->netdev) {
             struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(dev->netdev);
 
-            virtio_emu_unbind(nd);
+            virtio_emu_unbind(nd, true);
             if (!virtnet_controller_restarting()) {
                 nd->lost = true;
                 virtio_emu_schedule_recheck();
@@ -304,6 +297,7 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
         break;
 
     case VIRTNET_EVENT_STARTED:
+        virtio_emu_rep_forget();
         virtio_emu_break_silence();
         /* Interfaces that were let wait get their device or an error now. */
         if (virtio_emu_any_unbound()) {
@@ -337,6 +331,7 @@ virtio_emu_run_requeues(void)
 void
 virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 {
+    virtio_emu_path_run();
     virtio_emu_run_requeues();
     if (virtnet_sriov_is_busy()) {
         /* The ports of VFs that are being made or removed will come right. */
@@ -352,6 +347,7 @@ virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 void
 virtio_emu_wait(const struct netdev_class *class OVS_UNUSED)
 {
+    virtio_emu_rep_wait();
     if (!ovs_list_is_empty(&requeues)) {
         poll_timer_wait_until(requeue_at);
     }

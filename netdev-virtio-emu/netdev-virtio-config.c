@@ -278,13 +278,16 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
             free(warning);
             smap_destroy(&nd->args);
             smap_clone(&nd->args, args);
+            if (virtio_emu_dpdk(nd)) {
+                virtio_emu_dpdk_set_config(virtio_emu_dpdk(nd), args);
+            }
             free(key);
             return 0;
         }
     } else {
         other = shash_find_data(&virtio_emu_netdevs, key);
         if (other && virtio_emu_is_removed(other)) {
-            virtio_emu_unbind(other);
+            virtio_emu_unbind(other, true);
             virtio_emu_forget_selector(other);
             other = NULL;
         }
@@ -294,7 +297,7 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
             error = EBUSY;
             goto error;
         }
-        virtio_emu_unbind(nd);
+        virtio_emu_unbind(nd, true);
         virtio_emu_forget_selector(nd);
         nd->selector_node = shash_add(&virtio_emu_netdevs, key, nd);
     }
@@ -335,7 +338,7 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
     if (dev->netdev != &nd->up) {
         if (dev->netdev
             && virtio_emu_is_removed(netdev_virtio_emu_cast(dev->netdev))) {
-            virtio_emu_unbind(netdev_virtio_emu_cast(dev->netdev));
+            virtio_emu_unbind(netdev_virtio_emu_cast(dev->netdev), true);
         }
         if (dev->netdev) {
             local_err = xasprintf("device %s is port %s already", dev->vuid,

@@ -91,6 +91,7 @@ virtio_emu_construct(struct netdev *netdev)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
 
     ovsrcu_init(&nd->dev, NULL);
+    virtio_emu_rep_init(&nd->rep);
     ovs_list_init(&nd->requeue_node);
     /* Like every port whose device Open vSwitch itself makes. */
     nd->flags = NETDEV_UP;
@@ -110,7 +111,8 @@ virtio_emu_destruct(struct netdev *netdev)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     struct virtnet_device *dev = virtnet_device_ref(virtio_emu_dev(nd));
 
-    virtio_emu_unbind(nd);
+    virtio_emu_unbind(nd, false); /* There are locks that others wait for. */
+    virtio_emu_rep_uninit(&nd->rep);
     ovs_list_remove(&nd->requeue_node);
     virtio_emu_forget_selector(nd);
     if (dev) {
@@ -146,24 +148,26 @@ static int
 virtio_emu_reconfigure(struct netdev *netdev)
 {
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
-    const struct virtnet_device *dev = virtio_emu_dev(nd);
 
     ovs_list_remove(&nd->requeue_node);
     ovs_list_init(&nd->requeue_node);
 
     /* However long the others took: the loop is to have its share. */
     virtio_emu_postpone_requeues();
-    netdev->n_txq = MAX(nd->requested_n_txq, 1);
-    netdev->n_rxq = dev ? virtnet_device_active_rxqs(dev) : 0;
+    virtio_emu_path_reconfigure(nd, MAX(nd->requested_n_txq, 1));
     return 0;
 }
 
 static int
 virtio_emu_get_numa_id(const struct netdev *netdev)
 {
-    const struct virtnet_device *dev
-        = virtio_emu_dev(netdev_virtio_emu_cast(netdev));
+    const struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
+    const struct virtnet_device *dev = virtio_emu_dev(nd);
+    struct virtio_emu_dpdk *dpdk = virtio_emu_dpdk(nd);
 
+    if (dpdk) {
+        return netdev_get_numa_id(dpdk->netdev);
+    }
     return dev && dev->driver.numa_id >= 0 ? dev->driver.numa_id : 0;
 }
 
@@ -186,9 +190,10 @@ virtio_emu_set_mtu(struct netdev *netdev, int mtu)
         return EINVAL;
     }
     if (dev && mtu != nd->mtu) {
-        int error = nd->class->rep_set_mtu(dev, mtu);
+        int error = virtio_emu_path_set_mtu(nd, dev, mtu);
+
         if (error) {
-            return error > -VIRTNET_ERROR_BASE ? -error : ENOMEM;
+            return error;
         }
     }
     if (dev && mtu != nd->requested_mtu) {
@@ -239,10 +244,9 @@ virtio_emu_get_ifindex(const struct netdev *netdev)
 static int
 virtio_emu_get_carrier(const struct netdev *netdev, bool *carrier)
 {
-    const struct virtnet_device *dev
-        = virtio_emu_dev(netdev_virtio_emu_cast(netdev));
+    const struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
 
-    *carrier = dev && virtnet_device_carrier(dev);
+    *carrier = virtio_emu_path_carrier(nd, virtio_emu_dev(nd));
     return 0;
 }
 
@@ -268,10 +272,10 @@ virtio_emu_update_flags(struct netdev *netdev, enum netdev_flags off,
     if (new_flags != nd->flags) {
         bool up = new_flags & NETDEV_UP;
 
-        if (dev && (new_flags ^ nd->flags) & NETDEV_UP) {
-            nd->class->rep_set_up(dev, up);
-        }
         nd->flags = new_flags;
+        if (dev) {
+            virtio_emu_path_set_flags(nd, dev, new_flags ^ *old_flagsp);
+        }
         atomic_store_relaxed(&nd->admin_up, up);
         netdev_change_seq_changed(netdev);
     }
@@ -374,6 +378,7 @@ virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
     }
 
     virtnet_row_get_status(dev, status);
+    virtio_emu_rep_get_status(&nd->rep, status);
     nd->known = virtio_emu_hash(nd, dev, status);
     return 0;
 }
@@ -387,15 +392,7 @@ virtio_emu_get_stats(const struct netdev *netdev, struct netdev_stats *stats)
     const struct virtnet_device *dev = virtio_emu_dev(nd);
     uint64_t unbound;
 
-    /* UINT64_MAX means that a counter is not supported. */
-    memset(stats, 0xff, sizeof *stats);
-    stats->rx_packets = stats->tx_packets = 0;
-    stats->rx_bytes = stats->tx_bytes = 0;
-    stats->rx_errors = stats->tx_errors = 0;
-    stats->rx_dropped = stats->tx_dropped = 0;
-    if (dev) {
-        nd->class->rep_get_stats(dev, stats);
-    }
+    virtio_emu_path_get_stats(nd, dev, stats);
     atomic_read_relaxed(&CONST_CAST(struct netdev_virtio_emu *,
                                     nd)->tx_unbound, &unbound);
     stats->tx_dropped += unbound;
@@ -414,6 +411,9 @@ virtio_emu_get_custom_stats(const struct netdev *netdev,
     if (dev && nd->class->rep_get_custom_stats) {
         custom_stats->size = nd->class->rep_get_custom_stats(
             dev, &custom_stats->counters);
+    }
+    if (virtio_emu_dpdk(nd)) {
+        virtio_emu_dpdk_add_custom_stats(virtio_emu_dpdk(nd), custom_stats);
     }
     return 0;
 }
@@ -450,7 +450,11 @@ virtio_emu_rxq_recv(struct netdev_rxq *rxq, struct dp_packet_batch *batch,
     struct netdev_virtio_emu *nd = CONTAINER_OF(rxq->netdev,
                                                 struct netdev_virtio_emu, up);
     struct virtnet_device *dev = ovsrcu_get(struct virtnet_device *, &nd->dev);
+    struct virtio_emu_dpdk *dpdk = virtio_emu_rep_dpdk(&nd->rep);
 
+    if (dpdk) {
+        return virtio_emu_dpdk_recv(dpdk, rxq->queue_id, batch, qfill);
+    }
     return (OVS_LIKELY(dev)
             ? nd->class->rep_recv(dev, rxq->queue_id, batch, qfill)
             : EAGAIN);
@@ -462,6 +466,9 @@ virtio_emu_rxq_enabled(struct netdev_rxq *rxq)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(rxq->netdev);
     struct virtnet_device *dev = ovsrcu_get(struct virtnet_device *, &nd->dev);
 
+    if (virtio_emu_rep_dpdk(&nd->rep)) {
+        return true;
+    }
     return dev && nd->class->rep_rxq_enabled(dev, rxq->queue_id);
 }
 
@@ -472,8 +479,12 @@ virtio_emu_send(struct netdev *netdev, int qid, struct dp_packet_batch *batch,
     struct netdev_virtio_emu *nd = CONTAINER_OF(netdev,
                                                 struct netdev_virtio_emu, up);
     struct virtnet_device *dev = ovsrcu_get(struct virtnet_device *, &nd->dev);
+    struct virtio_emu_dpdk *dpdk = virtio_emu_rep_dpdk(&nd->rep);
 
-    if (OVS_UNLIKELY(!dev)) {
+    if (dpdk && virtio_emu_dpdk_send(dpdk, qid, batch, concurrent_txq)) {
+        return 0;
+    }
+    if (OVS_UNLIKELY(!dev || dpdk)) {
         uint64_t orig;
 
         COVERAGE_INC(virtio_emu_tx_unbound);
@@ -510,6 +521,10 @@ const struct netdev_class virtio_emu_class = {
     .get_stats = virtio_emu_get_stats,
     .get_custom_stats = virtio_emu_get_custom_stats,
     .get_features = virtio_emu_get_features,
+    .set_policing = virtio_emu_set_policing,
+    .get_qos_types = virtio_emu_get_qos_types,
+    .get_qos = virtio_emu_get_qos,
+    .set_qos = virtio_emu_set_qos,
 #if VIRTNET_HAVE_GET_SPEED
     .get_speed = virtio_emu_get_speed,
 #endif

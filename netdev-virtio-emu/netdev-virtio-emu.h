@@ -59,6 +59,7 @@
 #include <stdbool.h>
 
 struct netdev;
+struct virtio_emu_rep;
 struct virtnet_device;
 
 /* For those who offload flows.  Any thread. */
@@ -69,6 +70,14 @@ bool virtio_emu_is(const struct netdev *netdev);
 /* Returns the device that 'netdev' is bound to, or NULL if there is none or
  * 'netdev' is of another class.  Valid until the caller quiesces. */
 struct virtnet_device *virtio_emu_get_device(const struct netdev *netdev);
+
+/* Main thread only: are flows of 'netdev', which is of this class, up to Open
+ * vSwitch's own provider for DPDK, and not to its device's backend? */
+bool virtio_emu_offload_by_dpdk(struct netdev *netdev);
+
+/* Returns what packets of 'netdev', which is of this class, go through: see
+ * netdev-virtio-dpdk.h.  Valid as long as 'netdev'. */
+struct virtio_emu_rep *virtio_emu_get_rep(const struct netdev *netdev);
 
 /* Main thread only: the status of 'netdev', which is of this class, says
  * 'warning', or nothing if that is NULL. */

@@ -18,12 +18,14 @@
 #define NETDEV_VIRTIO_PRIVATE_H 1
 
 /* What the files of the netdev class "virtio-emu" share: the class itself
- * (netdev-virtio-emu.c), which device it has (netdev-virtio-bind.c) and its
- * options (netdev-virtio-config.c).
+ * (netdev-virtio-emu.c), which device it has (netdev-virtio-bind.c), what its
+ * packets go through (netdev-virtio-path.c) and its options
+ * (netdev-virtio-config.c).
  *
  * Except where stated, for the main thread. */
 
 #include "netdev-provider.h"
+#include "netdev-virtio-dpdk.h"
 #include "openvswitch/list.h"
 #include "openvswitch/shash.h"
 #include "ovs-rcu.h"
@@ -47,6 +49,9 @@ struct netdev_virtio_emu {
     /* Packets sent while there is no device. */
     atomic_uint64_t tx_unbound;
 
+    /* What packets go through: a port of DPDK, or the device's backend. */
+    struct virtio_emu_rep rep;
+
     /* The rest belongs to the main thread. */
 
     /* In 'netdevs', by selector_key(), while the netdev has one. */
@@ -58,6 +63,15 @@ struct netdev_virtio_emu {
     int mtu;                    /* In force. */
     int requested_n_txq;        /* By the datapath. */
     bool offload;               /* May flows be offloaded? */
+
+    /* Does Open vSwitch's own provider for DPDK offload flows?  Once that has
+     * been asked the answer stays: it has data of its own on our netdev. */
+    enum { OFFLOAD_UNKNOWN, OFFLOAD_BY_DPDK, OFFLOAD_BY_BACKEND } offload_by;
+
+    /* Counters are those of what packets go through and this, so that they
+     * never go back. */
+    struct netdev_stats stats_base;
+
     struct eth_addr hwaddr;     /* Set by the user, or zero. */
     enum netdev_flags flags;
     bool carrier;               /* When last looked at. */
@@ -93,11 +107,23 @@ virtio_emu_dev(const struct netdev_virtio_emu *nd)
     return ovsrcu_get_protected(struct virtnet_device *, &nd->dev);
 }
 
+/* The port of DPDK that packets go through, or NULL. */
+static inline struct virtio_emu_dpdk *
+virtio_emu_dpdk(const struct netdev_virtio_emu *nd)
+{
+    return virtio_emu_rep_dpdk(&nd->rep);
+}
+
 /* netdev-virtio-bind.c. */
 
-/* Gives 'nd', which has no device, 'dev'.  Takes its device, if any, away. */
+/* Gives 'nd', which has no device, 'dev'.  Takes its device, if any, away;
+ * unless 'wait', the port of DPDK that packets went through is closed
+ * later. */
 void virtio_emu_bind(struct netdev_virtio_emu *nd, struct virtnet_device *dev);
-void virtio_emu_unbind(struct netdev_virtio_emu *nd);
+void virtio_emu_unbind(struct netdev_virtio_emu *nd, bool wait);
+
+/* Tells the upper layers what has changed with the device of 'nd'. */
+void virtio_emu_refresh(struct netdev_virtio_emu *nd);
 
 /* Nobody finds 'nd' by its selector any more. */
 void virtio_emu_forget_selector(struct netdev_virtio_emu *nd);
@@ -116,6 +142,39 @@ void virtio_emu_observe(enum virtnet_event, struct virtnet_device *,
                         void *aux);
 void virtio_emu_run(const struct netdev_class *);
 void virtio_emu_wait(const struct netdev_class *);
+
+/* netdev-virtio-path.c.  'dev' is the device, and may be NULL where it is
+ * constant. */
+
+/* Sees to it that packets go through what is best for the representor that
+ * 'dev' has. */
+void virtio_emu_path_choose(struct netdev_virtio_emu *,
+                            struct virtnet_device *dev);
+
+/* What the port has of it.  There are receive queues if there is a driver. */
+bool virtio_emu_path_carrier(const struct netdev_virtio_emu *,
+                             const struct virtnet_device *dev);
+int virtio_emu_path_n_rxq(const struct netdev_virtio_emu *,
+                          const struct virtnet_device *dev);
+uint64_t virtio_emu_path_ol_flags(const struct netdev_virtio_emu *,
+                                  const struct virtnet_device *dev);
+void virtio_emu_path_get_stats(const struct netdev_virtio_emu *,
+                               const struct virtnet_device *dev,
+                               struct netdev_stats *);
+
+/* Returns 0 or a positive errno value. */
+int virtio_emu_path_set_mtu(struct netdev_virtio_emu *,
+                            struct virtnet_device *dev, int mtu);
+
+/* The flags of the netdev, of which 'changed' have, hold for it, too. */
+void virtio_emu_path_set_flags(struct netdev_virtio_emu *,
+                               struct virtnet_device *dev,
+                               enum netdev_flags changed);
+
+/* For "reconfigure": sets the numbers of queues, 'n_txq' if there can be so
+ * many. */
+void virtio_emu_path_reconfigure(struct netdev_virtio_emu *, int n_txq);
+void virtio_emu_path_run(void);
 
 /* netdev-virtio-config.c. */
 int virtio_emu_set_config(struct netdev *, const struct smap *args,

@@ -446,6 +446,20 @@ struct virtnet_backend_class {
      * no checksum or segmentation left for others? */
     bool rep_complete;
 
+    /* Returns what DPDK is to probe ("dpdk-devargs" of Open vSwitch) for a port
+     * that stands for the representor of 'dev', which the caller must free.
+     * Stores in '*pci' the address of the PCI function that it needs for that,
+     * or NULL if it needs none.  Returns NULL if there is no such port.
+     *
+     * With such a port packets do not go through "rep_recv" and "rep_send".
+     * Optional: NULL if there never is one. */
+    char *(*rep_get_devargs)(const struct virtnet_device *dev,
+                             const char **pci);
+
+    /* From now on others move the packets of 'dev', until "rep_set_up" is
+     * called.  Mandatory where there is "rep_get_devargs". */
+    void (*rep_yield)(struct virtnet_device *dev);
+
     /* Are representors network interfaces of the kernel called 'rep_name'?
      * Then they can be ports of bridges of the kernel datapath, too, where
      * none of these functions is called. */

@@ -151,6 +151,18 @@ const struct virtnet_setting virtnet_settings_table[] = {
       "NVIDIA's virtio-net-controller service, which the switch drives." },
     ROW("virtnet-mlx5-cli", NULL, STRING, mlx5_cli, START, NULL, 0, 0, NULL,
         "Path of that service's own `virtnet` program; `vendor` needs it."),
+    { "virtnet-mlx5-representor", NULL, VIRTNET_SETTING_CHOICE,
+      MEMBER(mlx5_kernel_rep), START, "auto", 0, 0, { "auto", "kernel" },
+      NULL, "What packets of ports in the userspace datapath go through: "
+      "`auto`, a port of DPDK, or the representor's network interface where "
+      "DPDK has none; `kernel`, that interface." },
+    ROW("virtnet-mlx5-devargs", NULL, STRING, mlx5_devargs, START,
+        "{pci},representor={port}", 0, 0, NULL,
+        "What DPDK is to probe for a representor: `{pci}` stands for the "
+        "address of the card's PCI function, `{port}` for `sf` and the SF's "
+        "number, with `pf` and the function's number before them if the "
+        "ports are bonded, `{sf}` for the SF's number alone, `{rep}` for the "
+        "representor's name."),
 
     ROW("virtnet-socket-dir", NULL, STRING, socket_dir, START, NULL, 0, 0,
         "Software backend", "Directory of vhost-user sockets, each "

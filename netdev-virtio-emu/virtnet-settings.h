@@ -87,6 +87,8 @@ struct virtnet_settings {
     /* BlueField; start. */
     bool mlx5_vendor;           /* Does NVIDIA's service own the card? */
     char *mlx5_cli;             /* Path of its "virtnet" program, or NULL. */
+    bool mlx5_kernel_rep;       /* Representors by the kernel, not DPDK? */
+    char *mlx5_devargs;         /* What DPDK knows a representor by. */
 
     /* Soft backend; start. */
     char *socket_dir;           /* virtnet-socket-dir. */

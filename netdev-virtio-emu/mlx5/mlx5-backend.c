@@ -21,6 +21,7 @@
 
 #include <config.h>
 
+#include "mlx5-devargs.h"
 #include "mlx5-native-backend.h"
 #include "mlx5-vendor.h"
 #include "virtnet-backend-provider.h"
@@ -39,5 +40,6 @@ mlx5_open(const struct virtnet_settings *settings,
 
 const struct virtnet_backend_class virtnet_mlx5_backend_class = {
     .type = "mlx5",
+    .rep_get_devargs = mlx5_devargs_get,
     .open = mlx5_open,
 };

@@ -111,6 +111,12 @@ mlx5_port_set_up(struct virtnet_device *dev, bool up)
 }
 
 void
+mlx5_port_yield(struct virtnet_device *dev)
+{
+    mlx5_rep_set_used(&mlx5_port_cast(dev)->rep, false, NULL);
+}
+
+void
 mlx5_port_get_stats(const struct virtnet_device *dev,
                     struct netdev_stats *stats)
 {

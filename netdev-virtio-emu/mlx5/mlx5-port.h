@@ -23,6 +23,7 @@
  * MLX5_PORT_OPS are the members of "struct virtnet_backend_class" for devices
  * that begin with "struct mlx5_port". */
 
+#include "mlx5-devargs.h"
 #include "mlx5-rep.h"
 #include "virtnet-backend-provider.h"
 
@@ -66,6 +67,7 @@ bool mlx5_port_is_being_named(struct mlx5_port *port, uint32_t ifindex,
 
 int mlx5_port_set_mtu(struct virtnet_device *, int mtu);
 void mlx5_port_set_up(struct virtnet_device *, bool up);
+void mlx5_port_yield(struct virtnet_device *);
 void mlx5_port_get_stats(const struct virtnet_device *,
                          struct netdev_stats *);
 
@@ -80,6 +82,8 @@ bool mlx5_port_rxq_enabled(const struct virtnet_device *, int qid);
 
 #define MLX5_PORT_OPS                                                       \
     .rep_complete = true,                                                   \
+    .rep_get_devargs = mlx5_devargs_get,                                    \
+    .rep_yield = mlx5_port_yield,                                           \
     .rep_is_netdev = true,                                                  \
     .rep_set_mtu = mlx5_port_set_mtu,                                       \
     .rep_set_up = mlx5_port_set_up,                                         \

@@ -17,8 +17,9 @@
 #ifndef MLX5_REP_H
 #define MLX5_REP_H 1
 
-/* The port of a device in the userspace datapath: its representor, which is a
- * network interface of the kernel, by a packet socket.
+/* The port of a device in the userspace datapath, where it is no port of DPDK
+ * (see netdev-virtio-dpdk.h): its representor, which is a network interface of
+ * the kernel, by a packet socket.
  *
  * Why a packet socket of our own
  * ==============================
@@ -27,9 +28,7 @@
  * there is one name space of netdevs, and the port already has the
  * representor's name.  They also know interfaces by name, and representors
  * change theirs.  A packet socket is bound to an ifindex, needs no driver
- * support, and coexists with TC.  Where DPDK has the card,
- * "dpdk-devargs=BDF,representor=sfN" is faster; packets that matter are in the
- * eSwitch anyway.
+ * support, and coexists with TC.
  *
  * Threads
  * =======
