@@ -25,6 +25,7 @@ vswitchd_ovs_vswitchd_SOURCES = \
 	ofproto-hooks/offload-close.h \
 	ofproto-hooks/offload-dpif.c \
 	ofproto-hooks/offload-netdev.c \
+	ofproto-hooks/offload-rep.c \
 	ofproto-hooks/offload-share.c \
 	ofproto-hooks/offload-share.h \
 	ofproto-hooks/offload-uplink.c \
@@ -55,6 +56,18 @@ DPIF_WRAPS = \
 	-Wl,--wrap=dpif_flow_dump_next \
 	-Wl,--wrap=dpif_operate
 endif
+# See offload-rep.c.
+DPDK_WRAPS = \
+	-Wl,--wrap=netdev_dpdk_flow_api_supported \
+	-Wl,--wrap=netdev_dpdk_get_port_id \
+	-Wl,--wrap=netdev_dpdk_rte_flow_create \
+	-Wl,--wrap=netdev_dpdk_rte_flow_destroy \
+	-Wl,--wrap=netdev_dpdk_rte_flow_get_restore_info \
+	-Wl,--wrap=netdev_dpdk_rte_flow_query_count \
+	-Wl,--wrap=netdev_dpdk_rte_flow_tunnel_action_decap_release \
+	-Wl,--wrap=netdev_dpdk_rte_flow_tunnel_decap_set \
+	-Wl,--wrap=netdev_dpdk_rte_flow_tunnel_item_release \
+	-Wl,--wrap=netdev_dpdk_rte_flow_tunnel_match
 # See kernel-port.c, local-address.c and offload-uplink.h.
 vswitchd_ovs_vswitchd_LDFLAGS = \
 	$(AM_LDFLAGS) \
@@ -62,7 +75,7 @@ vswitchd_ovs_vswitchd_LDFLAGS = \
 	-Wl,--wrap=dpif_port_open_type \
 	-Wl,--wrap=freeifaddrs \
 	-Wl,--wrap=getifaddrs \
-	-Wl,--wrap=netdev_dpdk_flow_api_supported \
+	$(DPDK_WRAPS) \
 	-Wl,--wrap=netdev_rxq_recv
 vswitchd_ovs_vswitchd_DEPENDENCIES = \
 	$(OVS_STAMP) \

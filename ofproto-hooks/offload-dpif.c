@@ -162,7 +162,8 @@ static bool
 offload_can_offload(struct dpif_offload *dpif_offload OVS_UNUSED,
                     struct netdev *netdev)
 {
-    return virtio_emu_is(netdev) || offload_uplink_is_possible(netdev);
+    return (virtio_emu_is(netdev) ? !virtio_emu_offload_by_dpdk(netdev)
+            : offload_uplink_is_possible(netdev));
 }
 
 static int

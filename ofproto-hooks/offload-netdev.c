@@ -407,6 +407,9 @@ static int
 offload_init_flow_api(struct netdev *netdev)
 {
     if (virtio_emu_is(netdev)) {
+        if (virtio_emu_offload_by_dpdk(netdev)) {
+            return EOPNOTSUPP;
+        }
         netdev_ref(netdev);
         virtio_emu_set_offload(netdev, true);
         return 0;

@@ -72,22 +72,10 @@ has_rte_flow(struct netdev *netdev)
                                         NULL) != -ENOSYS;
 }
 
-#if VIRTNET_OVS_VERSION >= 40000
-#define CHECK_ONLY , bool check_only
-#define PASS_CHECK_ONLY , check_only
-#else
-#define CHECK_ONLY
-#define PASS_CHECK_ONLY
-#endif
-
-bool __real_netdev_dpdk_flow_api_supported(struct netdev * CHECK_ONLY);
-bool __wrap_netdev_dpdk_flow_api_supported(struct netdev * CHECK_ONLY);
-
 bool
-__wrap_netdev_dpdk_flow_api_supported(struct netdev *netdev CHECK_ONLY)
+offload_uplink_is_dpdks(struct netdev *netdev)
 {
-    return (__real_netdev_dpdk_flow_api_supported(netdev PASS_CHECK_ONLY)
-            && (!type_is(netdev, "dpdk") || has_rte_flow(netdev)));
+    return !type_is(netdev, "dpdk") || has_rte_flow(netdev);
 }
 
 /* Up to 3.6 it is chance which provider is asked first, so that we say no to

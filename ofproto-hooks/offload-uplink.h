@@ -25,8 +25,8 @@
  *
  *   - ports of DPDK whose driver has rte_flow: those of the "dpdk" provider.
  *     It claims all ports of DPDK, including those whose driver has none; the
- *     linker has it ask us first (--wrap, in automake.mk) and we tell it of
- *     the latter that it cannot offload them;
+ *     linker has it ask us first (see offload-rep.c) and we tell it of the
+ *     latter that it cannot offload them;
  *
  *   - tunnels, whose flows match what only the datapath can see;
  *
@@ -59,6 +59,10 @@ struct virtnet_flow_class;
 /* Can flows from 'netdev', which is of another type than virtio-emu and in the
  * userspace datapath, be offloaded by us? */
 bool offload_uplink_is_possible(struct netdev *netdev);
+
+/* Can Open vSwitch's provider for DPDK do something for 'netdev', if that is a
+ * port of DPDK? */
+bool offload_uplink_is_dpdks(struct netdev *netdev);
 
 /* Makes 'netdev', whose flows are ours from now on, an uplink, or ends that.
  * Nothing happens if it is one already, or is none. */
