@@ -17,6 +17,7 @@ UNIT_TESTS = \
 	tests/test-mlx5-backend \
 	tests/test-mlx5-ctrl \
 	tests/test-mlx5-datapath \
+	tests/test-mlx5-devargs \
 	tests/test-mlx5-devlink \
 	tests/test-mlx5-emu \
 	tests/test-mlx5-native \
@@ -224,6 +225,15 @@ tests_test_mlx5_prm_DEPENDENCIES = \
 	$(OVS_STAMP) \
 	netdev-virtio-emu/libvirtnet.la
 
+tests_test_mlx5_devargs_SOURCES = tests/test-mlx5-devargs.c
+tests_test_mlx5_devargs_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-I$(srcdir)/netdev-virtio-emu/mlx5
+tests_test_mlx5_devargs_LDADD = $(TEST_LIBS)
+tests_test_mlx5_devargs_DEPENDENCIES = \
+	$(OVS_STAMP) \
+	netdev-virtio-emu/libvirtnet.la
+
 tests_test_mlx5_rep_SOURCES = tests/test-mlx5-rep.c
 tests_test_mlx5_rep_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
@@ -256,12 +266,19 @@ tests_model_ovs_vswitchd_SOURCES = \
 	tests/devlink-message.h \
 	tests/fw-devlink.c \
 	tests/fw-devlink.h \
+	tests/fw-flow.c \
 	tests/fw-switch.c \
 	$(FW_MODEL)
 tests_model_ovs_vswitchd_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
 	-I$(srcdir)/netdev-virtio-emu/mlx5
-tests_model_ovs_vswitchd_LDFLAGS = $(vswitchd_ovs_vswitchd_LDFLAGS)
+tests_model_ovs_vswitchd_LDFLAGS = \
+	$(vswitchd_ovs_vswitchd_LDFLAGS) \
+	-Wl,--wrap=rte_eth_dev_stop \
+	-Wl,--wrap=rte_flow_create \
+	-Wl,--wrap=rte_flow_destroy \
+	-Wl,--wrap=rte_flow_query \
+	-Wl,--wrap=rte_flow_validate
 tests_model_ovs_vswitchd_LDADD = \
 	$(vswitchd_ovs_vswitchd_OBJECTS) \
 	$(vswitchd_ovs_vswitchd_LDADD) \
@@ -294,6 +311,7 @@ TESTSUITE_AT = \
 	tests/devlink.at \
 	tests/devlink-kernel.at \
 	tests/vendor.at \
+	tests/dpdk.at \
 	tests/native.at \
 	tests/kernel-datapath.at \
 	tests/cases.at \

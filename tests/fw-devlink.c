@@ -30,6 +30,7 @@
 #include <linux/genetlink.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <rte_ethdev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,6 +318,18 @@ del_sf(struct fw_port *port)
     tell_port(DEVLINK_CMD_PORT_DEL, &gone);
 }
 
+/* Whoever deletes an SF has closed the port of DPDK that its representor was
+ * (in dpdk.at: by DPDK's driver for packet sockets). */
+static void
+check_dpdk_has_left(const struct fw_port *port)
+{
+    char name[RTE_ETH_NAME_MAX_LEN];
+    uint16_t id;
+
+    snprintf(name, sizeof name, "net_af_packet%"PRIu32, port->p.sf_num);
+    assert(rte_eth_dev_get_port_by_name(name, &id));
+}
+
 static struct fw_port *
 find_port(size_t dev, uint32_t index)
 {
@@ -410,6 +423,7 @@ serve(const struct nlmsghdr *nlh, struct mlx5_dl_socket *s)
         if (!port) {
             return -ENODEV;
         } else if (genl->cmd == DEVLINK_CMD_PORT_DEL) {
+            check_dpdk_has_left(port);
             del_sf(port);
             return 0;
         } else if (genl->cmd == DEVLINK_CMD_PORT_SET) {
