@@ -65,6 +65,14 @@ static long long int recheck_at = LLONG_MAX;
 static struct ovs_list requeues = OVS_LIST_INITIALIZER(&requeues);
 static long long int requeue_at = LLONG_MIN;
 
+/* Contains "struct netdev_virtio_emu"s that did not know their status yet, and
+ * when to have upper layers ask again: as many as SETTLE_PORTS every SETTLE_MS,
+ * since after a start there may be a thousand, with much to tell. */
+static struct ovs_list unsettled = OVS_LIST_INITIALIZER(&unsettled);
+static long long int settle_at = LLONG_MIN;
+#define SETTLE_PORTS 32
+#define SETTLE_MS 5
+
 void
 virtio_emu_refresh(struct netdev_virtio_emu *nd)
 {
@@ -171,13 +179,43 @@ virtio_emu_break_silence(void)
     SHASH_FOR_EACH (node, &virtio_emu_netdevs) {
         struct netdev_virtio_emu *nd = node->data;
 
-        if (nd->settling) {
-            nd->settling = false;
-            netdev_change_seq_changed(&nd->up);
-        }
         if (nd->quiet) {
             nd->quiet = false;
             virtio_emu_refresh(nd);
+        }
+    }
+}
+
+void
+virtio_emu_settle_later(struct netdev_virtio_emu *nd)
+{
+    if (ovs_list_is_empty(&nd->settle_node)) {
+        ovs_list_push_back(&unsettled, &nd->settle_node);
+    }
+}
+
+void
+virtio_emu_settle(struct netdev_virtio_emu *nd)
+{
+    ovs_list_remove(&nd->settle_node);
+    ovs_list_init(&nd->settle_node);
+}
+
+/* Has upper layers ask again, once the controller has settled. */
+static void
+virtio_emu_run_settling(void)
+{
+    if (!virtnet_controller_settling() && time_msec() >= settle_at
+        && !ovs_list_is_empty(&unsettled)) {
+        settle_at = time_msec() + SETTLE_MS;
+        for (int i = 0; i < SETTLE_PORTS && !ovs_list_is_empty(&unsettled);
+             i++) {
+            struct netdev_virtio_emu *nd
+                = CONTAINER_OF(ovs_list_front(&unsettled),
+                               struct netdev_virtio_emu, settle_node);
+
+            virtio_emu_settle(nd);
+            netdev_change_seq_changed(&nd->up);
         }
     }
 }
@@ -299,6 +337,7 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
     case VIRTNET_EVENT_STARTED:
         virtio_emu_rep_forget();
         virtio_emu_break_silence();
+        virtio_emu_run_settling();
         /* Interfaces that were let wait get their device or an error now. */
         if (virtio_emu_any_unbound()) {
             if_notifier_manual_report();
@@ -333,6 +372,7 @@ virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 {
     virtio_emu_path_run();
     virtio_emu_run_requeues();
+    virtio_emu_run_settling();
     if (virtnet_sriov_is_busy()) {
         /* The ports of VFs that are being made or removed will come right. */
         virtio_emu_postpone_recheck();
@@ -350,6 +390,9 @@ virtio_emu_wait(const struct netdev_class *class OVS_UNUSED)
     virtio_emu_rep_wait();
     if (!ovs_list_is_empty(&requeues)) {
         poll_timer_wait_until(requeue_at);
+    }
+    if (!ovs_list_is_empty(&unsettled) && !virtnet_controller_settling()) {
+        poll_timer_wait_until(settle_at);
     }
     if (recheck_at != LLONG_MAX) {
         poll_timer_wait_until(recheck_at);

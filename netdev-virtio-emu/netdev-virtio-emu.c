@@ -93,6 +93,7 @@ virtio_emu_construct(struct netdev *netdev)
     ovsrcu_init(&nd->dev, NULL);
     virtio_emu_rep_init(&nd->rep);
     ovs_list_init(&nd->requeue_node);
+    ovs_list_init(&nd->settle_node);
     /* Like every port whose device Open vSwitch itself makes. */
     nd->flags = NETDEV_UP;
     atomic_init(&nd->admin_up, true);
@@ -114,6 +115,7 @@ virtio_emu_destruct(struct netdev *netdev)
     virtio_emu_unbind(nd, false); /* There are locks that others wait for. */
     virtio_emu_rep_uninit(&nd->rep);
     ovs_list_remove(&nd->requeue_node);
+    virtio_emu_settle(nd);
     virtio_emu_forget_selector(nd);
     if (dev) {
         /* It has no port any more. */
@@ -364,9 +366,10 @@ virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
     if (virtnet_controller_settling()) {
-        nd->settling = true;
+        virtio_emu_settle_later(nd);
         return EAGAIN;
     }
+    virtio_emu_settle(nd);
     smap_add(status, "driver_name", "virtio-emu");
     if (nd->config_warning) {
         smap_add(status, "config_warning", nd->config_warning);

@@ -76,7 +76,7 @@ struct netdev_virtio_emu {
     enum netdev_flags flags;
     bool carrier;               /* When last looked at. */
     long long int carrier_resets;
-    bool settling;              /* Told to ask again when it has settled? */
+    struct ovs_list settle_node; /* In 'unsettled', or empty. */
     struct ovs_list requeue_node; /* In 'requeues', or empty. */
 
     /* While the controller restarts.  A port that nobody uses is most often
@@ -134,6 +134,11 @@ bool virtio_emu_is_removed(const struct netdev_virtio_emu *nd);
 
 /* Will Interfaces and devices that miss each other be looked for? */
 bool virtio_emu_recheck_is_due(void);
+
+/* Who asks for the status of 'nd' will be told to ask again, or need not be
+ * told any more. */
+void virtio_emu_settle_later(struct netdev_virtio_emu *nd);
+void virtio_emu_settle(struct netdev_virtio_emu *nd);
 
 /* The next change of a number of receive queues waits. */
 void virtio_emu_postpone_requeues(void);
