@@ -57,6 +57,36 @@ selector_error(char **errp, const char *format, ...)
     return NULL;
 }
 
+/* Options that say which device a port has. */
+static const char *const selectors[] = { "vuid", "pf", "vf", "hotplug" };
+
+static bool
+is_option(const char *option)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(selectors); i++) {
+        if (!strcmp(option, selectors[i])) {
+            return true;
+        }
+    }
+    return (virtnet_row_has_option(option)
+            || virtio_emu_dpdk_has_option(option));
+}
+
+/* Returns a line, which the caller must free, that names what in 'args' is no
+ * option, or NULL. */
+static char *
+unknown_option(const struct smap *args)
+{
+    const struct smap_node *node;
+
+    SMAP_FOR_EACH (node, args) {
+        if (!is_option(node->key)) {
+            return xasprintf("options:%s: there is no such option", node->key);
+        }
+    }
+    return NULL;
+}
+
 /* Returns the selector that 'args' and 'name' make, as a key of
  * 'virtio_emu_netdevs' that the caller must free, and its kind in '*kind'.
  * Returns NULL, with a line in '*errp', if they make none. */
@@ -252,6 +282,7 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
     enum selector kind = SELECT_NAME;
     const char *reason;
     char *local_err = NULL;
+    char *warning;
     char *key;
     int error;
 
@@ -274,6 +305,9 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
             char *warning = virtnet_row_changed(virtio_emu_dev(nd), &nd->args,
                                                 args);
 
+            if (!warning) {
+                warning = unknown_option(args);
+            }
             virtio_emu_set_warning(netdev, warning);
             free(warning);
             smap_destroy(&nd->args);
@@ -316,6 +350,12 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
 
     dev = selector_find(kind, name, args, pf, vf);
     if (!dev && kind == SELECT_HOTPLUG) {
+        /* Better none than another than was meant. */
+        local_err = unknown_option(args);
+        if (local_err) {
+            error = EINVAL;
+            goto error;
+        }
         error = (virtnet_making_by_owner(name) ? EINPROGRESS
                  : virtio_emu_hotplug(name, args, &dev, &local_err));
         if (error == EINPROGRESS) {
@@ -347,6 +387,12 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
             goto error;
         }
         virtio_emu_bind(nd, dev);
+        warning = unknown_option(args);
+        if (warning) {
+            VLOG_WARN("%s: %s", name, warning);
+            virtio_emu_set_warning(netdev, warning);
+            free(warning);
+        }
         /* Somebody may wait for its port. */
         virtnet_controller_device_changed(dev);
     }

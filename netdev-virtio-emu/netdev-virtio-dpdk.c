@@ -81,13 +81,24 @@ virtio_emu_rep_uninit(struct virtio_emu_rep *rep)
 /* Opening. */
 
 /* Options of the port that are those of a port of DPDK. */
+static const char *const options[] = {
+    "n_rxq", "n_rxq_desc", "n_txq_desc", "dpdk-lsc-interrupt",
+};
+
+bool
+virtio_emu_dpdk_has_option(const char *option)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (!strcmp(option, options[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 take_options(const struct smap *from, struct smap *to)
 {
-    static const char *const options[] = {
-        "n_rxq", "n_rxq_desc", "n_txq_desc", "dpdk-lsc-interrupt",
-    };
-
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
         const char *value = smap_get(from, options[i]);
 

@@ -148,6 +148,9 @@ void virtio_emu_rep_get_status(const struct virtio_emu_rep *,
 
 /* A port of DPDK. */
 
+/* May the options of the port have 'option', which is one of its own? */
+bool virtio_emu_dpdk_has_option(const char *option);
+
 /* The options 'args' of the port have changed. */
 void virtio_emu_dpdk_set_config(struct virtio_emu_dpdk *,
                                 const struct smap *args);

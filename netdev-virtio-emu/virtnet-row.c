@@ -58,6 +58,22 @@ static const char *const fixed[] = {
     "ib-dev", "sf-num", "transitional", "vhost-path", "vhost-mode",
 };
 
+bool
+virtnet_row_has_option(const char *option)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
+        if (!strcmp(option, attributes[i].option)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
+        if (!strcmp(option, fixed[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Has 'option' another value than it had?  To take it away changes nothing. */
 static bool
 option_changed(const char *option, const struct smap *old,

@@ -27,8 +27,13 @@
 
 #include <stdbool.h>
 
+#include <stdbool.h>
+
 struct smap;
 struct virtnet_device;
+
+/* Does 'option' say what a device is like? */
+bool virtnet_row_has_option(const char *option);
 
 /* The options of the row of 'dev' were 'old' and are 'new'.  Returns NULL if
  * 'dev' is as they say, or will be soon, else a line, owned by the caller,
