@@ -302,9 +302,7 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
         if (virtio_emu_dev(nd)) {
             /* The same device, other attributes.  To fail would take the port
              * away from its guest, so the status says what is refused. */
-            char *warning = virtnet_row_changed(virtio_emu_dev(nd), &nd->args,
-                                                args);
-
+            warning = virtnet_row_changed(virtio_emu_dev(nd), &nd->args, args);
             if (!warning) {
                 warning = unknown_option(args);
             }
