@@ -323,6 +323,9 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
         break;
 
     case VIRTNET_EVENT_REMOVED:
+        if (virtnet_controller_restarting()) {
+            virtio_emu_rep_forget();
+        }
         if (dev->netdev) {
             struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(dev->netdev);
 
@@ -335,7 +338,6 @@ virtio_emu_observe(enum virtnet_event event, struct virtnet_device *dev,
         break;
 
     case VIRTNET_EVENT_STARTED:
-        virtio_emu_rep_forget();
         virtio_emu_break_silence();
         virtio_emu_run_settling();
         /* Interfaces that were let wait get their device or an error now. */

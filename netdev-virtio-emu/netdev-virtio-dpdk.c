@@ -23,7 +23,6 @@
 #include <errno.h>
 #include <rte_eal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "connectivity.h"
 #include "coverage.h"
@@ -127,23 +126,11 @@ set_config(struct netdev *netdev, const char *devargs,
 static char *
 find_obstacle(const char *pci)
 {
-    char *path, *why = NULL;
-
-    if (!dpdk_available()) {
-        return xstrdup("other_config:dpdk-init is not set");
-    } else if (!pci) {
-        return NULL;
-    } else if (!rte_eal_has_pci()) {
-        return xstrdup("DPDK was started without PCI");
-    }
-    path = xasprintf("/sys/bus/pci/devices/%s", pci);
-    if (access(path, F_OK)) {
-        why = xasprintf("there is no PCI function %s", pci);
-    } else if (sset_contains(&bad_cards, pci)) {
-        why = xasprintf("DPDK has refused %s before", pci);
-    }
-    free(path);
-    return why;
+    return (!dpdk_available() ? xstrdup("other_config:dpdk-init is not set")
+            : !pci ? NULL
+            : !rte_eal_has_pci() ? xstrdup("DPDK was started without PCI")
+            : sset_contains(&bad_cards, pci)
+            ? xasprintf("DPDK has refused %s before", pci) : NULL);
 }
 
 /* Asks DPDK for a port 'devargs'.  Returns NULL, with a reason that the caller
