@@ -174,7 +174,8 @@ bool virtio_emu_dpdk_send(struct virtio_emu_dpdk *, int qid,
 bool virtio_emu_dpdk_is_ready(const struct virtio_emu_dpdk *);
 
 /* Rules.  Any thread.  Those that are made before virtio_emu_rules_end() are
- * gone from the hardware after it; they are to be destroyed nevertheless. */
+ * gone from the hardware after it; they are to be destroyed nevertheless, and
+ * what they have counted can still be queried. */
 
 void virtio_emu_rules_begin(struct virtio_emu_rules *, struct netdev *);
 void virtio_emu_rules_end(struct virtio_emu_rules *);

@@ -26,10 +26,12 @@
 #include "netdev-dpdk.h"
 #include "util.h"
 
-/* What Open vSwitch's provider takes for a "struct rte_flow". */
+/* What Open vSwitch's provider takes for a "struct rte_flow".  Whoever queries
+ * or destroys one is alone with it: the provider sees to that. */
 struct rule {
     struct ovs_list list_node;  /* In 'list' of "struct virtio_emu_rules". */
     struct rte_flow *flow;      /* NULL if it is not in the hardware. */
+    uint64_t hits, bytes;       /* Then: counted, and not yet told. */
 };
 
 static struct rule *
@@ -53,8 +55,17 @@ virtio_emu_rules_end(struct virtio_emu_rules *rules)
 
     ovs_rwlock_wrlock(&rules->rwlock);
     LIST_FOR_EACH_POP (rule, list_node, &rules->list) {
+        struct rte_flow_query_count query = { .reset = 1 };
+        struct rte_flow_error error;
+
+        /* Nobody else will count these packets. */
+        if (!netdev_dpdk_rte_flow_query_count(rules->netdev, rule->flow,
+                                              &query, &error)) {
+            rule->hits = query.hits_set ? query.hits : 0;
+            rule->bytes = query.bytes_set ? query.bytes : 0;
+        }
         /* What the driver refuses goes with its port. */
-        netdev_dpdk_rte_flow_destroy(rules->netdev, rule->flow, NULL);
+        netdev_dpdk_rte_flow_destroy(rules->netdev, rule->flow, &error);
         rule->flow = NULL;
     }
     rules->netdev = NULL;
@@ -95,7 +106,7 @@ virtio_emu_rules_create(struct virtio_emu_rules *rules,
             rules->netdev, attr, items, actions, error);
 
         if (flow) {
-            rule = xmalloc(sizeof *rule);
+            rule = xzalloc(sizeof *rule);
             rule->flow = flow;
             ovs_mutex_lock(&rules->mutex);
             ovs_list_push_back(&rules->list, &rule->list_node);
@@ -139,14 +150,20 @@ virtio_emu_rules_query_count(struct virtio_emu_rules *rules,
                              struct rte_flow_error *error)
 {
     struct rule *rule = rule_from_flow(flow);
-    int retval = -ENODEV;
+    int retval = 0;
 
     ovs_rwlock_rdlock(&rules->rwlock);
     if (rule->flow) {
         retval = netdev_dpdk_rte_flow_query_count(rules->netdev, rule->flow,
                                                   query, error);
     } else {
-        no_port(error);
+        /* What has been counted stays counted: the provider adds it up. */
+        query->hits_set = query->bytes_set = 1;
+        query->hits = rule->hits;
+        query->bytes = rule->bytes;
+        if (query->reset) {
+            rule->hits = rule->bytes = 0;
+        }
     }
     ovs_rwlock_unlock(&rules->rwlock);
     return retval;
