@@ -96,7 +96,9 @@ soft_vhost_log_follow(soft_vhost_complaint_cb *cb)
                   ovs_strerror(errno));
         return;
     }
-    setbuf(stream, NULL);       /* A line at a time. */
+    /* A line at a time, under the stream's lock.  Unbuffered it would not be:
+     * from version 2.37 on glibc writes 128 bytes of it at a time then. */
+    setvbuf(stream, NULL, _IOLBF, BUFSIZ);
     follower = cb;
     next = rte_log_get_stream();
     rte_openlog_stream(stream);
