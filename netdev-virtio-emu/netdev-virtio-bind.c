@@ -73,6 +73,12 @@ static long long int settle_at = LLONG_MIN;
 #define SETTLE_PORTS 32
 #define SETTLE_MS 5
 
+/* Until when ports may be without an answer, once one has been, and how long
+ * (ms) that is.  A device that hangs while devices come back, or a disk that
+ * does, is not to keep from the database what there is to be told of others. */
+static long long int settle_by = LLONG_MAX;
+#define SETTLE_MAX_MS 10000
+
 void
 virtio_emu_refresh(struct netdev_virtio_emu *nd)
 {
@@ -186,9 +192,18 @@ virtio_emu_break_silence(void)
     }
 }
 
+bool
+virtio_emu_is_settling(void)
+{
+    return virtnet_controller_settling() && time_msec() < settle_by;
+}
+
 void
 virtio_emu_settle_later(struct netdev_virtio_emu *nd)
 {
+    if (settle_by == LLONG_MAX) {
+        settle_by = time_msec() + SETTLE_MAX_MS;
+    }
     if (ovs_list_is_empty(&nd->settle_node)) {
         ovs_list_push_back(&unsettled, &nd->settle_node);
     }
@@ -201,11 +216,11 @@ virtio_emu_settle(struct netdev_virtio_emu *nd)
     ovs_list_init(&nd->settle_node);
 }
 
-/* Has upper layers ask again, once the controller has settled. */
+/* Has upper layers ask again, once there is an answer. */
 static void
 virtio_emu_run_settling(void)
 {
-    if (!virtnet_controller_settling() && time_msec() >= settle_at
+    if (!virtio_emu_is_settling() && time_msec() >= settle_at
         && !ovs_list_is_empty(&unsettled)) {
         settle_at = time_msec() + SETTLE_MS;
         for (int i = 0; i < SETTLE_PORTS && !ovs_list_is_empty(&unsettled);
@@ -393,8 +408,9 @@ virtio_emu_wait(const struct netdev_class *class OVS_UNUSED)
     if (!ovs_list_is_empty(&requeues)) {
         poll_timer_wait_until(requeue_at);
     }
-    if (!ovs_list_is_empty(&unsettled) && !virtnet_controller_settling()) {
-        poll_timer_wait_until(settle_at);
+    if (!ovs_list_is_empty(&unsettled)) {
+        poll_timer_wait_until(virtio_emu_is_settling() ? settle_by
+                              : settle_at);
     }
     if (recheck_at != LLONG_MAX) {
         poll_timer_wait_until(recheck_at);

@@ -365,7 +365,7 @@ virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
     struct netdev_virtio_emu *nd = netdev_virtio_emu_cast(netdev);
     const struct virtnet_device *dev = virtio_emu_dev(nd);
 
-    if (virtnet_controller_settling()) {
+    if (virtio_emu_is_settling()) {
         virtio_emu_settle_later(nd);
         return EAGAIN;
     }

@@ -135,8 +135,10 @@ bool virtio_emu_is_removed(const struct netdev_virtio_emu *nd);
 /* Will Interfaces and devices that miss each other be looked for? */
 bool virtio_emu_recheck_is_due(void);
 
-/* Who asks for the status of 'nd' will be told to ask again, or need not be
- * told any more. */
+/* May devices be about to come back, so that it is too early to tell what there
+ * is?  Who asks for the status of 'nd' will be told to ask again, or need not
+ * be told any more. */
+bool virtio_emu_is_settling(void);
 void virtio_emu_settle_later(struct netdev_virtio_emu *nd);
 void virtio_emu_settle(struct netdev_virtio_emu *nd);
 
