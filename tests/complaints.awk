@@ -41,7 +41,7 @@ function tell() {
 /\|timeval\(hw_offload[0-9]*\)\|WARN\|/ {
     next
 }
-sanitizers != "no" && /\|(timeval|ovs_rcu)\([^)]*\)\|WARN\|/ {
+sanitizers != "no" && /\|(timeval\([^)]*\)|ovs_rcu(\([^)]*\))?)\|WARN\|/ {
     next
 }
 /\|timeval\|WARN\|Unreasonably long/ {
