@@ -55,7 +55,8 @@ EXTRA_DIST += \
 	vswitchd-patches/4.0.0/0011-bridge-Add-ports-for-a-while-in-each-turn.patch \
 	vswitchd-patches/4.0.0/0012-ofproto-Leave-the-MTU-alone-if-it-has-not-changed.patch \
 	vswitchd-patches/4.0.0/0013-bridge-Leave-alone-what-a-netdev-does-not-know-yet.patch \
-	vswitchd-patches/4.0.0/0014-dpif-netdev-Do-not-look-at-every-port-in-every-turn.patch
+	vswitchd-patches/4.0.0/0014-dpif-netdev-Do-not-look-at-every-port-in-every-turn.patch \
+	vswitchd-patches/4.0.0/0015-dpif-offload-dpdk-Let-offload-threads-sleep-for-a-moment-only.patch
 
 # After a change of any patch Open vSwitch's tree is made again, and what is
 # different in it is built.
