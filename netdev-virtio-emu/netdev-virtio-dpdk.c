@@ -26,6 +26,7 @@
 
 #include "connectivity.h"
 #include "coverage.h"
+#include "dp-packet.h"
 #include "dpdk.h"
 #include "netdev-provider.h"
 #include "openvswitch/netdev.h"
@@ -471,10 +472,16 @@ int
 virtio_emu_dpdk_recv(struct virtio_emu_dpdk *dpdk, int qid,
                      struct dp_packet_batch *batch, int *qfill)
 {
-    return (virtio_emu_dpdk_is_ready(dpdk) && qid < dpdk->n_rxq
-            ? dpdk->netdev->netdev_class->rxq_recv(dpdk->rxqs[qid], batch,
-                                                   qfill)
-            : EAGAIN);
+    int error;
+
+    if (!virtio_emu_dpdk_is_ready(dpdk) || qid >= dpdk->n_rxq) {
+        return EAGAIN;
+    }
+    error = dpdk->netdev->netdev_class->rxq_recv(dpdk->rxqs[qid], batch,
+                                                 qfill);
+    /* A policer may have dropped all of them, and Open vSwitch makes arrays of
+     * as many elements as there are packets. */
+    return error || !dp_packet_batch_is_empty(batch) ? error : EAGAIN;
 }
 
 bool
