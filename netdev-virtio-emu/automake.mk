@@ -38,6 +38,7 @@ netdev_virtio_emu_libvirtnet_la_SOURCES = \
 	netdev-virtio-emu/netdev-virtio-dpdk.h \
 	netdev-virtio-emu/netdev-virtio-emu.c \
 	netdev-virtio-emu/netdev-virtio-emu.h \
+	netdev-virtio-emu/netdev-virtio-hold.c \
 	netdev-virtio-emu/netdev-virtio-path.c \
 	netdev-virtio-emu/netdev-virtio-private.h \
 	netdev-virtio-emu/netdev-virtio-qos.c \

@@ -240,7 +240,8 @@ virtio_emu_bind_by_key(const char *key, struct virtnet_device *dev)
 {
     struct netdev_virtio_emu *nd = shash_find_data(&virtio_emu_netdevs, key);
 
-    if (nd && !virtio_emu_dev(nd) && !dev->netdev) {
+    if (nd && !virtio_emu_dev(nd) && !dev->netdev
+        && !virtio_emu_is_removed(nd)) {
         virtio_emu_bind(nd, dev);
     }
 }
@@ -424,10 +425,4 @@ virtio_emu_forget_selector(struct netdev_virtio_emu *nd)
         shash_delete(&virtio_emu_netdevs, nd->selector_node);
         nd->selector_node = NULL;
     }
-}
-
-bool
-virtio_emu_is_removed(const struct netdev_virtio_emu *nd)
-{
-    return !nd->up.node;        /* See netdev_remove(). */
 }

@@ -286,6 +286,7 @@ virtio_emu_set_config(struct netdev *netdev, const struct smap *args,
     char *key;
     int error;
 
+    virtio_emu_hold(nd);
     if ((virtio_emu_dev(nd) || (nd->lost && virtio_emu_recheck_is_due()))
         && smap_equal(&nd->args, args)) {
         /* A port whose device has just gone will go soon, too. */

@@ -19,8 +19,8 @@
 
 /* What the files of the netdev class "virtio-emu" share: the class itself
  * (netdev-virtio-emu.c), which device it has (netdev-virtio-bind.c), what its
- * packets go through (netdev-virtio-path.c) and its options
- * (netdev-virtio-config.c).
+ * packets go through (netdev-virtio-path.c), its options
+ * (netdev-virtio-config.c) and its end (netdev-virtio-hold.c).
  *
  * Except where stated, for the main thread. */
 
@@ -78,6 +78,7 @@ struct netdev_virtio_emu {
     long long int carrier_resets;
     struct ovs_list settle_node; /* In 'unsettled', or empty. */
     struct ovs_list requeue_node; /* In 'requeues', or empty. */
+    struct ovs_list hold_node;  /* In 'held', or empty. */
 
     /* While the controller restarts.  A port that nobody uses is most often
      * what it was when its device is back, so upper layers are not told that
@@ -128,9 +129,6 @@ void virtio_emu_refresh(struct netdev_virtio_emu *nd);
 /* Nobody finds 'nd' by its selector any more. */
 void virtio_emu_forget_selector(struct netdev_virtio_emu *nd);
 
-/* Has the port of 'nd' been deleted, and is it only there because somebody
- * still holds a reference?  Then its device is free for another port. */
-bool virtio_emu_is_removed(const struct netdev_virtio_emu *nd);
 
 /* Will Interfaces and devices that miss each other be looked for? */
 bool virtio_emu_recheck_is_due(void);
@@ -182,6 +180,15 @@ void virtio_emu_path_set_flags(struct netdev_virtio_emu *,
  * many. */
 void virtio_emu_path_reconfigure(struct netdev_virtio_emu *, int n_txq);
 void virtio_emu_path_run(void);
+
+/* netdev-virtio-hold.c.  See virtio_emu_close_unused(). */
+
+/* Keeps 'nd' until then. */
+void virtio_emu_hold(struct netdev_virtio_emu *);
+
+/* Has the port of 'nd' been deleted, and is 'nd' only there because it is held,
+ * by us or by another thread?  Then its device is free for another port. */
+bool virtio_emu_is_removed(const struct netdev_virtio_emu *);
 
 /* netdev-virtio-config.c. */
 int virtio_emu_set_config(struct netdev *, const struct smap *args,

@@ -21,8 +21,6 @@ vswitchd_ovs_vswitchd_SOURCES = \
 	ofproto-hooks/auto-port.h \
 	ofproto-hooks/kernel-port.c \
 	ofproto-hooks/local-address.c \
-	ofproto-hooks/offload-close.c \
-	ofproto-hooks/offload-close.h \
 	ofproto-hooks/offload-dpif.c \
 	ofproto-hooks/offload-netdev.c \
 	ofproto-hooks/offload-rep.c \
@@ -68,10 +66,11 @@ DPDK_WRAPS = \
 	-Wl,--wrap=netdev_dpdk_rte_flow_tunnel_decap_set \
 	-Wl,--wrap=netdev_dpdk_rte_flow_tunnel_item_release \
 	-Wl,--wrap=netdev_dpdk_rte_flow_tunnel_match
-# See kernel-port.c, local-address.c and offload-uplink.h.
+# See virtnet-hooks.c, kernel-port.c, local-address.c and offload-uplink.h.
 vswitchd_ovs_vswitchd_LDFLAGS = \
 	$(AM_LDFLAGS) \
 	$(DPIF_WRAPS) \
+	-Wl,--wrap=bridge_exit \
 	-Wl,--wrap=dpif_port_open_type \
 	-Wl,--wrap=freeifaddrs \
 	-Wl,--wrap=getifaddrs \

@@ -35,7 +35,6 @@
 #include "dpif-offload-provider.h"
 #include "netdev-provider.h"
 #include "netdev-virtio-emu.h"
-#include "offload-close.h"
 #include "offload-share.h"
 #include "offload-uplink.h"
 #include "openvswitch/dynamic-string.h"
@@ -189,7 +188,7 @@ offload_port_add(struct dpif_offload *dpif_offload, struct netdev *netdev,
 static void
 port_is_gone(struct dpif_offload_port *port)
 {
-    offload_close_soon(port->netdev);
+    netdev_close(port->netdev);
     free(port);
 }
 

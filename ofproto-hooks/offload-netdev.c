@@ -35,7 +35,6 @@
 #include "netdev-offload-provider.h"
 #include "netdev-provider.h"
 #include "netdev-virtio-emu.h"
-#include "offload-close.h"
 #include "offload-share.h"
 #include "offload-uplink.h"
 #include "openvswitch/match.h"
@@ -410,7 +409,6 @@ offload_init_flow_api(struct netdev *netdev)
         if (virtio_emu_offload_by_dpdk(netdev)) {
             return EOPNOTSUPP;
         }
-        netdev_ref(netdev);
         virtio_emu_set_offload(netdev, true);
         return 0;
     } else if (is_userspace(netdev) && offload_uplink_is_possible(netdev)) {
@@ -425,7 +423,6 @@ offload_uninit_flow_api(struct netdev *netdev)
 {
     if (virtio_emu_is(netdev)) {
         virtio_emu_set_offload(netdev, false);
-        offload_close_later(netdev);
     } else {
         offload_uplink_remove(netdev);
     }

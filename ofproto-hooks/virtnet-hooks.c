@@ -21,8 +21,10 @@
 #include "virtnet-hooks.h"
 
 #include "auto-port.h"
+#include "bridge.h"
 #include "netdev-virtio-emu.h"
 #include "offload.h"
+#include "ovs-rcu.h"
 #include "virtnet-controller.h"
 #include "virtnet-events.h"
 #include "virtnet-flow-provider.h"
@@ -49,7 +51,7 @@ virtnet_hooks_init(const char *remote)
 void
 virtnet_hooks_run(void)
 {
-    offload_run();
+    virtio_emu_close_unused();
     auto_port_run();
     virtnet_controller_run();
     virtnet_modify_run();
@@ -61,7 +63,7 @@ virtnet_hooks_run(void)
 void
 virtnet_hooks_wait(void)
 {
-    offload_wait();
+    virtio_emu_close_unused_wait();
     auto_port_wait();
     virtnet_controller_wait();
     virtnet_modify_wait();
@@ -80,4 +82,17 @@ virtnet_hooks_exit(void)
     auto_port_exit();
     virtnet_record_io_flush();
     virtnet_reply_run();
+}
+
+void __real_bridge_exit(bool delete_datapath);
+void __wrap_bridge_exit(bool delete_datapath);
+
+/* Comes after virtnet_hooks_exit(), and has netdevs whose ports it deletes be
+ * closed, too. */
+void
+__wrap_bridge_exit(bool delete_datapath)
+{
+    __real_bridge_exit(delete_datapath);
+    ovsrcu_barrier();
+    virtio_emu_close_unused();
 }
