@@ -27,8 +27,6 @@
 
 #include <stdbool.h>
 
-#include <stdbool.h>
-
 struct smap;
 struct virtnet_device;
 

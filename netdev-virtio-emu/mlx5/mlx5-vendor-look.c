@@ -89,6 +89,21 @@ vendor_look_done(struct vendor *v, const char *problem)
     }
 }
 
+/* A look is over, be it one of those until the service first answers.  Takes
+ * 'problem', which may be NULL. */
+static void
+look_over(struct vendor *v, char *problem)
+{
+    if (v->is_open) {
+        vendor_look_done(v, problem);
+        free(problem);
+    } else {
+        free(v->opening);
+        v->opening = problem;
+        v->looking = false;
+    }
+}
+
 /* Adds what only "query" tells to the list. */
 static void
 merge(struct mlx5_vendor_list *list, const struct mlx5_vendor_list *query)
@@ -133,18 +148,10 @@ query_done(const struct mlx5_vendor_answer *answer, void *v_)
     }
     /* What the list says is good all the same, but devices that a restart has
      * taken are not to come back before it is over. */
-    if (v->is_open) {
-        if (!virtnet_controller_restarting()) {
-            vendor_apply(v, v->list);
-        }
-        vendor_look_done(v, problem);
-    } else {
-        free(v->opening);
-        v->opening = problem;
-        problem = NULL;
-        v->looking = false;
+    if (v->is_open && !virtnet_controller_restarting()) {
+        vendor_apply(v, v->list);
     }
-    free(problem);
+    look_over(v, problem);
 }
 
 static void
@@ -166,15 +173,9 @@ list_done(const struct mlx5_vendor_answer *answer, void *v_)
     if (v->list) {
         mlx5_vendor_cli_submit(v->cli, false, ARRAY_SIZE(argv), argv,
                                query_done, v);
-    } else if (v->is_open) {
-        vendor_look_done(v, problem);
     } else {
-        free(v->opening);
-        v->opening = problem;
-        problem = NULL;
-        v->looking = false;
+        look_over(v, problem);
     }
-    free(problem);
 }
 
 void
