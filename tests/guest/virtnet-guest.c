@@ -63,6 +63,9 @@ struct port ports[MAX_PORTS];
 unsigned int n_ports;
 struct flow *flows[GUEST_MAX_SENDERS][GUEST_MAX_QUEUES];
 
+/* Has a probe by this sender's queue arrived? */
+static bool probed[GUEST_MAX_SENDERS][GUEST_MAX_QUEUES];
+
 static uint8_t *scratch;        /* GUEST_FRAME_MAX bytes. */
 
 static uint64_t
@@ -458,6 +461,7 @@ receive_frame(struct port *p, struct rte_mbuf *m)
     }
     if (f.probe) {
         p->probes_received++;
+        probed[f.sender][f.queue] = true;
         return;
     }
     p->csum_partial += l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE;
@@ -684,7 +688,38 @@ drop_pending(struct port *p)
     p->pending_ofs = p->n_pending = 0;
 }
 
-/* Sends a probe from each port now and then, until one of each arrived. */
+/* Sends a probe by queue 'q' of 'p', if there is room for it. */
+static void
+send_probe(struct port *p, unsigned int q)
+{
+    struct rte_mbuf *m = make_frame(p, q, true);
+
+    if (m && rte_eth_tx_burst(p->id, q, &m, 1) == 1) {
+        p->probes++;
+        p->tx_packets++;
+        p->tx_bytes += GUEST_FRAME_MIN;
+    } else {
+        rte_pktmbuf_free(m);
+    }
+}
+
+/* Have probes come here that 'p' sent by some of its queues, but none by
+ * others?  If none has they may go to another process. */
+static bool
+is_half_probed(const struct port *p)
+{
+    unsigned int n = 0;
+
+    for (unsigned int q = 0; q < p->n_queues; q++) {
+        n += probed[p->sender][q];
+    }
+    return n && n < p->n_queues;
+}
+
+/* Sends probes from each port now and then, until each got one and those of
+ * all queues have arrived.  A switch may see a driver's first queue before its
+ * others, and to take up another one it may have to let go of the port for a
+ * moment, and of frames. */
 static void
 run_probe(void)
 {
@@ -702,21 +737,18 @@ run_probe(void)
         for (unsigned int i = 0; i < n_ports; i++) {
             struct port *p = &ports[i];
 
-            if (!p->probes_received) {
+            if (!p->probes_received || is_half_probed(p)) {
                 done = false;
             }
         }
         if (!done && again) {
             for (unsigned int i = 0; i < n_ports; i++) {
                 struct port *p = &ports[i];
-                struct rte_mbuf *m = make_frame(p, 0, true);
 
-                if (m && rte_eth_tx_burst(p->id, 0, &m, 1) == 1) {
-                    p->probes++;
-                    p->tx_packets++;
-                    p->tx_bytes += GUEST_FRAME_MIN;
-                } else {
-                    rte_pktmbuf_free(m);
+                for (unsigned int q = 0; q < p->n_queues; q++) {
+                    if (!q || !probed[p->sender][q]) {
+                        send_probe(p, q);
+                    }
                 }
             }
         }
