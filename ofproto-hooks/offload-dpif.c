@@ -42,7 +42,6 @@
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "uuid.h"
-#include "virtnet-backend-provider.h"
 #include "virtnet-flow-provider.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_offload);
@@ -62,27 +61,6 @@ static struct offload *
 offload_cast(const struct dpif_offload *dpif_offload)
 {
     return CONTAINER_OF(dpif_offload, struct offload, up);
-}
-
-/* Returns the device of 'netdev', of type virtio-emu, and stores the class of
- * its backend's offload, or returns NULL. */
-static struct virtnet_device *
-get_own_device(const struct netdev *netdev,
-           const struct virtnet_flow_class **class)
-{
-    struct virtnet_device *dev = virtio_emu_get_device(netdev);
-
-    *class = dev ? dev->backend->class->flow : NULL;
-    return *class ? dev : NULL;
-}
-
-/* The same for 'netdev' of any type, flows from which are offered. */
-static struct virtnet_device *
-get_device(const struct netdev *netdev,
-           const struct virtnet_flow_class **class)
-{
-    return (virtio_emu_is(netdev) ? get_own_device(netdev, class)
-            : offload_uplink_get(netdev, class));
 }
 
 /* Main thread: from now on flows of 'netdev' are offloaded by 'dpif_offload',
@@ -235,23 +213,12 @@ port_to_dev(odp_port_t port_no, void *aux_, enum virtnet_flow_reason *reason)
     if (!netdev || !virtio_emu_is(netdev)) {
         return NULL;            /* Gone, or of another type. */
     }
-    dev = get_own_device(netdev, &class);
+    dev = offload_get_own_device(netdev, &class);
     if (!dev || class != aux->class) {
         *reason = VIRTNET_FLOW_OUTPUT_NONE;
         return NULL;
     }
     return dev;
-}
-
-static void
-to_dpif_stats(const struct virtnet_flow_stats *from,
-              struct dpif_flow_stats *to)
-{
-    memset(to, 0, sizeof *to);
-    to->n_packets = from->n_packets;
-    to->n_bytes = from->n_bytes;
-    to->used = from->used;
-    to->tcp_flags = from->tcp_flags;
 }
 
 static int
@@ -272,7 +239,7 @@ offload_flow_put(const struct dpif_offload *dpif_offload,
     int error;
 
     *previous_flow_reference = NULL;
-    dev = get_device(netdev, &aux.class);
+    dev = offload_get_device(netdev, &aux.class);
     if (!dev) {
         virtnet_flow_count_refusal(VIRTNET_FLOW_NOT_ATTACHED);
         return ENODEV;
@@ -294,7 +261,7 @@ offload_flow_put(const struct dpif_offload *dpif_offload,
                  virtnet_flow_reason_text(reason));
     }
     if (!error && put->stats) {
-        to_dpif_stats(&s, put->stats);
+        offload_share_to_dpif(&s, put->stats);
     }
     return error;
 }
@@ -321,7 +288,7 @@ offload_flow_stats(const struct dpif_offload *dpif_offload OVS_UNUSED,
     if (offload_share_get(ufid, &s)) {
         return false;
     }
-    to_dpif_stats(&s, stats);
+    offload_share_to_dpif(&s, stats);
     attrs->offloaded = s.in_force;
     attrs->dp_layer = s.in_force ? DP_LAYER : "ovs";
     attrs->dp_extra_info = NULL;
@@ -411,7 +378,7 @@ offload_flow_flush(const struct dpif_offload *dpif_offload)
 
     DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
         const struct virtnet_flow_class *class;
-        struct virtnet_device *dev = get_device(port->netdev, &class);
+        struct virtnet_device *dev = offload_get_device(port->netdev, &class);
 
         if (dev) {
             class->flush(dev);
@@ -428,7 +395,7 @@ offload_flow_count(const struct dpif_offload *dpif_offload)
 
     DPIF_OFFLOAD_PORT_FOR_EACH (port, dpif_offload) {
         const struct virtnet_flow_class *class;
-        struct virtnet_device *dev = get_device(port->netdev, &class);
+        struct virtnet_device *dev = offload_get_device(port->netdev, &class);
 
         n += dev ? class->count(dev) : 0;
     }

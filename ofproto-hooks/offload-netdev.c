@@ -41,34 +41,12 @@
 #include "openvswitch/vlog.h"
 #include "sset.h"
 #include "uuid.h"
-#include "virtnet-backend-provider.h"
 #include "virtnet-flow-provider.h"
 
 VLOG_DEFINE_THIS_MODULE(virtnet_offload);
 
 /* What "dpctl/dump-flows" says of an offloaded flow: "dp:virtnet". */
 #define DP_LAYER "virtnet"
-
-/* Returns the device of 'netdev', of type virtio-emu, and stores the class of
- * its backend's offload, or returns NULL. */
-static struct virtnet_device *
-get_own_device(const struct netdev *netdev,
-           const struct virtnet_flow_class **class)
-{
-    struct virtnet_device *dev = virtio_emu_get_device(netdev);
-
-    *class = dev ? dev->backend->class->flow : NULL;
-    return *class ? dev : NULL;
-}
-
-/* The same for 'netdev' of any type, flows from which are offered. */
-static struct virtnet_device *
-get_device(const struct netdev *netdev,
-           const struct virtnet_flow_class **class)
-{
-    return (virtio_emu_is(netdev) ? get_own_device(netdev, class)
-            : offload_uplink_get(netdev, class));
-}
 
 static struct virtnet_device *
 port_to_dev(odp_port_t port_no, void *in_, enum virtnet_flow_reason *reason)
@@ -84,8 +62,8 @@ port_to_dev(odp_port_t port_no, void *in_, enum virtnet_flow_reason *reason)
         /* Gone, or an internal port, which is not known there. */
         return NULL;
     }
-    get_device(in, &in_class);
-    dev = get_own_device(netdev, &class);
+    offload_get_device(in, &in_class);
+    dev = offload_get_own_device(netdev, &class);
     if (dev && class != in_class) {
         dev = NULL;
     }
@@ -94,17 +72,6 @@ port_to_dev(odp_port_t port_no, void *in_, enum virtnet_flow_reason *reason)
     }
     netdev_close(netdev);
     return dev;
-}
-
-static void
-to_dpif_stats(const struct virtnet_flow_stats *from,
-              struct dpif_flow_stats *to)
-{
-    memset(to, 0, sizeof *to);
-    to->n_packets = from->n_packets;
-    to->n_bytes = from->n_bytes;
-    to->used = from->used;
-    to->tcp_flags = from->tcp_flags;
 }
 
 /* Flows of the datapath.
@@ -237,7 +204,7 @@ offload_flow_put(struct netdev *netdev, struct match *match,
     void *old;
     int error;
 
-    dev = get_device(netdev, &class);
+    dev = offload_get_device(netdev, &class);
     if (!dev) {
         virtnet_flow_count_refusal(VIRTNET_FLOW_NOT_ATTACHED);
         return ENODEV;
@@ -265,7 +232,7 @@ offload_flow_put(struct netdev *netdev, struct match *match,
         error = ESRCH;
     }
     if (!error && stats) {
-        to_dpif_stats(&s, stats);
+        offload_share_to_dpif(&s, stats);
     }
     return error;
 }
@@ -311,7 +278,7 @@ offload_flow_get(struct netdev *netdev,
         }
     }
     if (!error) {
-        to_dpif_stats(&s, stats);
+        offload_share_to_dpif(&s, stats);
         attrs->offloaded = s.in_force;
         attrs->dp_layer = s.in_force ? DP_LAYER : "ovs";
     }
@@ -377,7 +344,7 @@ static int
 offload_flow_flush(struct netdev *netdev)
 {
     const struct virtnet_flow_class *class;
-    struct virtnet_device *dev = get_device(netdev, &class);
+    struct virtnet_device *dev = offload_get_device(netdev, &class);
 
     return dev ? class->flush(dev) : 0;
 }
@@ -386,7 +353,7 @@ static int
 offload_flow_get_n_flows(struct netdev *netdev, uint64_t *n_flows)
 {
     const struct virtnet_flow_class *class;
-    struct virtnet_device *dev = get_device(netdev, &class);
+    struct virtnet_device *dev = offload_get_device(netdev, &class);
 
     /* Not known by thread: all are those of the first. */
     n_flows[0] = dev ? class->count(dev) : 0;

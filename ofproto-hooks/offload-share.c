@@ -490,6 +490,17 @@ offload_share_keep(const void *port)
 }
 
 void
+offload_share_to_dpif(const struct virtnet_flow_stats *from,
+                      struct dpif_flow_stats *to)
+{
+    memset(to, 0, sizeof *to);
+    to->n_packets = from->n_packets;
+    to->n_bytes = from->n_bytes;
+    to->used = from->used;
+    to->tcp_flags = from->tcp_flags;
+}
+
+void
 offload_share_read_lock(void)
     OVS_NO_THREAD_SAFETY_ANALYSIS
 {

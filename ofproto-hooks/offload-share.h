@@ -155,6 +155,10 @@ int offload_share_delete(const ovs_u128 *mega_ufid);
  * offload_share_get(). */
 void offload_share_keep(const void *port);
 
+/* Stores 'from' in '*to', as Open vSwitch has it. */
+void offload_share_to_dpif(const struct virtnet_flow_stats *from,
+                           struct dpif_flow_stats *to);
+
 /* Around what reads counters, the datapath's own and ours, and is not a
  * deletion. */
 void offload_share_read_lock(void);

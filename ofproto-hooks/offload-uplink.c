@@ -27,6 +27,7 @@
 #include "dp-packet.h"
 #include "netdev-dpdk.h"
 #include "netdev-provider.h"
+#include "netdev-virtio-emu.h"
 #include "netdev-vport.h"
 #include "ovs-rcu.h"
 #include "util.h"
@@ -125,11 +126,25 @@ offload_uplink_remove(struct netdev *netdev)
 }
 
 struct virtnet_device *
-offload_uplink_get(const struct netdev *netdev,
+offload_get_own_device(const struct netdev *netdev,
+                       const struct virtnet_flow_class **class)
+{
+    struct virtnet_device *dev = virtio_emu_get_device(netdev);
+
+    *class = dev ? dev->backend->class->flow : NULL;
+    return *class ? dev : NULL;
+}
+
+struct virtnet_device *
+offload_get_device(const struct netdev *netdev,
                    const struct virtnet_flow_class **class)
 {
-    const struct uplink *uplink = uplink_of(netdev);
+    const struct uplink *uplink;
 
+    if (virtio_emu_is(netdev)) {
+        return offload_get_own_device(netdev, class);
+    }
+    uplink = uplink_of(netdev);
     *class = uplink ? uplink->class : NULL;
     return uplink ? uplink->dev : NULL;
 }

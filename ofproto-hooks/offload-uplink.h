@@ -69,10 +69,14 @@ bool offload_uplink_is_dpdks(struct netdev *netdev);
 void offload_uplink_add(struct netdev *netdev);
 void offload_uplink_remove(struct netdev *netdev);
 
-/* Returns what stands for 'netdev', which is of another type than virtio-emu
- * and whose flows are ours, in the functions of '*class', or returns NULL.
- * Valid until the caller quiesces. */
-struct virtnet_device *offload_uplink_get(
+/* Returns what stands for 'netdev', whose flows are ours, in the functions of
+ * '*class', or returns NULL: its device or, if it is of another type than
+ * virtio-emu, its uplink.  Valid until the caller quiesces. */
+struct virtnet_device *offload_get_device(
+    const struct netdev *netdev, const struct virtnet_flow_class **class);
+
+/* The same, but NULL for another type. */
+struct virtnet_device *offload_get_own_device(
     const struct netdev *netdev, const struct virtnet_flow_class **class);
 
 /* Are flows from 'netdev' ours?  One implementation for each generation, as
