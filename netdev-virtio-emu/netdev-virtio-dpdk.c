@@ -267,6 +267,7 @@ static void
 dpdk_close(struct virtio_emu_dpdk *dpdk)
 {
     close_rxqs(dpdk);
+    netdev_set_qos(dpdk->netdev, "", NULL); /* Closing does not free it. */
     netdev_close(dpdk->netdev);
     free(dpdk->devargs);
     free(dpdk);
