@@ -175,6 +175,13 @@ AC_DEFUN([VIRTNET_CHECK_SANITIZERS],
          UndefinedBehaviorSanitizer])],
      [], [enable_sanitizers=no])
    AS_IF([test "$enable_sanitizers" != no],
-     [CFLAGS="-g -O1 -fno-omit-frame-pointer -fno-common -fsanitize=address,undefined"])
+     [CFLAGS="-g -O1 -fno-omit-frame-pointer -fno-common -fsanitize=address,undefined"
+      # Of GCC's two, if they are shared libraries, the second does not write
+      # its reports to where the tests look for those of daemons.
+      save_CFLAGS=$CFLAGS save_LDFLAGS=$LDFLAGS
+      CFLAGS="$CFLAGS -Werror"
+      LDFLAGS="$LDFLAGS -static-libasan -static-libubsan"
+      AC_LINK_IFELSE([AC_LANG_PROGRAM], [], [LDFLAGS=$save_LDFLAGS])
+      CFLAGS=$save_CFLAGS])
    AM_CONDITIONAL([SANITIZERS], [test "$enable_sanitizers" != no])
    AC_SUBST([enable_sanitizers])])
