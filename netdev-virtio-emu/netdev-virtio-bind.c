@@ -66,8 +66,9 @@ static struct ovs_list requeues = OVS_LIST_INITIALIZER(&requeues);
 static long long int requeue_at = LLONG_MIN;
 
 /* Contains "struct netdev_virtio_emu"s that did not know their status yet, and
- * when to have upper layers ask again: as many as SETTLE_PORTS every SETTLE_MS,
- * since after a start there may be a thousand, with much to tell. */
+ * when to have upper layers ask again: as many as SETTLE_PORTS every
+ * SETTLE_MS, since after a start there may be a thousand, with much to
+ * tell. */
 static struct ovs_list unsettled = OVS_LIST_INITIALIZER(&unsettled);
 static long long int settle_at = LLONG_MIN;
 #define SETTLE_PORTS 32
@@ -75,7 +76,8 @@ static long long int settle_at = LLONG_MIN;
 
 /* Until when ports may be without an answer, once one has been, and how long
  * (ms) that is.  A device that hangs while devices come back, or a disk that
- * does, is not to keep from the database what there is to be told of others. */
+ * does, is not to keep from the database what there is to be told of
+ * others. */
 static long long int settle_by = LLONG_MAX;
 #define SETTLE_MAX_MS 10000
 

@@ -358,8 +358,8 @@ virtio_emu_hash(const struct netdev_virtio_emu *nd,
     return hash;
 }
 
-/* What is known of the device, for Interface.status.  EAGAIN while it may still
- * come back as it was: then what the database says remains. */
+/* What is known of the device, for Interface.status.  EAGAIN while it may
+ * still come back as it was: then what the database says remains. */
 int
 virtio_emu_get_status(const struct netdev *netdev, struct smap *status)
 {

@@ -91,8 +91,8 @@ void virtio_emu_set_offload(struct netdev *netdev, bool offload);
  * about to come right. */
 void virtio_emu_postpone_recheck(void);
 
-/* Main thread only, once in each turn of its loop: closes netdevs of this class
- * that nobody uses any more.
+/* Main thread only, once in each turn of its loop: closes netdevs of this
+ * class that nobody uses any more.
  *
  * Threads that offload or look at flows hold a netdev for moments, in some
  * versions of Open vSwitch until after its port has been deleted.  If the last

@@ -133,9 +133,9 @@ void virtio_emu_forget_selector(struct netdev_virtio_emu *nd);
 /* Will Interfaces and devices that miss each other be looked for? */
 bool virtio_emu_recheck_is_due(void);
 
-/* May devices be about to come back, so that it is too early to tell what there
- * is?  Who asks for the status of 'nd' will be told to ask again, or need not
- * be told any more. */
+/* May devices be about to come back, so that it is too early to tell what
+ * there is?  Who asks for the status of 'nd' will be told to ask again, or
+ * need not be told any more. */
 bool virtio_emu_is_settling(void);
 void virtio_emu_settle_later(struct netdev_virtio_emu *nd);
 void virtio_emu_settle(struct netdev_virtio_emu *nd);
@@ -186,8 +186,9 @@ void virtio_emu_path_run(void);
 /* Keeps 'nd' until then. */
 void virtio_emu_hold(struct netdev_virtio_emu *);
 
-/* Has the port of 'nd' been deleted, and is 'nd' only there because it is held,
- * by us or by another thread?  Then its device is free for another port. */
+/* Has the port of 'nd' been deleted, and is 'nd' only there because it is
+ * held, by us or by another thread?  Then its device is free for another
+ * port. */
 bool virtio_emu_is_removed(const struct netdev_virtio_emu *);
 
 /* netdev-virtio-config.c. */

@@ -446,10 +446,11 @@ struct virtnet_backend_class {
      * no checksum or segmentation left for others? */
     bool rep_complete;
 
-    /* Returns what DPDK is to probe ("dpdk-devargs" of Open vSwitch) for a port
-     * that stands for the representor of 'dev', which the caller must free.
-     * Stores in '*pci' the address of the PCI function that it needs for that,
-     * or NULL if it needs none.  Returns NULL if there is no such port.
+    /* Returns what DPDK is to probe ("dpdk-devargs" of Open vSwitch) for a
+     * port that stands for the representor of 'dev', which the caller must
+     * free.  Stores in '*pci' the address of the PCI function that it needs
+     * for that, or NULL if it needs none.  Returns NULL if there is no such
+     * port.
      *
      * With such a port packets do not go through "rep_recv" and "rep_send".
      * Optional: NULL if there never is one. */

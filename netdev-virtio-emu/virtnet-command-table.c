@@ -311,8 +311,8 @@ static const struct virtnet_command host_subcommands[] = {
     { "unload", "host unload", host_unload_options, NULL,
       "unload the driver of a PF: it is reset, and its VFs go" },
     { "power-cycle", "host power-cycle", no_options, NULL,
-      "switch it off and on with the card: hotplug PFs go, too, and static PFs "
-      "are as the firmware configuration says" },
+      "switch it off and on with the card: hotplug PFs go, too, and static "
+      "PFs are as the firmware configuration says" },
     { NULL, NULL, NULL, NULL, NULL },
 };
 

@@ -185,7 +185,8 @@ virtnet_firmware_check_conf(struct virtnet_conf *conf)
     if (get_caps()->external) {
         return;                 /* The file is that of somebody else. */
     }
-    if (n_vfs && max_vfs_per_pf() && strtoul(n_vfs, NULL, 10) > max_vfs_per_pf()) {
+    if (n_vfs && max_vfs_per_pf()
+        && strtoul(n_vfs, NULL, 10) > max_vfs_per_pf()) {
         virtnet_conf_remark(conf, &conf->problems, "vf.vfs_per_pf",
                             "%s is above %u, the VFs that a PF can have",
                             n_vfs, max_vfs_per_pf());

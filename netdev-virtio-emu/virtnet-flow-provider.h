@@ -274,8 +274,8 @@ struct virtnet_flow_class {
 
 /* Has the flow 'ufid' of 'in' deleted, by "del", because of "port_detach" or
  * "flush".  Whoever counts its packets takes over its counters with that, so
- * that at no time they are nowhere.  If nobody knows it, it is the backend's to
- * delete.  No locks of the backend are held that its functions take.  Any
+ * that at no time they are nowhere.  If nobody knows it, it is the backend's
+ * to delete.  No locks of the backend are held that its functions take.  Any
  * thread. */
 void virtnet_flow_end(const ovs_u128 *ufid, struct virtnet_device *in);
 

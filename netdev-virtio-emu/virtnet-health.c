@@ -202,7 +202,8 @@ virtnet_json_controller_health(struct virtnet_json *j, const char *key)
     }
     virtnet_json_begin_object(j, key);
     virtnet_json_string(j, "type", "controller");
-    virtnet_json_string(j, "health_status", running && !trouble.fatal ? "Good" : "Fatal");
+    virtnet_json_string(j, "health_status",
+                        running && !trouble.fatal ? "Good" : "Fatal");
     if (!running) {
         virtnet_json_string(j, "reason",
                             reason ? reason : "the controller is starting");

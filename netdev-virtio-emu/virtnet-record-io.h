@@ -27,9 +27,9 @@
  * "<name>"VIRTNET_RECORD_TEMP, from where it is to be read after a crash of
  * the process: then it is "done", and so is a deletion when the file has gone.
  * Soon after, when there is nothing else to do, the new file is synchronized,
- * gets its name, and the directory is synchronized: then it is "flushed".  So a power
- * failure costs what happened in its last moments, and nothing that was there
- * before.
+ * gets its name, and the directory is synchronized: then it is "flushed".  So
+ * a power failure costs what happened in its last moments, and nothing that
+ * was there before.
  *
  * Functions are for the main thread. */
 

@@ -28,8 +28,9 @@
  *
  * A file is read as if an enemy had written it.  One that is not what it
  * should be, is of another card, or claims a number or a MAC address that
- * another has, is renamed to "<name>.bad", named in the log, and costs no other
- * device.  A file that is no record, and has no name of one, is left alone.
+ * another has, is renamed to "<name>.bad", named in the log, and costs no
+ * other device.  A file that is no record, and has no name of one, is left
+ * alone.
  *
  * Functions are for the main thread. */
 

@@ -191,7 +191,8 @@ test_functions(void)
 
     assert(!mlx5_emu_manage(devx, &caps, vhca_id, false, &obj, &err));
     expect(mlx5_emu_manage(devx, &caps, vhca_id, false, &second, &err), -EBUSY,
-           &err, "mlx5_0: emulation object: resource busy (status 0x6, syndrome");
+           &err,
+           "mlx5_0: emulation object: resource busy (status 0x6, syndrome");
     assert(!second);
     assert(!mlx5_emu_query(obj, 5, &s, &err));
     assert(s.enabled && !s.status && s.num_queues == 5 && s.n_queues == 5);

@@ -199,8 +199,8 @@ test_laps(uint16_t size, unsigned int seed)
     game_destroy(&game);
 }
 
-/* The device dies in the middle of batches, of which it wrote the first element
- * last. */
+/* The device dies in the middle of batches, of which it wrote the first
+ * element last. */
 static void
 test_torn_batches(uint16_t size, unsigned int seed)
 {
@@ -275,8 +275,8 @@ test_odd_rings(void)
     assert(!soft_packed_ring_find(ring, 8, &place, &n));
 }
 
-/* A driver that otherwise uses tables writes a buffer of three descriptors into
- * a ring of 'size', from 'start' on. */
+/* A driver that otherwise uses tables writes a buffer of three descriptors
+ * into a ring of 'size', from 'start' on. */
 static void
 test_pieces(uint16_t size, uint16_t start)
 {

@@ -242,8 +242,8 @@ test_late_notification(void)
     assert(read(ring.callfd, &n, sizeof n) < 0);
 }
 
-/* Nor is one that waits when the ring is taken away for a while, and looks like
- * a new one when it comes back. */
+/* Nor is one that waits when the ring is taken away for a while, and looks
+ * like a new one when it comes back. */
 static void
 test_withdrawn_notification(void)
 {

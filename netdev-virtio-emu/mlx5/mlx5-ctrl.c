@@ -58,8 +58,8 @@ enum {
 
 #define MAX_INDIRECT (MLX5_DEVX_DMA_MAX / DESC_LEN)
 
-/* Most descriptors of a command in the ring itself, each of which is fetched by
- * itself.  Drivers use three or four. */
+/* Most descriptors of a command in the ring itself, each of which is fetched
+ * by itself.  Drivers use three or four. */
 #define MAX_CHAIN 256
 
 /* How many of them are taken at once, while other functions wait. */

@@ -17,8 +17,8 @@
 #ifndef SOFT_COUNTER_H
 #define SOFT_COUNTER_H 1
 
-/* Counters with a single writer at a time, and any number of readers: no locked
- * instruction is needed. */
+/* Counters with a single writer at a time, and any number of readers: no
+ * locked instruction is needed. */
 
 #include <stdint.h>
 

@@ -181,7 +181,8 @@ soft_flow_matches(const struct soft_flow *flow, const struct soft_key *key,
 }
 
 /* Is 'flow', which soft_flow_matches() has found to be in force, in 'table'?
- * The flow itself says so, too, yet in a cache line that nothing else needs. */
+ * The flow itself says so, too, yet in a cache line that nothing else
+ * needs. */
 static inline bool
 soft_flow_is_in(const struct soft_flow *flow, const struct soft_table *table)
 {

@@ -44,7 +44,7 @@ enum element {
     ELEMENT_AVAILABLE,          /* To be used in this lap. */
     ELEMENT_USED,               /* Has been, in this lap. */
     ELEMENT_OLD,                /* Used in the lap before, and no more. */
-    ELEMENT_MISSED,             /* To be used in the lap before, and was not. */
+    ELEMENT_MISSED,             /* To be used in the lap before; was not. */
 };
 
 static uint16_t
@@ -86,10 +86,10 @@ classify(uint16_t flags, bool wrap)
  *
  * A driver that uses tables does without one if it gets no memory for it, or
  * if the buffer has more pieces than it puts into one.  Only the first element
- * of such a buffer is written when it is used.  The others look as if they were
- * available for ever, which does not matter if more has been used behind them.
- * Otherwise they look like the next buffer of several descriptors, and so the
- * ring does not tell if there is one. */
+ * of such a buffer is written when it is used.  The others look as if they
+ * were available for ever, which does not matter if more has been used behind
+ * them.  Otherwise they look like the next buffer of several descriptors, and
+ * so the ring does not tell if there is one. */
 bool
 soft_packed_ring_find(const struct vring_packed_desc *ring, uint16_t size,
                       uint16_t *place, uint16_t *n_torn)

@@ -123,8 +123,8 @@ struct rte_mbuf *soft_packet_alloc(struct rte_mempool *mp, size_t size);
 
 /* Makes of 'mbuf', which has the bytes of a UDP datagram, a packet as
  * soft_packet_receive() does, with the request to complete the checksum of the
- * UDP header at 'l4_ofs', unless that is better done at once.  Returns false if
- * there is no such header. */
+ * UDP header at 'l4_ofs', unless that is better done at once.  Returns false
+ * if there is no such header. */
 bool soft_packet_ask_csum(struct rte_mbuf *mbuf, size_t l4_ofs);
 
 /* Bounds for soft_packet_prepare(). */

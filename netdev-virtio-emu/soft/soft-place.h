@@ -58,8 +58,8 @@ void soft_places_destroy(struct soft_places *);
 int soft_place_take(struct soft_places *, const struct virtnet_device *dev,
                     struct soft_place *place, char **errp);
 
-/* Returns NULL if the device of 'record' has been at the place that it says, or
- * why it cannot have been, in a line that the caller must free. */
+/* Returns NULL if the device of 'record' has been at the place that it says,
+ * or why it cannot have been, in a line that the caller must free. */
 char *soft_place_check(struct soft_places *, const struct virtnet_record *);
 
 /* Gives 'slot' back. */

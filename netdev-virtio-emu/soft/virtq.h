@@ -295,10 +295,10 @@ virtq_prefetch_write(const void *p)
 #endif
 }
 
-/* Hints that the 'n' bytes at 'dst' are about to be written, from 'src' if that
- * is nonnull, beyond the first 'ofs'.  Processors see by themselves that memory
- * is read or written one line after the other, but not before the first lines
- * of each packet have been waited for. */
+/* Hints that the 'n' bytes at 'dst' are about to be written, from 'src' if
+ * that is nonnull, beyond the first 'ofs'.  Processors see by themselves that
+ * memory is read or written one line after the other, but not before the first
+ * lines of each packet have been waited for. */
 static inline void
 virtq_prefetch_copy(const uint8_t *dst, uint32_t n,
                     const struct virtq_seg *src, uint32_t ofs)
@@ -320,9 +320,9 @@ virtq_prefetch_copy(const uint8_t *dst, uint32_t n,
     }
 }
 
-/* Hints that 'seg' is next, after another one that is about to be copied.  That
- * takes as long as it takes to fetch a few lines, behind which the processor
- * sees by itself how it goes on. */
+/* Hints that 'seg' is next, after another one that is about to be copied.
+ * That takes as long as it takes to fetch a few lines, behind which the
+ * processor sees by itself how it goes on. */
 static inline void
 virtq_prefetch_next(const struct virtq_seg *seg, bool write)
 {
@@ -446,9 +446,9 @@ virtq_slot_is_plain(const struct virtq_slot *slot)
            && !*(const volatile uint8_t *) (slot->data + 1);
 }
 
-/* Writes '*hdr', but with 'num_buffers', to 'p', unless it is there already, as
- * it mostly is where a buffer has been used before: headers of ordinary frames
- * are equal.  Then the driver and we both keep its cache line.  (Should
+/* Writes '*hdr', but with 'num_buffers', to 'p', unless it is there already,
+ * as it mostly is where a buffer has been used before: headers of ordinary
+ * frames are equal.  Then the driver and we both keep its cache line.  (Should
  * somebody change it meanwhile, it is the driver's own fault.)
  *
  * It is compared and written in words that are read from '*hdr' as they were

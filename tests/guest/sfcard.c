@@ -9,8 +9,8 @@
  * state, and, some time after it has been activated, an auxiliary device with
  * an RDMA device.  Packets go nowhere.
  *
- * A module of the kernel has to be under a license that fits the kernel's, which
- * is why this file, and only this, may be used under that, too.
+ * A module of the kernel has to be under a license that fits the kernel's,
+ * which is why this file, and only this, may be used under that, too.
  *
  * For the devlink of Linux 6.1.
  */
