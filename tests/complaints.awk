@@ -14,13 +14,15 @@
 
 # Prints the warnings and errors in a log of Open vSwitch.
 #
-# Where the main loop came round late because of the machine, that is left out:
+# Where a thread's loop came round late because of the machine, that is left out:
 #
-#     - Its thread had to wait for pages of its own from a disk, to which they
+#     - The thread had to wait for pages of its own from a disk, to which they
 #       had been taken away.
 #
 #     - Others had the processor.  The thread worked for less than half a
 #       second, and hardly ever waited for anything ("voluntary").
+#
+# So is that others waited for the main thread then ("ovs_rcu").
 #
 # Nor is it told what threads that offload flows say ("hw_offload"): they sleep
 # without the poll loop, in which they are only when a port is deleted, so their
@@ -29,13 +31,20 @@
 # With 'sanitizers' other than "no" all is slow, and nothing said about it, be it
 # by the thread itself or by one that waits for it ("ovs_rcu").
 
-# Prints what is held of the last late round, unless it was the machine.
-function tell() {
-    if (!machine && sanitizers == "no") {
-        printf "%s", held
+# Returns what the line's thread calls itself: "timeval" is the main thread.
+function thread() {
+    match($0, /\|timeval(\([^)]*\))?\|/)
+    return substr($0, RSTART + 1, RLENGTH - 2)
+}
+
+# Prints what is held of the last late round of thread 't', unless it was the
+# machine.
+function tell(t) {
+    if (!machine[t] && sanitizers == "no") {
+        printf "%s", held[t]
     }
-    held = ""
-    machine = 0
+    held[t] = ""
+    machine[t] = 0
 }
 
 /\|timeval\(hw_offload[0-9]*\)\|WARN\|/ {
@@ -44,29 +53,44 @@ function tell() {
 sanitizers != "no" && /\|(timeval\([^)]*\)|ovs_rcu(\([^)]*\))?)\|WARN\|/ {
     next
 }
-/\|timeval\|WARN\|Unreasonably long/ {
-    tell()
-    held = $0 "\n"
-    split($0, part, /[^0-9]+ms |\(|ms user, |ms system/)
-    worked = part[2] + part[3]
+/\|ovs_rcu(\([^)]*\))?\|WARN\|blocked [0-9]+ ms waiting for main to quiesce/ {
+    waited = waited $0 "\n"
     next
 }
-/\|timeval\|WARN\|(faults|disk): / {
-    held = held $0 "\n"
-    machine = machine || /faults: .* [1-9][0-9]* major/
+/\|timeval(\([^)]*\))?\|WARN\|Unreasonably long/ {
+    t = thread()
+    tell(t)
+    held[t] = $0 "\n"
+    if (t == "timeval") {
+        held[t] = waited held[t]
+        waited = ""
+    }
+    line = $0
+    sub(/.*poll interval \(/, "", line)
+    split(line, part, /ms user, |ms system/)
+    worked[t] = part[1] + part[2]
     next
 }
-/\|timeval\|WARN\|context switches: / {
-    held = held $0 "\n"
+/\|timeval(\([^)]*\))?\|WARN\|(faults|disk): / {
+    t = thread()
+    held[t] = held[t] $0 "\n"
+    machine[t] = machine[t] || /faults: .* [1-9][0-9]* major/
+    next
+}
+/\|timeval(\([^)]*\))?\|WARN\|context switches: / {
+    t = thread()
+    held[t] = held[t] $0 "\n"
     split($0, part, /context switches: | voluntary, | involuntary/)
-    machine = machine || (worked < 500 && part[3] > 20 * part[2])
-    tell()
+    machine[t] = machine[t] || (worked[t] < 500 && part[3] > 20 * part[2])
+    tell(t)
     next
 }
 /\|(WARN|ERR|EMER)\|/ {
-    tell()
     print
 }
 END {
-    tell()
+    for (t in held) {
+        tell(t)
+    }
+    printf "%s", waited
 }
