@@ -21,6 +21,7 @@
 #include "netdev-virtio-dpdk.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <rte_eal.h>
 #include <stdlib.h>
 
@@ -35,6 +36,7 @@
 #include "seq.h"
 #include "smap.h"
 #include "sset.h"
+#include "timeval.h"
 #include "util.h"
 #include "virtnet-backend-provider.h"
 
@@ -54,6 +56,12 @@ static struct sset bad_cards = SSET_INITIALIZER(&bad_cards);
 
 /* Of connectivity_seq_get(), which changes when any netdev does. */
 static uint64_t connectivity_seqno;
+
+/* When to have flows offered anew, or LLONG_MAX.  The next port, such as one
+ * of hundreds when the controller starts again, is waited for this long
+ * (ms). */
+static long long int reoffer_at = LLONG_MAX;
+#define REOFFER_DELAY_MS 500
 
 /* Ports of DPDK that are about to be closed by another thread. */
 static atomic_count closing = ATOMIC_COUNT_INIT(0);
@@ -451,10 +459,31 @@ virtio_emu_rep_reconfigure(struct virtio_emu_rep *rep, int n_txq)
                   netdev_get_name(dpdk->netdev), ovs_strerror(error));
         dpdk->failed = true;    /* Others wait for locks that we have. */
     } else {
-        virtio_emu_rules_begin(&rep->rules, dpdk->netdev);
+        if (virtio_emu_rules_begin(&rep->rules, dpdk->netdev)) {
+            reoffer_at = time_msec() + REOFFER_DELAY_MS;
+        }
         atomic_store_relaxed(&dpdk->ready, true);
     }
     return true;
+}
+
+bool
+virtio_emu_reoffer_is_due(void)
+{
+    bool due = time_msec() >= reoffer_at;
+
+    if (due) {
+        reoffer_at = LLONG_MAX;
+    }
+    return due;
+}
+
+void
+virtio_emu_reoffer_wait(void)
+{
+    if (reoffer_at != LLONG_MAX) {
+        poll_timer_wait_until(reoffer_at);
+    }
 }
 
 /* Packets. */

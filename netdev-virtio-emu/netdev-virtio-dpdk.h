@@ -87,6 +87,7 @@ struct virtio_emu_rules {
     struct netdev *netdev;      /* To make rules on, or NULL. */
     struct ovs_mutex mutex;     /* For 'list'. */
     struct ovs_list list;       /* Contains "struct rule"s in the hardware. */
+    bool ended;                 /* Have rules been taken out of it? */
 };
 
 /* Part of a netdev of type virtio-emu. */
@@ -164,6 +165,12 @@ void virtio_emu_dpdk_add_custom_stats(const struct virtio_emu_dpdk *,
  * DPDK has been stopped for that. */
 bool virtio_emu_rep_reconfigure(struct virtio_emu_rep *, int n_txq);
 
+/* Are there flows whose rules have been taken out of the hardware, because
+ * their port of DPDK stopped, and that it could have again?  Open vSwitch does
+ * not offer a flow a second time.  Main thread; asked once it is no more. */
+bool virtio_emu_reoffer_is_due(void);
+void virtio_emu_reoffer_wait(void);
+
 /* Packet threads.  As the members of "struct netdev_class", but that
  * virtio_emu_dpdk_send() returns false and leaves 'batch' alone if nothing can
  * be sent yet. */
@@ -175,9 +182,10 @@ bool virtio_emu_dpdk_is_ready(const struct virtio_emu_dpdk *);
 
 /* Rules.  Any thread.  Those that are made before virtio_emu_rules_end() are
  * gone from the hardware after it; they are to be destroyed nevertheless, and
- * what they have counted can still be queried. */
+ * what they have counted can still be queried.  virtio_emu_rules_begin()
+ * returns true if there are or have been such rules. */
 
-void virtio_emu_rules_begin(struct virtio_emu_rules *, struct netdev *);
+bool virtio_emu_rules_begin(struct virtio_emu_rules *, struct netdev *);
 void virtio_emu_rules_end(struct virtio_emu_rules *);
 
 /* As functions of netdev-dpdk.h.  virtio_emu_rules_port_id() returns -1 if no

@@ -40,12 +40,17 @@ rule_from_flow(struct rte_flow *flow)
     return (struct rule *) (void *) flow;
 }
 
-void
+bool
 virtio_emu_rules_begin(struct virtio_emu_rules *rules, struct netdev *netdev)
 {
+    bool ended;
+
     ovs_rwlock_wrlock(&rules->rwlock);
     rules->netdev = netdev;
+    ended = rules->ended;
+    rules->ended = false;
     ovs_rwlock_unlock(&rules->rwlock);
+    return ended;
 }
 
 void
@@ -67,6 +72,7 @@ virtio_emu_rules_end(struct virtio_emu_rules *rules)
         /* What the driver refuses goes with its port. */
         netdev_dpdk_rte_flow_destroy(rules->netdev, rule->flow, &error);
         rule->flow = NULL;
+        rules->ended = true;
     }
     rules->netdev = NULL;
     ovs_rwlock_unlock(&rules->rwlock);

@@ -33,12 +33,21 @@
 #include <errno.h>
 #include <rte_flow.h>
 
+#include "coverage.h"
 #include "netdev-provider.h"
-#include "netdev-virtio-emu.h"
-#include "offload-uplink.h"
-#include "util.h"
 #include "netdev-virtio-dpdk.h"
+#include "netdev-virtio-emu.h"
+#include "offload.h"
+#include "offload-uplink.h"
+#include "ofproto/ofproto-dpif.h"
+#include "ofproto/ofproto-dpif-upcall.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
 #include "virtnet-compat.h"
+
+VLOG_DEFINE_THIS_MODULE(offload_rep);
+
+COVERAGE_DEFINE(offload_rep_anew);
 
 /* Declares the function NAME of netdev-dpdk.c, and ours. */
 #define WRAP(TYPE, NAME, ...)                   \
@@ -167,3 +176,30 @@ NO_TUNNEL(netdev_dpdk_rte_flow_tunnel_item_release,
           (struct netdev *netdev, struct rte_flow_item *items, uint32_t n,
            struct rte_flow_error *error),
           (netdev, items, n, error))
+
+/* Flows that go on in software. */
+
+void
+offload_run(void)
+{
+    struct shash_node *node;
+
+    if (!virtio_emu_reoffer_is_due()) {
+        return;
+    }
+    COVERAGE_INC(offload_rep_anew);
+    VLOG_INFO("flows begin anew, since some are not in the hardware any more");
+    SHASH_FOR_EACH (node, &all_dpif_backers) {
+        const struct dpif_backer *backer = node->data;
+
+        if (!strcmp(backer->type, "netdev")) {
+            udpif_flush(backer->udpif);
+        }
+    }
+}
+
+void
+offload_wait(void)
+{
+    virtio_emu_reoffer_wait();
+}

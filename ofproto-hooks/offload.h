@@ -24,4 +24,8 @@
  * for offload: offload-netdev.c up to 3.6, offload-dpif.c since. */
 void offload_init(void);
 
+/* Once in each turn of the main loop. */
+void offload_run(void);
+void offload_wait(void);
+
 #endif /* offload.h */

@@ -52,6 +52,7 @@ void
 virtnet_hooks_run(void)
 {
     virtio_emu_close_unused();
+    offload_run();
     auto_port_run();
     virtnet_controller_run();
     virtnet_modify_run();
@@ -64,6 +65,7 @@ void
 virtnet_hooks_wait(void)
 {
     virtio_emu_close_unused_wait();
+    offload_wait();
     auto_port_wait();
     virtnet_controller_wait();
     virtnet_modify_wait();
