@@ -390,6 +390,8 @@ virtio_emu_run_requeues(void)
 void
 virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 {
+    /* First, so that nobody looks after a port that has just been deleted. */
+    virtio_emu_close_unused();
     virtio_emu_path_run();
     virtio_emu_run_requeues();
     virtio_emu_run_settling();
@@ -407,6 +409,7 @@ virtio_emu_run(const struct netdev_class *class OVS_UNUSED)
 void
 virtio_emu_wait(const struct netdev_class *class OVS_UNUSED)
 {
+    virtio_emu_close_unused_wait();
     virtio_emu_rep_wait();
     if (!ovs_list_is_empty(&requeues)) {
         poll_timer_wait_until(requeue_at);

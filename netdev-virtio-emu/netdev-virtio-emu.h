@@ -91,8 +91,9 @@ void virtio_emu_set_offload(struct netdev *netdev, bool offload);
  * about to come right. */
 void virtio_emu_postpone_recheck(void);
 
-/* Main thread only, once in each turn of its loop: closes netdevs of this
- * class that nobody uses any more.
+/* Main thread only: closes netdevs of this class that nobody uses any more.
+ * netdev_run() does that, which in each turn of the main loop comes after all
+ * that deletes ports; what is deleted after the last turn is for the caller.
  *
  * Threads that offload or look at flows hold a netdev for moments, in some
  * versions of Open vSwitch until after its port has been deleted.  If the last
@@ -100,7 +101,6 @@ void virtio_emu_postpone_recheck(void);
  * main thread, as its device does.  So the class has a reference of its own to
  * every netdev that has been configured, which ends here. */
 void virtio_emu_close_unused(void);
-void virtio_emu_close_unused_wait(void);
 
 /* Makes the class known to Open vSwitch.  Main thread, once, after
  * virtnet_controller_init(). */

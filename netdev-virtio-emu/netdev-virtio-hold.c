@@ -48,7 +48,10 @@ virtio_emu_hold(struct netdev_virtio_emu *nd)
 }
 
 /* Are we the only ones who have a reference to 'nd'?  Who has none cannot get
- * any but by the name, and only the main thread does that. */
+ * any but by the name, and only the main thread does that.
+ *
+ * The counter is no atomic type, so ovs-atomic.h has nothing for it, and its
+ * mutex is netdev.c's own. */
 static bool
 is_unused(const struct netdev_virtio_emu *nd)
 {

@@ -129,7 +129,6 @@ void virtio_emu_refresh(struct netdev_virtio_emu *nd);
 /* Nobody finds 'nd' by its selector any more. */
 void virtio_emu_forget_selector(struct netdev_virtio_emu *nd);
 
-
 /* Will Interfaces and devices that miss each other be looked for? */
 bool virtio_emu_recheck_is_due(void);
 
@@ -185,6 +184,7 @@ void virtio_emu_path_run(void);
 
 /* Keeps 'nd' until then. */
 void virtio_emu_hold(struct netdev_virtio_emu *);
+void virtio_emu_close_unused_wait(void);
 
 /* Has the port of 'nd' been deleted, and is 'nd' only there because it is
  * held, by us or by another thread?  Then its device is free for another

@@ -51,7 +51,6 @@ virtnet_hooks_init(const char *remote)
 void
 virtnet_hooks_run(void)
 {
-    virtio_emu_close_unused();
     offload_run();
     auto_port_run();
     virtnet_controller_run();
@@ -64,7 +63,6 @@ virtnet_hooks_run(void)
 void
 virtnet_hooks_wait(void)
 {
-    virtio_emu_close_unused_wait();
     offload_wait();
     auto_port_wait();
     virtnet_controller_wait();
