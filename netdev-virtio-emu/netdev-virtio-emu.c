@@ -94,7 +94,6 @@ virtio_emu_construct(struct netdev *netdev)
     virtio_emu_rep_init(&nd->rep);
     ovs_list_init(&nd->requeue_node);
     ovs_list_init(&nd->settle_node);
-    ovs_list_init(&nd->hold_node);
     /* Like every port whose device Open vSwitch itself makes. */
     nd->flags = NETDEV_UP;
     atomic_init(&nd->admin_up, true);

@@ -31,9 +31,11 @@ COVERAGE_DEFINE(virtio_emu_held);
  * has a reference, as nothing tells when that ends. */
 #define HELD_RECHECK_MS 10
 
-/* Contains "struct netdev_virtio_emu"s, to each of which we have a
- * reference. */
-static struct ovs_list held = OVS_LIST_INITIALIZER(&held);
+/* Those to which we have a reference.  An array, since each turn of the main
+ * loop looks at all of them: through a list a thousand that are not in the
+ * cache would have to be waited for one after another. */
+static struct netdev_virtio_emu **held;
+static size_t n_held, allocated_held;
 
 /* Does another thread keep any of them? */
 static bool waiting;
@@ -41,9 +43,13 @@ static bool waiting;
 void
 virtio_emu_hold(struct netdev_virtio_emu *nd)
 {
-    if (ovs_list_is_empty(&nd->hold_node)) {
+    if (!nd->held) {
+        if (n_held >= allocated_held) {
+            held = x2nrealloc(held, &allocated_held, sizeof *held);
+        }
         netdev_ref(&nd->up);
-        ovs_list_push_back(&held, &nd->hold_node);
+        held[n_held++] = nd;
+        nd->held = true;
     }
 }
 
@@ -68,13 +74,13 @@ virtio_emu_is_removed(const struct netdev_virtio_emu *nd)
 void
 virtio_emu_close_unused(void)
 {
-    struct netdev_virtio_emu *nd;
-
     waiting = false;
-    LIST_FOR_EACH_SAFE (nd, hold_node, &held) {
+    for (size_t i = n_held; i-- > 0; ) {
+        struct netdev_virtio_emu *nd = held[i];
+
         if (is_unused(nd)) {
-            ovs_list_remove(&nd->hold_node);
-            ovs_list_init(&nd->hold_node);
+            held[i] = held[--n_held];
+            nd->held = false;
             netdev_close(&nd->up);
         } else if (!nd->up.node) {
             COVERAGE_INC(virtio_emu_held);

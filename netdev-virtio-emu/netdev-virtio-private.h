@@ -78,7 +78,7 @@ struct netdev_virtio_emu {
     long long int carrier_resets;
     struct ovs_list settle_node; /* In 'unsettled', or empty. */
     struct ovs_list requeue_node; /* In 'requeues', or empty. */
-    struct ovs_list hold_node;  /* In 'held', or empty. */
+    bool held;                  /* See virtio_emu_hold(). */
 
     /* While the controller restarts.  A port that nobody uses is most often
      * what it was when its device is back, so upper layers are not told that
