@@ -28,9 +28,11 @@ import threading
 import time
 
 
-# Whoever stops a bench expects that the switch goes with it.
+# Whoever stops a bench expects that the switch goes with it.  With nohup a
+# hangup stops nothing.
 for number in signal.SIGTERM, signal.SIGHUP:
-    signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    if signal.getsignal(number) != signal.SIG_IGN:
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 def make_parser(doc, vswitchd=None):
